@@ -1,0 +1,199 @@
+//! The workloads. Each prepares its state and gives a batch: a closure that does many operations and says how many.
+
+use std::hint::black_box;
+
+use base::{Now, Settings};
+use command::{Args, Ctx};
+use resp::{Limits, Parsed, Protocol, Span, Writer};
+use store::{Expiry, Hasher, Store};
+
+use crate::keys::Keys;
+use crate::loader::append_command;
+
+/// One thing whose instructions are counted.
+pub struct Workload {
+    pub name: &'static str,
+    pub prepare: fn() -> Batch,
+}
+
+/// Does many operations and gives their number.
+pub type Batch = Box<dyn FnMut() -> u64>;
+
+/// Every workload; the name says which room and what.
+pub const WORKLOADS: &[Workload] = &[
+    Workload { name: "parse-get", prepare: || parse(&requests("GET")) },
+    Workload { name: "parse-set", prepare: || parse(&requests("SET")) },
+    Workload { name: "reply-bulk-100", prepare: reply_bulk },
+    Workload { name: "reply-ok", prepare: reply_ok },
+    Workload { name: "hash-key-16", prepare: hash_key },
+    Workload { name: "store-get", prepare: store_get },
+    Workload { name: "store-set", prepare: store_set },
+    Workload { name: "execute-get", prepare: || execute("GET") },
+    Workload { name: "execute-set", prepare: || execute("SET") },
+    Workload { name: "mailbox-push-drain", prepare: mailbox },
+];
+
+/// Operations of a batch.
+const OPERATIONS: u64 = 256;
+/// Keys in the store: a few tables' worth, so that probing is what it is in a filled one.
+const KEYS: u64 = 20_000;
+const VALUE: [u8; 100] = [b'x'; 100];
+/// Fixed, so that every run counts the same.
+const SEED: u64 = 42;
+
+/// A pipeline of GETs or SETs, as it comes from a socket.
+fn requests(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in 0..OPERATIONS {
+        let key = Keys::Spread.of(number * 7 % KEYS);
+        match name {
+            "GET" => append_command(&mut bytes, &[b"GET", &key]),
+            _ => append_command(&mut bytes, &[b"SET", &key, &VALUE]),
+        }
+    }
+    bytes
+}
+
+/// Parses all of `bytes`; gives the spans of all requests, one after the other, and the count of arguments of each.
+fn parse_all(bytes: &[u8], spans: &mut Vec<Span>, counts: &mut Vec<usize>) {
+    let limits = Limits::default();
+    let mut at = 0;
+    while at < bytes.len() {
+        match resp::parse(bytes, at, &mut None, spans, &mut Vec::new(), &limits) {
+            Parsed::Request { consumed, args } => {
+                at += consumed;
+                counts.push(args as usize);
+            }
+            other => unreachable!("our own requests are complete and well-formed: {other:?}"),
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Batch {
+    let (bytes, mut spans, mut counts) = (bytes.to_vec(), Vec::new(), Vec::new());
+    Box::new(move || {
+        spans.clear();
+        counts.clear();
+        parse_all(black_box(&bytes), &mut spans, &mut counts);
+        black_box(&spans);
+        counts.len() as u64
+    })
+}
+
+fn reply_bulk() -> Batch {
+    let mut out = Vec::new();
+    Box::new(move || {
+        out.clear();
+        let mut writer = Writer::new(&mut out, Protocol::Resp2);
+        (0..OPERATIONS).for_each(|_| writer.bulk(black_box(&VALUE)));
+        black_box(&out);
+        OPERATIONS
+    })
+}
+
+fn reply_ok() -> Batch {
+    let mut out = Vec::new();
+    Box::new(move || {
+        out.clear();
+        let mut writer = Writer::new(&mut out, Protocol::Resp2);
+        (0..OPERATIONS).for_each(|_| writer.ok());
+        black_box(&out);
+        OPERATIONS
+    })
+}
+
+fn hash_key() -> Batch {
+    let (hasher, keys) = (Hasher::new(SEED), batch_keys());
+    Box::new(move || {
+        for key in &keys {
+            black_box(hasher.key(black_box(key)));
+        }
+        OPERATIONS
+    })
+}
+
+/// A store that owns all slots and holds every key.
+fn filled_store() -> Store {
+    let mut store = Store::new(16, 0..16_384, SEED, SEED);
+    let hasher = store.hasher();
+    for number in 0..KEYS {
+        let key = Keys::Spread.of(number);
+        store.db(0).set(&hasher.key(&key), &VALUE, Expiry::Clear, Now::default());
+    }
+    store
+}
+
+/// The keys of one batch.
+fn batch_keys() -> Vec<[u8; 16]> {
+    (0..OPERATIONS).map(|number| Keys::Spread.of(number * 7 % KEYS)).collect()
+}
+
+fn store_get() -> Batch {
+    let (mut store, keys) = (filled_store(), batch_keys());
+    let hasher = store.hasher();
+    Box::new(move || {
+        for key in &keys {
+            black_box(store.db(0).string(&hasher.key(key), Now::default()).is_ok());
+        }
+        OPERATIONS
+    })
+}
+
+fn store_set() -> Batch {
+    let (mut store, keys) = (filled_store(), batch_keys());
+    let hasher = store.hasher();
+    Box::new(move || {
+        for key in &keys {
+            store.db(0).set(&hasher.key(key), &VALUE, Expiry::Clear, Now::default());
+        }
+        OPERATIONS
+    })
+}
+
+/// The command's function on parsed arguments: lookup and reply, without sessions, gates or statistics.
+fn execute(name: &'static str) -> Batch {
+    let command = command::table::families()
+        .find(|command| command.spec.name == name)
+        .expect("GET and SET are in the table");
+    let (mut store, settings, mut out) = (filled_store(), Settings::default(), Vec::new());
+    let hasher = store.hasher();
+    let (bytes, mut spans, mut counts) = (requests(name), Vec::new(), Vec::new());
+    parse_all(&bytes, &mut spans, &mut counts);
+    Box::new(move || {
+        out.clear();
+        for request in spans.chunks(counts[0]) {
+            let args = Args::new(&bytes, request, hasher);
+            let reply = Writer::new(&mut out, Protocol::Resp2);
+            let mut ctx =
+                Ctx { store: &mut store, db: 0, now: Now::default(), settings: &settings, reply };
+            black_box((command.run)(&mut ctx, &args).is_ok());
+        }
+        OPERATIONS
+    })
+}
+
+/// A turn of one core that sends to another, which drains: one push a message, one publish and one drain a batch of sixteen.
+fn mailbox() -> Batch {
+    const TURN: u64 = 16;
+    let mut cores = mailbox::mesh::<[u64; 8]>(2, 1024);
+    let mut time = 0;
+    Box::new(move || {
+        let [sender, receiver] = &mut cores[..] else {
+            unreachable!("two participants were asked for")
+        };
+        for turn in 0..OPERATIONS / TURN {
+            for message in 0..TURN {
+                assert!(
+                    sender.push(1, [turn, message, 0, 0, 0, 0, 0, 0]).is_ok(),
+                    "the ring is emptied each turn"
+                );
+            }
+            time += 1;
+            black_box(sender.publish(time).is_empty());
+            receiver.drain(|from, message| {
+                black_box((from, message));
+            });
+        }
+        OPERATIONS
+    })
+}

@@ -1,0 +1,212 @@
+//! Compares this crate with a redis-server 7.0 on random scripts, byte for byte, and prints what differs.
+//!
+//! `cargo run -p command --example oracle -- 127.0.0.1:6379 10000 1` — address, how many scripts, first seed.
+//! The server's data is lost. The same seed gives the same script. No engine takes part: what is
+//! compared is what the commands themselves answer, each script in RESP2 or RESP3 by its seed.
+//!
+//! Both sides have clocks of their own, so scripts use times to live that are long or in the past, the
+//! commands that tell a time may differ by [`CLOCKS_DIFFER_MS`], and a difference counts only when
+//! the script shows it again. What Redis 7.0 does not know is not asked.
+
+use base::{Now, Prng};
+use command::check::World;
+use command::spec::{Command, Flags};
+use command::table::families;
+use resp::{Protocol, Value, Writer};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Commands of a script.
+const SCRIPT_LEN: usize = 40;
+
+/// How often a difference must show.
+const ATTEMPTS: usize = 3;
+
+/// How far the clocks of the two sides may be apart.
+const CLOCKS_DIFFER_MS: i64 = 1000;
+
+/// Words that arguments are drawn from beside keys.
+const WORDS: &[&str] = &[
+    "", "0", "1", "-1", "2", "10", "-3", "1.5", "-0", "+1", "01", "9223372036854775807", "-9223372036854775808",
+    "9223372036854775808", "9223372036854775", "9223372036854776", "-100", "1048570", "1700000000", "1700000000000",
+    "4102444800", "4102444800000", "inf", "nan", "1e4932", "0x1p3", "0.1", "abc", "NX", "xx", "GT", "LT", "EX", "px", "EXAT",
+    "PXAT", "KEEPTTL", "PERSIST", "GET", "LEN", "IDX", "MINMATCHLEN", "WITHMATCHLEN", "COUNT", "MATCH", "TYPE",
+    "string", "*", "?", "[a-b]", "ASYNC", "SYNC", "foo", "ohmytext", "mynewtext", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+];
+
+const KEYS: &[&str] = &["a", "b", "c", "d"];
+
+type Words = Vec<String>;
+
+struct Dice(Prng);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0.below(bound as u64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// One request. Keys are mostly where keys belong, options mostly where options do.
+    fn request(&mut self, commands: &[(Words, &'static Command)]) -> Words {
+        let (name, command) = &commands[self.below(commands.len())];
+        let mut words = name.clone();
+        let arity = command.spec.arity.0;
+        let more = if arity < 0 { self.below(6) } else { 0 };
+        let len = match self.below(40) {
+            0 => self.below(6),
+            _ => arity.unsigned_abs() as usize + more,
+        };
+        while words.len() < len {
+            let is_key = !command.spec.keys.is_empty() && (words.len() == name.len() || self.below(3) == 0);
+            let from = if is_key && self.below(30) > 0 { KEYS } else { WORDS };
+            words.push(self.pick(from).to_owned());
+        }
+        self.avoid_short_lives(&mut words);
+        words
+    }
+
+    /// Lengthens what would expire while the script runs.
+    fn avoid_short_lives(&mut self, words: &mut Words) {
+        let in_ms = words.iter().any(|word| {
+            ["PX", "PSETEX", "PEXPIRE"].iter().any(|name| word.eq_ignore_ascii_case(name))
+        });
+        for word in words.iter_mut().skip(2) {
+            if in_ms && word.parse().is_ok_and(|ms: i64| (1..100_000).contains(&ms)) {
+                *word = "250000".to_owned();
+            }
+        }
+    }
+}
+
+struct Server {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Server {
+    fn connect(address: &str) -> io::Result<Server> {
+        let mut server = Server { stream: TcpStream::connect(address)?, unread: Vec::new() };
+        server.ask(&[words("DEBUG SET-ACTIVE-EXPIRE 0"), words("CONFIG SET proto-max-bulk-len 1mb")])?;
+        Ok(server)
+    }
+
+    fn ask(&mut self, requests: &[Words]) -> io::Result<Vec<Vec<u8>>> {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out, Protocol::Resp2);
+        for request in requests {
+            writer.array(request.len());
+            request.iter().for_each(|arg| writer.bulk(arg.as_bytes()));
+        }
+        self.stream.write_all(&out)?;
+        (0..requests.len()).map(|_| self.reply()).collect()
+    }
+
+    fn reply(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            match resp::read::frame_len(&self.unread) {
+                Some(Ok(len)) => return Ok(self.unread.drain(..len).collect()),
+                Some(Err(error)) => return Err(io::Error::other(error)),
+                None => {
+                    let mut piece = [0; 65536];
+                    let read = self.stream.read(&mut piece)?;
+                    if read == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    self.unread.extend_from_slice(&piece[..read]);
+                }
+            }
+        }
+    }
+}
+
+fn words(text: &str) -> Words {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+fn now() -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    Now { unix_us: unix.as_micros() as i64, mono_us: 1_000_000 }
+}
+
+/// Runs a script on both sides; gives what differs.
+fn differences(server: &mut Server, script: &[Words], protocol: Protocol) -> io::Result<Vec<String>> {
+    let version = if protocol == Protocol::Resp3 { "HELLO 3" } else { "HELLO 2" };
+    server.ask(&[words(version), words("FLUSHALL")])?;
+    let mut world = World::new(protocol);
+    world.configure("proto-max-bulk-len", "1mb");
+    world.now = now();
+    let theirs = server.ask(script)?;
+    let mut found = Vec::new();
+    for (request, theirs) in script.iter().zip(&theirs) {
+        let arguments: Vec<&[u8]> = request.iter().map(|word| word.as_bytes()).collect();
+        let ours = world.run(&arguments);
+        if !is_same(&request[0], &ours, theirs) {
+            let (ours, theirs) = (ours.escape_ascii(), theirs.escape_ascii());
+            found.push(format!("{request:?}\n    ours:   {ours}\n    theirs: {theirs}"));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether two replies to this command mean the same.
+fn is_same(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
+    let parse = |reply: &[u8]| Value::parse(reply).expect("whole").expect("RESP").0;
+    ours == theirs
+        || match (name, parse(ours), parse(theirs)) {
+            ("TTL" | "EXPIRETIME", Value::Integer(a), Value::Integer(b)) => {
+                a >= 0 && b >= 0 && a.abs_diff(b) <= 1
+            }
+            ("PTTL" | "PEXPIRETIME", Value::Integer(a), Value::Integer(b)) => {
+                a >= 0 && b >= 0 && a.abs_diff(b) <= CLOCKS_DIFFER_MS as u64
+            }
+            ("KEYS", Value::Array(a), Value::Array(b)) => sorted(a) == sorted(b),
+            ("SCAN", Value::Array(_), Value::Array(_)) => true,
+            ("RANDOMKEY", Value::Bulk(_), Value::Bulk(_)) => true,
+            _ => false,
+        }
+}
+
+fn sorted(values: Vec<Value>) -> Vec<String> {
+    let mut texts: Vec<String> = values.iter().map(Value::to_string).collect();
+    texts.sort();
+    texts
+}
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [address, count, seed] = &arguments[..] else {
+        return Err(io::Error::other("usage: oracle ADDRESS SCRIPTS SEED"));
+    };
+    let (count, seed) = (count.parse::<u64>(), seed.parse::<u64>());
+    let (count, seed) = (count.map_err(io::Error::other)?, seed.map_err(io::Error::other)?);
+    let mut commands: Vec<(Words, &'static Command)> = Vec::new();
+    for command in families().filter(|command| !command.spec.flags.has(Flags::NEWER)) {
+        commands.push((words(command.spec.name), command));
+        let subs = command.subcommands.iter();
+        commands.extend(subs.map(|sub| (words(&format!("{} {}", command.spec.name, sub.spec.name)), sub)));
+    }
+    let mut server = Server::connect(address)?;
+    let mut different = 0;
+    for seed in seed..seed + count {
+        let mut dice = Dice(Prng::new(seed));
+        let script: Vec<Words> = (0..SCRIPT_LEN).map(|_| dice.request(&commands)).collect();
+        let protocol = if seed.is_multiple_of(2) { Protocol::Resp2 } else { Protocol::Resp3 };
+        let mut last = Vec::new();
+        for _ in 0..ATTEMPTS {
+            last = differences(&mut server, &script, protocol)?;
+            if last.is_empty() {
+                break;
+            }
+        }
+        if let Some(first) = last.first() {
+            different += 1;
+            println!("seed {seed}: {first}");
+        }
+    }
+    println!("{count} scripts of {SCRIPT_LEN} commands, {different} differ");
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! The arguments of one request, as a view of the bytes they arrived in.
+
+use resp::parse::Span;
+use store::{Hasher, Key};
+
+/// A borrowed view of one request's arguments; the name is argument 0. Cheap to make, never
+/// copied. The key that the plan has hashed already is remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct Args<'a> {
+    bytes: &'a [u8],
+    spans: &'a [Span],
+    hasher: Hasher,
+    /// Position, slot and hash of a key that was hashed before.
+    hashed: Option<(u32, base::Slot, u64)>,
+}
+
+impl<'a> Args<'a> {
+    /// The arguments whose places in `bytes` are `spans`.
+    pub fn new(bytes: &'a [u8], spans: &'a [Span], hasher: Hasher) -> Args<'a> {
+        Args { bytes, spans, hasher, hashed: None }
+    }
+
+    /// The same, with the key at `position` hashed before.
+    pub fn with_hashed(self, position: u32, slot: base::Slot, hash: u64) -> Args<'a> {
+        Args { hashed: Some((position, slot, hash)), ..self }
+    }
+
+    /// How many arguments there are, the name included.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is none; never so for a request.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Argument `index`. The arity has been checked before a command runs, so asking beyond it
+    /// is a mistake of ours and panics; for what may be absent there is [`Args::try_get`].
+    #[inline]
+    pub fn get(&self, index: usize) -> &'a [u8] {
+        let span = self.spans[index];
+        &self.bytes[span.start as usize..span.start as usize + span.len as usize]
+    }
+
+    /// Argument `index`, if there is one.
+    pub fn try_get(&self, index: usize) -> Option<&'a [u8]> {
+        (index < self.len()).then(|| self.get(index))
+    }
+
+    /// Argument `index` as a key.
+    #[inline]
+    pub fn key(&self, index: usize) -> Key<'a> {
+        let bytes = self.get(index);
+        match self.hashed {
+            Some((position, slot, hash)) if position as usize == index => Key { bytes, slot, hash },
+            _ => self.hasher.key(bytes),
+        }
+    }
+
+    /// Argument `index` as an integer in Redis' canonical form.
+    pub fn integer(&self, index: usize) -> Option<i64> {
+        resp::number::parse_i64(self.get(index))
+    }
+
+    /// Whether argument `index` is this word, in any case.
+    pub fn is(&self, index: usize, word: &str) -> bool {
+        self.get(index).eq_ignore_ascii_case(word.as_bytes())
+    }
+
+    /// All arguments from `first` on.
+    pub fn from(&self, first: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        let (bytes, spans) = (self.bytes, &self.spans[first.min(self.spans.len())..]);
+        spans.iter().map(move |span| &bytes[span.start as usize..span.start as usize + span.len as usize])
+    }
+}

@@ -1,0 +1,67 @@
+//! What a command says when it does not do what was asked: the exact text, once.
+
+use std::borrow::Cow;
+
+/// The error reply of a command, without the leading `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure(pub Cow<'static, str>);
+
+impl Failure {
+    /// The key holds another type.
+    pub const WRONG_TYPE: Failure =
+        Failure::new("WRONGTYPE Operation against a key holding the wrong kind of value");
+    /// The options make no sense.
+    pub const SYNTAX: Failure = Failure::new("ERR syntax error");
+    /// Not an integer, or outside 64 bits.
+    pub const NOT_INTEGER: Failure = Failure::new("ERR value is not an integer or out of range");
+    /// Not a float.
+    pub const NOT_FLOAT: Failure = Failure::new("ERR value is not a valid float");
+    /// A result outside 64 bits.
+    pub const OVERFLOW: Failure = Failure::new("ERR increment or decrement would overflow");
+    /// The key is absent where it must exist.
+    pub const NO_SUCH_KEY: Failure = Failure::new("ERR no such key");
+    /// A string that would be too long.
+    pub const STRING_TOO_LONG: Failure =
+        Failure::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    /// Memory is exhausted.
+    pub const OOM: Failure =
+        Failure::new("OOM command not allowed when used memory > 'maxmemory'.");
+
+    /// A failure with a fixed text.
+    pub const fn new(text: &'static str) -> Failure {
+        Failure(Cow::Borrowed(text))
+    }
+
+    /// A failure with a text made now.
+    pub fn text(text: String) -> Failure {
+        Failure(Cow::Owned(text))
+    }
+
+    /// A failure that repeats what the client sent, between two texts. As in Redis it is repeated up
+    /// to its first NUL byte.
+    pub fn quoting(before: &str, said: &[u8], after: &str) -> Failure {
+        let end = said.iter().position(|byte| *byte == 0).unwrap_or(said.len());
+        Failure::text(format!("{before}{}{after}", String::from_utf8_lossy(&said[..end])))
+    }
+
+    /// Too few or too many arguments for the command with this (lower-case) name.
+    pub fn wrong_arity(name: &str) -> Failure {
+        Failure::text(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
+    /// A time to live that cannot be, for the command with this (lower-case) name.
+    pub fn invalid_expire(name: &str) -> Failure {
+        Failure::text(format!("ERR invalid expire time in '{name}' command"))
+    }
+
+    /// The first word, by which INFO errorstats counts.
+    pub fn prefix(&self) -> &str {
+        self.0.split(' ').next().unwrap_or("ERR")
+    }
+}
+
+impl From<store::WrongType> for Failure {
+    fn from(_: store::WrongType) -> Failure {
+        Failure::WRONG_TYPE
+    }
+}

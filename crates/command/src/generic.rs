@@ -1,0 +1,38 @@
+//! Any type of value: existence, names, the whole keyspace.
+//!
+//! | file | commands |
+//! |---|---|
+//! | [`keys`] | DEL UNLINK EXISTS TOUCH TYPE |
+//! | [`walk`] | KEYS SCAN RANDOMKEY DBSIZE |
+//! | [`flush`] | FLUSHALL FLUSHDB SWAPDB |
+//! | [`object`] | OBJECT and its sub-commands, MEMORY USAGE |
+
+pub mod flush;
+pub mod keys;
+pub mod object;
+pub mod walk;
+
+pub use self::object::{MEMORY_USAGE, memory_usage};
+pub use self::walk::cursor_slot;
+
+use crate::spec::{Arg, Command};
+
+/// The family's list.
+pub const COMMANDS: &[Command] = &[
+    walk::DBSIZE,
+    keys::DEL,
+    keys::EXISTS,
+    flush::FLUSHALL,
+    flush::FLUSHDB,
+    walk::KEYS,
+    object::OBJECT,
+    walk::RANDOMKEY,
+    walk::SCAN,
+    flush::SWAPDB,
+    keys::TOUCH,
+    keys::TYPE,
+    keys::UNLINK,
+];
+
+/// Several keys in COMMAND DOCS.
+const SOME_KEYS: Arg = Arg::key("key", 0).multiple();

@@ -1,0 +1,25 @@
+//! Every data command: its spec, its code and its tests in one place, one file a family.
+//!
+//! A command is a [`Spec`] and a function from [`Ctx`] and [`Args`] to a reply or a [`Failure`].
+//! It sees one core's databases, the time of the turn and the reply it writes; it never names a
+//! core, a socket or a clock. One word in the family's list registers it; routing, gates,
+//! COMMAND's answers, ACL categories, statistics and the reference page are derived from the spec.
+//!
+//! What a command does on several cores is said by its [`Fanout`], and done by `engine`.
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod check;
+pub mod ctx;
+pub mod expire;
+pub mod failure;
+pub mod generic;
+pub mod lifetime;
+pub mod spec;
+pub mod string;
+pub mod table;
+
+pub use args::Args;
+pub use ctx::Ctx;
+pub use failure::Failure;
+pub use spec::{Arg, ArgKind, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Merge, Run, Spec};

@@ -1,0 +1,255 @@
+//! The command line of every sub-command.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::peer::Spec;
+
+/// Conformance of the real server binary with a real Redis and with real clients.
+#[derive(Debug, Parser)]
+#[command(name = "conformance")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Random command scripts to the server and to redis-server, replies compared byte for byte.
+    Random(RandomArgs),
+    /// A script typed by hand, compared in the same way.
+    Replay(ReplayArgs),
+    /// COMMAND INFO, DOCS and GETKEYS of both, field by field.
+    CommandTable(TableArgs),
+    /// Real client libraries: redis-rs and fred, and redis-py and ioredis on request.
+    Clients(ClientsArgs),
+    /// memtier_benchmark and redis-benchmark, briefly, for errors only.
+    Memtier(MemtierArgs),
+    /// Ten thousand connections, garbage, readers that never read.
+    Abuse(AbuseArgs),
+}
+
+/// Which servers, and where.
+#[derive(Debug, Clone, Args)]
+pub struct Places {
+    /// The binary under test, by path or by its name on PATH.
+    #[arg(long, default_value = "target/debug/corelane")]
+    pub server: String,
+    /// The binary that knows best.
+    #[arg(long, default_value = "redis-server")]
+    pub oracle: String,
+    /// A running server to test instead of starting one.
+    #[arg(long)]
+    pub addr: Option<SocketAddr>,
+    /// A running oracle to ask instead of starting one.
+    #[arg(long)]
+    pub oracle_addr: Option<SocketAddr>,
+    /// How many cores the server under test gets.
+    #[arg(long, default_value_t = 2)]
+    pub cores: u16,
+    /// The first port: the server's, then the oracle's, from +10 on the core ports.
+    #[arg(long, default_value_t = 17_200)]
+    pub port: u16,
+    /// A further directive for the server under test, as `name=value`; may be repeated.
+    #[arg(long = "directive")]
+    pub directives: Vec<String>,
+}
+
+impl Places {
+    /// The server under test. A redis-server in its place gets no directives of ours.
+    pub fn subject_spec(&self) -> Result<Spec> {
+        let mut extra = Vec::new();
+        if !self.subject_is_redis() {
+            extra.extend(["--cores".to_owned(), self.cores.to_string()]);
+            extra.extend(["--core-ports".to_owned(), self.core_port().to_string()]);
+        }
+        for directive in &self.directives {
+            let (name, value) = directive.split_once('=').context("a --directive is written name=value")?;
+            extra.extend([format!("--{name}"), value.to_owned()]);
+        }
+        Ok(Spec { program: self.server.clone(), port: self.port, extra })
+    }
+
+    /// The oracle.
+    pub fn oracle_spec(&self) -> Spec {
+        Spec { program: self.oracle.clone(), port: self.port + 1, extra: Vec::new() }
+    }
+
+    /// The first core port of the server under test.
+    pub fn core_port(&self) -> u16 {
+        self.port + 10
+    }
+
+    /// Whether the server under test is itself a Redis (which proves the comparison, not the server).
+    pub fn subject_is_redis(&self) -> bool {
+        self.subject_name().contains("redis-server")
+    }
+
+    /// The file name of the server under test.
+    pub fn subject_name(&self) -> String {
+        Path::new(&self.server).file_name().map_or_else(|| self.server.clone(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
+/// `random`
+#[derive(Debug, Args)]
+pub struct RandomArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Stop after this many requests.
+    #[arg(long)]
+    pub commands: Option<u64>,
+    /// The first seed. Each seed is one script from an empty server.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Seeds `A..B` (B excluded), or `A..` without end.
+    #[arg(long)]
+    pub seeds: Option<String>,
+    /// Stop after this many seconds.
+    #[arg(long)]
+    pub max_seconds: Option<u64>,
+    /// Speak only this protocol; without it the connections of a script mix both.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=3))]
+    pub resp: Option<u8>,
+    /// Actions of one script.
+    #[arg(long, default_value_t = 1000)]
+    pub episode: usize,
+    /// Only these families (comma-separated): string, generic, expire, scan, connection, server, config, command, cluster, protocol.
+    #[arg(long, value_delimiter = ',')]
+    pub families: Vec<String>,
+    /// Do not send these commands (comma-separated, `CLIENT KILL` for a sub-command).
+    #[arg(long, value_delimiter = ',')]
+    pub skip: Vec<String>,
+    /// Go on until this many kinds of difference are found.
+    #[arg(long, default_value_t = 1)]
+    pub max_differences: usize,
+    /// Write the differences to this file as Markdown.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+    /// Plant a bug in the replies read, to prove that it is found: strlen, getrange, error-text, null, ttl.
+    #[arg(long)]
+    pub sabotage: Option<String>,
+}
+
+impl RandomArgs {
+    /// First seed and the one after the last.
+    pub fn seed_range(&self) -> Result<(u64, u64)> {
+        let Some(range) = &self.seeds else {
+            // One seed given alone is that script; with --commands it is where the counting starts.
+            let alone = self.commands.is_none() && self.max_seconds.is_none();
+            return Ok((self.seed, if alone { self.seed + 1 } else { u64::MAX }));
+        };
+        let (first, last) = range.split_once("..").context("seeds are written A..B")?;
+        let last = if last.is_empty() { u64::MAX } else { last.parse().context("the end of --seeds")? };
+        Ok((first.parse().context("the start of --seeds")?, last))
+    }
+
+    /// The command that plays one seed again.
+    pub fn command_line(&self, seed: u64) -> String {
+        let mut line = format!("cargo run -p conformance -- random --server {} --seed {seed}", self.places.server);
+        if self.episode != 1000 {
+            line.push_str(&format!(" --episode {}", self.episode));
+        }
+        if let Some(version) = self.resp {
+            line.push_str(&format!(" --resp {version}"));
+        }
+        if self.places.cores != 2 {
+            line.push_str(&format!(" --cores {}", self.places.cores));
+        }
+        if !self.families.is_empty() {
+            line.push_str(&format!(" --families {}", self.families.join(",")));
+        }
+        if !self.skip.is_empty() {
+            line.push_str(&format!(" --skip '{}'", self.skip.join(",")));
+        }
+        if let Some(name) = &self.sabotage {
+            line.push_str(&format!(" --sabotage {name}"));
+        }
+        line
+    }
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Requests as redis-cli takes them, separated by `;`. A leading `@1` names another connection.
+    #[arg(long)]
+    pub script: Option<String>,
+    /// A file of such lines.
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+    /// The protocol.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
+    pub resp: u8,
+}
+
+/// `command-table`
+#[derive(Debug, Args)]
+pub struct TableArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Name the commands that only the oracle knows.
+    #[arg(long)]
+    pub missing: bool,
+}
+
+/// `clients`
+#[derive(Debug, Args)]
+pub struct ClientsArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Keys that the cluster clients write and read.
+    #[arg(long, default_value_t = 20_000)]
+    pub keys: usize,
+    /// Also redis-py and its RedisCluster.
+    #[arg(long)]
+    pub python: bool,
+    /// Also ioredis and its Cluster.
+    #[arg(long)]
+    pub node: bool,
+    /// Where Python and Node packages are installed.
+    #[arg(long)]
+    pub scratch: Option<PathBuf>,
+    /// Keys that the Python and Node cluster clients write and read.
+    #[arg(long, default_value_t = 100_000)]
+    pub script_keys: usize,
+}
+
+/// `memtier`
+#[derive(Debug, Args)]
+pub struct MemtierArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Seconds of each run.
+    #[arg(long, default_value_t = 2)]
+    pub seconds: u32,
+    /// Only this tool: memtier_benchmark or redis-benchmark.
+    #[arg(long)]
+    pub only: Option<String>,
+}
+
+/// `abuse`
+#[derive(Debug, Args)]
+pub struct AbuseArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Connections opened at once; fewer where the limit of open files says so.
+    #[arg(long, default_value_t = 10_000)]
+    pub connections: usize,
+    /// Seconds of each phase.
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u64,
+}

@@ -1,0 +1,174 @@
+//! Differences that are meant. The oracle is Redis 7.0; Corelane answers as Redis 7.2 does and adds commands of its own
+//! choice. Each row says why; a difference that no row excuses fails the run.
+
+use crate::peer::{Reply, Sides};
+use crate::wire::Value;
+
+use super::rules::sorted_map;
+
+/// One excused difference.
+pub struct Intended {
+    /// A short name for statistics.
+    pub name: &'static str,
+    /// Why it is right that the replies differ.
+    pub reason: &'static str,
+    excuses: fn(&Case<'_>) -> bool,
+}
+
+/// A difference to be judged.
+pub struct Case<'a> {
+    /// The request.
+    pub args: &'a [Vec<u8>],
+    /// What both said.
+    pub replies: Sides<&'a Reply>,
+}
+
+/// INFO fields that 7.2 has and 7.0 has not, and those of Corelane.
+pub const NEWER_INFO_FIELDS: &[&str] = &[
+    "server_name", "corelane_version", "evicted_scripts", "total_active_defrag_time", "current_active_defrag_time",
+    "reply_buffer_shrinks", "reply_buffer_expands", "eventloop_cycles", "eventloop_duration_sum",
+    "eventloop_duration_cmd_sum", "instantaneous_eventloop_cycles_per_sec", "instantaneous_eventloop_duration_usec",
+    "acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel",
+    "mem_overhead_db_hashtable_rehashing", "allocator_muzzy", "total_blocking_keys", "total_blocking_keys_on_nokey",
+    "rdb_saves", "listener0", "listener1", "client_query_buffer_limit_disconnections",
+    "client_output_buffer_limit_disconnections", "pubsubshard_channels", "async_loading",
+];
+
+/// CLIENT LIST fields that 7.2 has and 7.0 has not.
+pub const NEWER_CLIENT_FIELDS: &[&str] = &["lib-name", "lib-ver"];
+
+/// Commands that the subject knows and Redis 7.0 does not (7.2's own, and those of later versions that we chose).
+pub const NEWER_COMMANDS: &[&str] = &[
+    "MSETEX", "DELEX", "DELIFEQ", "DIGEST", "INCREX", "COMMANDLOG", "HOTKEYS", "WAITAOF", "HEXPIRE", "HEXPIREAT",
+    "HEXPIRETIME", "HPEXPIRE", "HPEXPIREAT", "HPEXPIRETIME", "HPERSIST", "HPTTL", "HTTL", "HGETEX", "HSETEX", "HGETDEL",
+    "SDIFFCARD", "SUNIONCARD", "LMOVEM", "BLMOVEM", "XACKDEL", "XDELEX", "XNACK",
+];
+
+/// Settings that 7.2 or Corelane has and 7.0 has not.
+pub const NEWER_SETTINGS: &[&str] = &[
+    "cores", "core-ports", "server-cpulist", "bio-cpulist", "aof-rewrite-cpulist", "bgsave-cpulist", "locale-collate",
+    "cluster-announce-human-nodename", "set-max-listpack-entries", "set-max-listpack-value",
+    "commandlog-execution-slower-than", "commandlog-request-larger-than", "commandlog-reply-larger-than",
+    "commandlog-slow-execution-max-len", "commandlog-large-request-max-len", "commandlog-large-reply-max-len",
+];
+
+/// Settings whose value says which process or machine this is.
+const OWN_SETTINGS: &[&str] = &["port", "dir", "bind", "pidfile", "logfile", "unixsocket", "server_cpulist", "ignore-warnings", "maxclients"];
+
+/// Every intended difference.
+pub const INTENDED: &[Intended] = &[
+    Intended {
+        name: "help-texts",
+        reason: "7.2 has sub-commands and wordings in its HELP replies that 7.0 has not",
+        excuses: |case| is(case, 1, "HELP") && both(case, |value| value.items().is_some()),
+    },
+    Intended {
+        name: "newer-settings",
+        reason: "CONFIG GET knows the settings of 7.2 and our own; ports and folders are each server's own",
+        excuses: |case| is(case, 0, "CONFIG") && is(case, 1, "GET") && same_after(case, |value| without(value, NEWER_SETTINGS, OWN_SETTINGS)),
+    },
+    Intended {
+        name: "newer-commands",
+        reason: "COMMAND LIST has the commands of 7.2 and those of later versions that we chose",
+        excuses: |case| is(case, 0, "COMMAND") && is(case, 1, "LIST") && oracle_within_subject(case),
+    },
+    Intended {
+        name: "newer-acl-commands",
+        reason: "ACL CAT lists the commands of a category, also those that 7.0 has not",
+        excuses: |case| is(case, 0, "ACL") && is(case, 1, "CAT") && oracle_within_subject(case),
+    },
+];
+
+/// The row that excuses a difference.
+pub fn excuse(case: &Case<'_>) -> Option<&'static Intended> {
+    INTENDED.iter().find(|row| (row.excuses)(case))
+}
+
+fn is(case: &Case<'_>, position: usize, word: &str) -> bool {
+    case.args.get(position).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn values(case: &Case<'_>) -> Option<(Value, Value)> {
+    Some((case.replies.oracle.value()?, case.replies.subject.value()?))
+}
+
+fn both(case: &Case<'_>, holds: impl Fn(&Value) -> bool) -> bool {
+    values(case).is_some_and(|(oracle, subject)| holds(&oracle) && holds(&subject))
+}
+
+fn same_after(case: &Case<'_>, rewrite: impl Fn(&Value) -> Value) -> bool {
+    values(case).is_some_and(|(oracle, subject)| rewrite(&oracle) == rewrite(&subject))
+}
+
+/// A map without the rows of `gone`, and with the values of `blank` removed, sorted.
+fn without(value: &Value, gone: &[&str], blank: &[&str]) -> Value {
+    let Value::Array(flat) = sorted_map(value) else {
+        let Value::Map(pairs) = sorted_map(value) else {
+            return value.clone();
+        };
+        let flat: Vec<Value> = pairs.into_iter().flat_map(|(k, v)| [k, v]).collect();
+        return Value::Map(vec![(Value::Null, without(&Value::Array(flat), gone, blank))]);
+    };
+    let mut kept = Vec::new();
+    for pair in flat.chunks_exact(2) {
+        let name = pair[0].string().unwrap_or_default();
+        if gone.contains(&name.as_str()) {
+            continue;
+        }
+        kept.push(pair[0].clone());
+        kept.push(if blank.contains(&name.as_str()) { Value::Null } else { pair[1].clone() });
+    }
+    Value::Array(kept)
+}
+
+/// Everything that the oracle lists is listed by the subject too.
+fn oracle_within_subject(case: &Case<'_>) -> bool {
+    let Some((oracle, subject)) = values(case) else {
+        return false;
+    };
+    match (oracle.items(), subject.items()) {
+        (Some(oracle), Some(subject)) => {
+            let extra = subject.iter().filter(|item| !oracle.contains(item));
+            let newer = |item: &Value| {
+                let name = item.string().unwrap_or_default();
+                let name = name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+                NEWER_COMMANDS.contains(&name.as_str())
+            };
+            oracle.iter().all(|item| subject.contains(item)) && extra.into_iter().all(newer)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn excused(request: &str, oracle: &[u8], subject: &[u8]) -> Option<&'static str> {
+        let args: Vec<Vec<u8>> = request.split(' ').map(|w| w.as_bytes().to_vec()).collect();
+        let (oracle, subject) = (Reply::Raw(oracle.to_vec()), Reply::Raw(subject.to_vec()));
+        excuse(&Case { args: &args, replies: Sides { oracle: &oracle, subject: &subject } }).map(|row| row.name)
+    }
+
+    #[test]
+    fn a_newer_setting_is_excused_and_a_wrong_value_is_not() {
+        let oracle = b"*2\r\n$2\r\nhz\r\n$2\r\n10\r\n";
+        let newer = b"*4\r\n$2\r\nhz\r\n$2\r\n10\r\n$5\r\ncores\r\n$1\r\n2\r\n";
+        let wrong = b"*2\r\n$2\r\nhz\r\n$2\r\n11\r\n";
+        assert_eq!(excused("CONFIG GET *", oracle, newer), Some("newer-settings"));
+        assert_eq!(excused("CONFIG GET *", oracle, wrong), None);
+    }
+
+    #[test]
+    fn a_missing_command_is_not_excused() {
+        let oracle = b"*2\r\n+get\r\n+set\r\n";
+        assert_eq!(excused("COMMAND LIST", oracle, b"*3\r\n+set\r\n+get\r\n+digest\r\n"), Some("newer-commands"));
+        assert_eq!(excused("COMMAND LIST", oracle, b"*2\r\n+set\r\n+digest\r\n"), None);
+        assert_eq!(excused("COMMAND LIST", oracle, b"*3\r\n+set\r\n+get\r\n+surprise\r\n"), None);
+    }
+
+    #[test]
+    fn ordinary_differences_are_never_excused() {
+        assert_eq!(excused("GET k", b"$1\r\na\r\n", b"$1\r\nb\r\n"), None);
+    }
+}

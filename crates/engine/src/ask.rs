@@ -1,0 +1,130 @@
+//! Questions under way: to all cores, and to the process.
+
+use crate::action::{Action, Request};
+use crate::commands::Desk;
+use crate::commands::query::{self, Answer, Query, Witness};
+use crate::engine::Engine;
+use crate::message::Message;
+use crate::session::client::Stall;
+use base::{ConnId, CoreId};
+use resp::write::Writer;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One question under way. A session has one at the most, so their number is bounded.
+#[derive(Debug)]
+struct Pending {
+    session: ConnId,
+    /// None when the process is asked.
+    query: Option<Arc<Query>>,
+    answers: Vec<Option<Answer>>,
+    due: usize,
+}
+
+/// All questions of this core that are not answered.
+#[derive(Debug, Default)]
+pub struct Asks {
+    next: u64,
+    pending: BTreeMap<u64, Pending>,
+}
+
+impl Asks {
+    fn insert(&mut self, pending: Pending) -> u64 {
+        self.next += 1;
+        self.pending.insert(self.next, pending);
+        self.next
+    }
+
+    /// How many are under way.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether none is under way.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+impl Engine {
+    /// Asks every core for a session, which waits for the answers.
+    pub(crate) fn ask(&mut self, session: ConnId, query: Query) {
+        self.stall(session, Stall::Asking);
+        let query = Arc::new(query);
+        let cores = self.core.route.cores();
+        let answers = (0..cores).map(|_| None).collect();
+        let pending = Pending { session, query: Some(query.clone()), answers, due: cores };
+        let ticket = self.asks.insert(pending);
+        let own = self.core.id;
+        for core in (0..cores as u16).map(CoreId).filter(|core| *core != own) {
+            self.outbox.post(core, Message::Ask { ticket, query: query.clone() });
+        }
+        let answer = self.answer(&query);
+        self.on_answer(own, ticket, answer);
+    }
+
+    /// Asks the process for a session, which waits for the answer.
+    pub(crate) fn ask_process(&mut self, session: ConnId, request: Request) {
+        self.stall(session, Stall::Asking);
+        let pending = Pending { session, query: None, answers: Vec::new(), due: 1 };
+        let ticket = self.asks.insert(pending);
+        self.actions.push(Action::Control(ticket, request));
+    }
+
+    fn answer(&mut self, query: &Query) -> Answer {
+        let witness =
+            Witness { core: &mut self.core, sessions: &mut self.sessions, shard: &mut self.shard };
+        query::answer(query, witness)
+    }
+
+    pub(crate) fn on_ask(&mut self, from: CoreId, ticket: u64, query: &Query) {
+        let answer = Box::new(self.answer(query));
+        self.outbox.post(from, Message::Answer { ticket, answer });
+        self.after_query(query);
+    }
+
+    pub(crate) fn on_answer(&mut self, from: CoreId, ticket: u64, answer: Answer) {
+        let Some(pending) = self.asks.pending.get_mut(&ticket) else { return };
+        pending.answers[from.index()] = Some(answer);
+        pending.due -= 1;
+        if pending.due > 0 {
+            return;
+        }
+        let pending = self.asks.pending.remove(&ticket).expect("it was found above");
+        let query = pending.query.expect("only questions to cores are answered by cores");
+        let answers = pending.answers.into_iter().flatten().collect();
+        self.after_query(&query);
+        self.reply_late(pending.session, |desk| query::merge(&query, answers, desk));
+    }
+
+    pub(crate) fn on_control_answer(&mut self, ticket: u64, answer: Result<String, String>) {
+        let Some(pending) = self.asks.pending.remove(&ticket) else { return };
+        self.reply_late(pending.session, |desk| match answer {
+            Ok(text) => desk.reply.simple(&text),
+            Err(text) => desk.reply.error(&text),
+        });
+    }
+
+    /// What a query changed on this core may let sessions go on, or touch them.
+    fn after_query(&mut self, _query: &Query) {}
+
+    /// Writes the reply of a session that waited for it, and lets it go on.
+    fn reply_late(&mut self, conn: ConnId, write: impl FnOnce(&mut Desk<'_>)) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        let mut reply = Vec::new();
+        let protocol = session.protocol;
+        let writer = Writer::new(&mut reply, protocol);
+        write(&mut Desk { session, core: &mut self.core, reply: writer });
+        session.stall = None;
+        session.append_reply(&reply);
+        self.runnable.push(conn);
+        self.touch(conn);
+    }
+
+    /// Has a session execute nothing until the reason is gone.
+    pub(crate) fn stall(&mut self, conn: ConnId, why: Stall) {
+        if let Some(session) = self.sessions.get(conn) {
+            session.stall = Some(why);
+        }
+    }
+}

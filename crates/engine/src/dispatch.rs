@@ -1,0 +1,390 @@
+//! One request of a session: its gates, where it runs, what becomes of its reply.
+
+use crate::action::Action;
+use crate::commands::{Desk, Next};
+use crate::engine::Engine;
+use crate::hop::Order;
+use crate::message::{Address, JobFlags};
+use crate::session::client::{Gates, Stall};
+use crate::session::input::What;
+use crate::session::plan::{Plan, Planned};
+use crate::shard::execute::{Call, Verdict};
+use crate::table::{Entry, Home};
+use base::{ConnId, CoreId};
+use command::{Args, Failure, Flags};
+use resp::write::{Protocol, Writer};
+
+/// What a request's session does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// The next request.
+    Next,
+    /// Nothing: this request and what follows must wait.
+    Wait,
+    /// Nothing: this request is done, what follows must wait.
+    WaitAfter,
+}
+
+/// Words that begin a line of HTTP: somebody makes a browser talk to us. The connection is closed.
+const HTTP_WORDS: [&[u8]; 2] = [b"POST", b"HOST:"];
+
+impl Engine {
+    /// Does one request of a session, as far as it may be done now.
+    #[inline]
+    pub(crate) fn dispatch(&mut self, conn: ConnId, what: What, args: &Args<'_>) -> Flow {
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        if session.closing {
+            return Flow::WaitAfter;
+        }
+        if session.output_is_full() {
+            session.stall = Some(Stall::Output);
+            return Flow::Wait;
+        }
+        let (id, planned) = match what {
+            What::Command(id, planned) => (id, planned),
+            What::Refused => return self.refuse(conn, args),
+            What::Broken(error) => {
+                let text = error.text();
+                return self.fail_and_close(conn, |reply| reply.error(&*text));
+            }
+        };
+        session.last_command = Some(id);
+        session.active_ms = self.core.now.mono_ms();
+        session.commands += 1;
+        if session.gates.0 != 0 || self.core.watched {
+            if let Some(flow) = self.gate(conn, id, args) {
+                return flow;
+            }
+        }
+        self.touch(conn);
+        match planned.plan {
+            Plan::Here => self.run_here(conn, id, planned, args),
+            Plan::One(core) => self.run_there(conn, core, id, planned, args),
+            Plan::Session => self.run_at_session(conn, id, args),
+            Plan::Many => self.spread(conn, id, args),
+        }
+    }
+
+    /// Runs a data command on this core's shard; the reply goes straight to the output.
+    #[inline]
+    fn run_here(&mut self, conn: ConnId, id: u16, planned: Planned, args: &Args<'_>) -> Flow {
+        self.core.counters.local_jobs += 1;
+        let call = self.core.call(id);
+        let args = match planned.key {
+            0 => *args,
+            key => args.with_hashed(key, planned.slot, planned.hash),
+        };
+        let Engine { core, sessions, shard, .. } = self;
+        let Some(session) = sessions.get(conn) else { return Flow::WaitAfter };
+        let call = Call { db: session.db, flags: session.job_flags(), ..call };
+        let verdict = if session.muted() {
+            let mut unread = Vec::new();
+            shard.execute(core, call, &args, &mut unread)
+        } else if session.pipeline.is_empty() {
+            let start = session.out.len();
+            let verdict = shard.execute(core, call, &args, &mut session.out);
+            if !verdict.is_plain() {
+                let reply = session.out[start..].to_vec();
+                self.note(conn, id, verdict, &args, &reply);
+                return Flow::Next;
+            }
+            verdict
+        } else {
+            let (verdict, reply) = session.pipeline.push_ready(|held| {
+                let start = held.len();
+                let verdict = shard.execute(core, call, &args, held);
+                (verdict, if verdict.is_plain() { Vec::new() } else { held[start..].to_vec() })
+            });
+            if !verdict.is_plain() {
+                self.note(conn, id, verdict, &args, &reply);
+                return Flow::Next;
+            }
+            verdict
+        };
+        self.core.account(id, verdict.ticks, verdict.weight);
+        Flow::Next
+    }
+
+    /// Sends a data command to the one core that owns its keys.
+    #[inline]
+    fn run_there(
+        &mut self,
+        conn: ConnId,
+        core: CoreId,
+        id: u16,
+        planned: Planned,
+        args: &Args<'_>,
+    ) -> Flow {
+        if self.outbox.is_full(core) {
+            return self.congested(conn);
+        }
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let address = match session.muted() {
+            true => Address::Nobody,
+            false => Address::Session(conn, session.pipeline.reserve()),
+        };
+        let order =
+            Order { address, command: id, db: session.db, flags: session.job_flags(), planned };
+        self.send_job(core, order, args.from(0));
+        Flow::Next
+    }
+
+    /// Runs a command of the connection or the server.
+    fn run_at_session(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+        let entry = self.core.table.entry(id);
+        let Home::Engine(run) = entry.home else { unreachable!("the plan says that it is one") };
+        let fast = entry.spec.flags.has(Flags::FAST);
+        let before = if fast { 0 } else { (self.core.ticks)() };
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let mut reply = Vec::new();
+        let writer = Writer::new(&mut reply, session.protocol);
+        let result = run(&mut Desk { session, core: &mut self.core, reply: writer }, args);
+        let mut verdict = Verdict { weight: 1, ..Verdict::default() };
+        if !fast {
+            verdict.ticks = (self.core.ticks)().wrapping_sub(before).max(1);
+        }
+        let next = result.unwrap_or_else(|failure| {
+            reply.clear();
+            Writer::new(&mut reply, Protocol::Resp2).error(&*failure.0);
+            verdict.failed = true;
+            Next::Done
+        });
+        self.note(conn, id, verdict, args, &reply);
+        self.append_unless_muted(conn, &reply);
+        match next {
+            Next::Done => Flow::Next,
+            Next::Close => self.close_after_replies(conn),
+            Next::Ask(query) => {
+                self.ask(conn, query);
+                self.wait_if_stalled(conn)
+            }
+            Next::Control(request) => {
+                self.ask_process(conn, request);
+                Flow::WaitAfter
+            }
+        }
+    }
+
+    /// A question to one core only is answered within the call; then nothing has to wait.
+    fn wait_if_stalled(&mut self, conn: ConnId) -> Flow {
+        match self.sessions.get(conn) {
+            Some(session) if session.stall.is_none() => Flow::Next,
+            _ => Flow::WaitAfter,
+        }
+    }
+
+    fn append_unless_muted(&mut self, conn: ConnId, reply: &[u8]) {
+        if let Some(session) = self.sessions.get(conn)
+            && !session.muted()
+        {
+            session.append_reply(reply);
+        }
+    }
+
+    /// Answers an unknown command or a wrong number of arguments.
+    #[cold]
+    fn refuse(&mut self, conn: ConnId, args: &Args<'_>) -> Flow {
+        if HTTP_WORDS.iter().any(|word| args.get(0).eq_ignore_ascii_case(word)) {
+            tracing::warn!(
+                "possible SECURITY ATTACK: an HTTP request was sent; the connection is closed"
+            );
+            self.actions.push(Action::Close(conn));
+            self.forget(conn);
+            return Flow::WaitAfter;
+        }
+        let Err((failure, known)) = self.core.resolve(args) else {
+            unreachable!("what was refused when it was parsed is refused now")
+        };
+        if let Some(id) = known {
+            self.core.commands[id as usize].rejected += 1;
+        }
+        self.core.account_error(&failure.0);
+        let mut reply = Vec::new();
+        Writer::new(&mut reply, Protocol::Resp2).error(&*failure.0);
+        self.append_unless_muted(conn, &reply);
+        self.touch(conn);
+        Flow::Next
+    }
+
+    /// Has a session wait because the way to another core is full.
+    #[cold]
+    pub(crate) fn congested(&mut self, conn: ConnId) -> Flow {
+        self.stall(conn, Stall::Congested);
+        Flow::Wait
+    }
+
+    /// Lets the sessions go on that waited for a way to another core.
+    pub(crate) fn wake_congested(&mut self) {
+        let waiting =
+            self.sessions.iter().filter(|session| session.stall == Some(Stall::Congested));
+        self.runnable.extend(waiting.map(|session| session.id));
+    }
+
+    /// Answers a command that failed before it could be sent anywhere.
+    pub(crate) fn fail(
+        &mut self,
+        conn: ConnId,
+        id: u16,
+        args: &Args<'_>,
+        failure: &Failure,
+    ) -> Flow {
+        let mut reply = Vec::new();
+        Writer::new(&mut reply, Protocol::Resp2).error(&*failure.0);
+        let verdict = Verdict { failed: true, ..Verdict::default() };
+        self.note(conn, id, verdict, args, &reply);
+        self.append_unless_muted(conn, &reply);
+        Flow::Next
+    }
+
+    /// Tells a client why, and closes the connection when that is out.
+    fn fail_and_close(&mut self, conn: ConnId, write: impl FnOnce(&mut Writer<'_>)) -> Flow {
+        let mut reply = Vec::new();
+        write(&mut Writer::new(&mut reply, Protocol::Resp2));
+        if let Some(session) = self.sessions.get(conn) {
+            session.append_reply(&reply);
+        }
+        self.close_after_replies(conn)
+    }
+
+    /// Closes a connection when its replies are out; it executes nothing more.
+    pub(crate) fn close_after_replies(&mut self, conn: ConnId) -> Flow {
+        if let Some(session) = self.sessions.get(conn) {
+            session.closing = true;
+            session.stall = Some(Stall::Closing);
+        }
+        self.touch(conn);
+        Flow::WaitAfter
+    }
+
+    /// Gates that only few sessions meet. None lets the request pass.
+    #[cold]
+    fn gate(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Option<Flow> {
+        let _ = args;
+        let spec = self.core.table.entry(id).spec;
+        let session = self.sessions.get(conn)?;
+        if session.gates.any(Gates::AUTH) && !spec.flags.has(Flags::NO_AUTH) {
+            self.core.commands[id as usize].rejected += 1;
+            let text = "NOAUTH Authentication required.";
+            self.core.account_error(text);
+            let mut reply = Vec::new();
+            Writer::new(&mut reply, Protocol::Resp2).error(text);
+            self.append_unless_muted(conn, &reply);
+            self.touch(conn);
+            return Some(Flow::Next);
+        }
+        None
+    }
+
+    /// Notes an execution in the statistics.
+    pub(crate) fn note(
+        &mut self,
+        conn: ConnId,
+        id: u16,
+        verdict: Verdict,
+        args: &Args<'_>,
+        reply: &[u8],
+    ) {
+        let _ = (conn, args);
+        if verdict.rejected {
+            self.core.commands[id as usize].rejected += 1;
+        } else {
+            self.core.account(id, verdict.ticks, verdict.weight);
+        }
+        if verdict.failed {
+            if !verdict.rejected {
+                self.core.commands[id as usize].failed += 1;
+            }
+            let text =
+                String::from_utf8_lossy(reply.strip_prefix(b"-").unwrap_or(reply)).into_owned();
+            self.core.account_error(text.trim_end());
+        }
+    }
+
+    /// Puts an outcome in its place in a session's pipeline.
+    #[inline]
+    pub(crate) fn fill_place(&mut self, conn: ConnId, place: u32, reply: &[u8]) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        session.pipeline.fill(place, reply, &mut session.out);
+        if session.pipeline.is_empty() {
+            session.held_since_us = None;
+        }
+        if session.stall == Some(Stall::Output) && !session.output_is_high() {
+            self.runnable.push(conn);
+        }
+        self.touch(conn);
+    }
+
+    /// Closes a client whose unexecuted input is over `client-query-buffer-limit`.
+    pub(crate) fn bound_query_buffer(&mut self, conn: ConnId) {
+        let limit = self.core.query_buffer_max;
+        let Some(session) = self.sessions.get(conn) else { return };
+        if session.input.len() as u64 > limit {
+            self.core.counters.client_query_buffer_limit_disconnections += 1;
+            tracing::warn!(
+                id = session.peer.client_id,
+                "client closed: its query buffer is over the limit"
+            );
+            self.actions.push(Action::Close(conn));
+            self.forget(conn);
+        }
+    }
+}
+
+impl crate::core::Core {
+    /// The command that a request names, or why it is refused and, when it is known, which one it
+    /// is. O(1) but for sub-commands.
+    #[inline]
+    pub(crate) fn resolve<'t>(
+        &'t self,
+        args: &Args<'_>,
+    ) -> Result<&'t Entry, (Failure, Option<u16>)> {
+        let name = args.get(0);
+        let Some(mut entry) = self.table.find(name) else {
+            return Err((unknown_command(args), None));
+        };
+        if !entry.subcommands.is_empty() && args.len() > 1 {
+            match self.table.find_subcommand(entry, args.get(1)) {
+                Some(found) => entry = found,
+                None => return Err((unknown_subcommand(name, args.get(1)), Some(entry.id))),
+            }
+        }
+        if !entry.spec.arity.fits(args.len()) {
+            return Err((Failure::wrong_arity(&entry.full_name), Some(entry.id)));
+        }
+        Ok(entry)
+    }
+
+    /// A call of a data command; the client's part is still to be filled in.
+    #[inline]
+    pub(crate) fn call(&self, id: u16) -> Call {
+        let entry = self.table.entry(id);
+        let Home::Data(run) = entry.home else { unreachable!("planned as a data command") };
+        Call { spec: entry.spec, run, db: 0, flags: JobFlags::default() }
+    }
+}
+
+/// Bytes of a name or an argument that an error repeats.
+const ECHO_BYTES_MAX: usize = 128;
+
+fn unknown_command(args: &Args<'_>) -> Failure {
+    let clip = |bytes: &[u8], most: usize| {
+        String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned()
+    };
+    let mut beginning = String::new();
+    for arg in args.from(1) {
+        if beginning.len() >= ECHO_BYTES_MAX {
+            break;
+        }
+        beginning += &format!("'{}' ", clip(arg, ECHO_BYTES_MAX - beginning.len()));
+    }
+    let name = clip(args.get(0), ECHO_BYTES_MAX);
+    Failure::text(format!("ERR unknown command '{name}', with args beginning with: {beginning}"))
+}
+
+fn unknown_subcommand(name: &[u8], sub: &[u8]) -> Failure {
+    let clip = |bytes: &[u8]| {
+        String::from_utf8_lossy(&bytes[..bytes.len().min(ECHO_BYTES_MAX)]).into_owned()
+    };
+    let container = clip(name).to_ascii_uppercase();
+    Failure::text(format!("ERR unknown subcommand '{}'. Try {container} HELP.", clip(sub)))
+}

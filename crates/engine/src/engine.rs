@@ -1,0 +1,331 @@
+//! Where sessions and shard meet: one `match` over what happened, and the end of a turn.
+//!
+//! A turn is: events in (each read is parsed into the arena as it comes), then
+//! [`Turn::finish`]: execute what was parsed, run what may go on again, do a bounded step of
+//! housekeeping, hand out replies, actions and messages.
+
+use crate::action::Action;
+use crate::core::{Core, Process};
+use crate::event::{Control, Event, Peer};
+use crate::gather::Gathers;
+use crate::hop::Outbox;
+use crate::message::Message;
+use crate::session::input::{Arena, Source};
+use crate::session::{Session, Sessions, client::Stall};
+use crate::shard::{Shard, lease::Account};
+use crate::table::Table;
+use crate::{ask::Asks, flush::Flusher};
+use arrayvec::ArrayVec;
+use base::limits::TURN_EVENTS_MAX;
+use base::{ConnId, CoreId, Now, RouteTable, Settings};
+use std::sync::Arc;
+use store::Store;
+
+/// What an engine starts from.
+pub struct Setup {
+    /// Which core it is.
+    pub core: CoreId,
+    /// Where slots live.
+    pub route: RouteTable,
+    /// The configuration.
+    pub settings: Settings,
+    /// All commands.
+    pub table: Arc<Table>,
+    /// Facts about the process.
+    pub process: Arc<Process>,
+    /// Seed of the key hash; the same for all cores of a process.
+    pub hash_seed: u64,
+    /// Seed of everything random on this core.
+    pub seed: u64,
+    /// A cycle counter and how many of its ticks make a microsecond.
+    pub clock: (fn() -> u64, f64),
+}
+
+/// One core.
+pub struct Engine {
+    pub(crate) core: Core,
+    pub(crate) sessions: Sessions,
+    pub(crate) shard: Shard,
+    pub(crate) arena: Arena,
+    pub(crate) gathers: Gathers,
+    pub(crate) asks: Asks,
+    pub(crate) outbox: Outbox,
+    pub(crate) flusher: Flusher,
+    /// Stalled sessions whose reason may be gone.
+    pub(crate) runnable: Vec<ConnId>,
+    pub(crate) actions: Vec<Action>,
+    /// Every session is stalled until this time; DEBUG SLEEP.
+    pub(crate) frozen_until_us: u64,
+}
+
+impl Engine {
+    /// An engine without connections and keys.
+    pub fn new(setup: Setup) -> Engine {
+        let databases = setup.settings.int(base::settings::DATABASES) as usize;
+        let slots = setup.route.slots(setup.core);
+        let store = Store::new(databases, slots, setup.hash_seed, setup.seed);
+        let mut shard = Shard::new(store, Account::new(setup.core, setup.route.cores()));
+        shard.configure(&setup.settings);
+        let cores = setup.route.cores();
+        let core = Core::new(
+            setup.core,
+            setup.route,
+            setup.settings,
+            setup.table,
+            setup.process,
+            setup.hash_seed,
+            setup.seed,
+            setup.clock,
+        );
+        Engine {
+            core,
+            sessions: Sessions::default(),
+            shard,
+            arena: Arena::default(),
+            gathers: Gathers::default(),
+            asks: Asks::default(),
+            outbox: Outbox::new(cores),
+            flusher: Flusher::default(),
+            runnable: Vec::new(),
+            actions: Vec::new(),
+            frozen_until_us: 0,
+        }
+    }
+
+    /// Begins a turn. Everything in it happens at `now`.
+    pub fn turn<'b>(&mut self, now: Now) -> Turn<'_, 'b> {
+        if self.core.started == Now::default() {
+            self.core.started = now;
+        }
+        self.core.now = now;
+        Turn { engine: self, sources: ArrayVec::new() }
+    }
+
+    /// What is to be done after the turn.
+    pub fn actions(&mut self) -> impl Iterator<Item = Action> + '_ {
+        self.actions.drain(..)
+    }
+
+    /// The oldest message for `core` that has not left; [`Engine::sent`] takes it away.
+    pub fn take_message(&mut self, core: CoreId) -> Option<Message> {
+        self.outbox.take(core)
+    }
+
+    /// Puts back a message that the ring to `core` had no space for.
+    pub fn put_back(&mut self, core: CoreId, message: Message) {
+        self.outbox.put_back(core, message);
+    }
+
+    /// Gives a buffer whose bytes have left back for reuse.
+    #[inline]
+    pub fn give_spare(&mut self, buffer: Vec<u8>) {
+        self.flusher.spare(buffer);
+    }
+
+    /// The core's state beside sessions and shard, to look at.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Whether every client has its replies; `unsent` says what the reactor still has for one.
+    pub fn is_quiet(&self, unsent: impl Fn(ConnId) -> usize) -> bool {
+        self.sessions.iter().all(|session| {
+            session.out.is_empty() && session.pipeline.is_empty() && unsent(session.id) == 0
+        })
+    }
+
+    /// The figures that the core loop keeps up to date; [`crate::plumbing::Plumbing`] says how often.
+    #[inline]
+    pub fn plumbing(&mut self) -> &mut crate::plumbing::Plumbing {
+        &mut self.core.plumbing
+    }
+
+    /// Takes over what was read of the process. One core needs to be told; every 100 ms will do.
+    pub fn set_process_figures(&mut self, figures: crate::plumbing::ProcessFigures) {
+        self.core.figures = figures;
+    }
+
+    /// How many connections the core has.
+    pub fn connections(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// When the engine wants its next turn at the latest, though nothing happens; monotonic
+    /// microseconds. `None`: only when something happens.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let now = self.core.now.mono_us;
+        let frozen = (self.frozen_until_us > now).then_some(self.frozen_until_us);
+        let due = [self.shard.next_deadline(now), self.flusher.next_deadline(), frozen];
+        due.into_iter().flatten().chain((!self.runnable.is_empty()).then_some(now)).min()
+    }
+}
+
+/// One turn of an engine. Bytes of events live as long as the turn.
+pub struct Turn<'e, 'b> {
+    pub(crate) engine: &'e mut Engine,
+    pub(crate) sources: ArrayVec<&'b [u8], TURN_EVENTS_MAX>,
+}
+
+impl<'b> Turn<'_, 'b> {
+    /// Takes in one thing that happened. At most [`TURN_EVENTS_MAX`] of them may be
+    /// [`Event::Received`]; more are taken by settling what came before.
+    pub fn on(&mut self, event: Event<'b>) {
+        match event {
+            Event::Opened(conn, peer) => self.engine.on_opened(conn, *peer),
+            Event::Received(conn, bytes) => self.on_received(conn, bytes),
+            Event::Stalled(conn, unsent) => self.engine.on_stalled(conn, unsent),
+            Event::Drained(conn) => self.engine.on_drained(conn),
+            Event::Closed(conn) => self.on_closed(conn),
+            Event::Message(from, message) => self.engine.on_message(from, message),
+            Event::Control(control) => self.engine.on_control(control),
+        }
+    }
+
+    /// Ends the turn: everything parsed is executed, everything due is handed out.
+    pub fn finish(mut self) {
+        self.settle();
+        self.resume_runnable();
+        let engine = self.engine;
+        engine.tick();
+        engine.flush_touched();
+        engine.outbox.close_turn();
+        engine.core.counters.turns += 1;
+    }
+
+    fn on_received(&mut self, conn: ConnId, bytes: &'b [u8]) {
+        let Some(session) = self.engine.sessions.get(conn) else { return };
+        session.bytes_in += bytes.len() as u64;
+        self.engine.core.counters.total_net_input_bytes += bytes.len() as u64;
+        self.engine.core.counters.total_reads_processed += 1;
+        if session.closing {
+            return;
+        }
+        if self.sources.is_full()
+            || self.engine.arena.readings.iter().any(|reading| reading.session == conn)
+        {
+            self.settle();
+        }
+        let Some(session) = self.engine.sessions.get(conn) else { return };
+        if session.stall.is_some() || !session.input.is_empty() {
+            session.input.extend_from_slice(bytes);
+            if session.stall.is_none() {
+                self.read(conn, Source::Input);
+            } else {
+                self.engine.bound_input(conn);
+            }
+            return;
+        }
+        self.sources.push(bytes);
+        self.read(conn, Source::Event(self.sources.len() as u16 - 1));
+    }
+
+    fn on_closed(&mut self, conn: ConnId) {
+        // What it sent before it left is executed, as it was received.
+        if self.engine.arena.readings.iter().any(|reading| reading.session == conn) {
+            self.settle();
+        }
+        self.engine.forget(conn);
+    }
+
+    fn resume_runnable(&mut self) {
+        if self.engine.runnable.is_empty()
+            || self.engine.frozen_until_us > self.engine.core.now.mono_us
+        {
+            return;
+        }
+        for conn in std::mem::take(&mut self.engine.runnable) {
+            if self.engine.may_go_on(conn) {
+                self.read(conn, Source::Input);
+                self.settle();
+                self.engine.bound_input(conn);
+            }
+        }
+    }
+}
+
+impl Engine {
+    fn on_opened(&mut self, conn: ConnId, peer: Peer) {
+        self.core.counters.total_connections_received += 1;
+        let refuse = peer.refuse;
+        let open = self.core.settings.text(base::settings::REQUIREPASS).is_empty();
+        let mut session = Box::new(Session::new(conn, peer, self.core.now, open));
+        if let Some(text) = refuse {
+            self.core.counters.rejected_connections += 1;
+            session.out.extend_from_slice(text.as_bytes());
+            session.closing = true;
+        }
+        self.sessions.insert(session);
+        if refuse.is_some() {
+            self.touch(conn);
+        }
+    }
+
+    fn on_message(&mut self, from: CoreId, message: Message) {
+        match message {
+            Message::Jobs(batch) => self.on_jobs(from, batch),
+            Message::Outcomes(batch) => self.on_outcomes(from, batch),
+            Message::Ask { ticket, query } => self.on_ask(from, ticket, &query),
+            Message::Answer { ticket, answer } => self.on_answer(from, ticket, *answer),
+            Message::Lease(lease) => {
+                let outbox = &mut self.outbox;
+                self.shard.account.on_message(from, lease, &mut |to, lease| {
+                    outbox.post(to, Message::Lease(lease));
+                });
+            }
+            Message::Monitor(lines) => self.on_monitor_lines(&lines),
+            Message::Freeze(until_us) => self.frozen_until_us = until_us,
+        }
+    }
+
+    fn on_control(&mut self, control: Control) {
+        match control {
+            Control::Answer(ticket, answer) => self.on_control_answer(ticket, answer),
+            Control::Drain => self.flusher.draining = true,
+        }
+    }
+
+    /// Lines for the MONITOR clients of this core.
+    fn on_monitor_lines(&mut self, lines: &[u8]) {
+        let watching: Vec<ConnId> = self
+            .sessions
+            .iter()
+            .filter(|session| session.is_monitor())
+            .map(|session| session.id)
+            .collect();
+        for conn in watching {
+            if let Some(session) = self.sessions.get(conn) {
+                session.out.extend_from_slice(lines);
+            }
+            self.touch(conn);
+        }
+    }
+
+    /// The connection is gone: nothing of it is kept; outcomes on their way find nobody.
+    pub(crate) fn forget(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.remove(conn) {
+            self.flusher.spare(session.out);
+        }
+    }
+
+    /// Whether a session whose stall may be over can execute again; clears the stall if so.
+    fn may_go_on(&mut self, conn: ConnId) -> bool {
+        let Some(session) = self.sessions.get(conn) else { return false };
+        match session.stall {
+            Some(Stall::Output) if session.output_is_high() => false,
+            Some(Stall::Closing) => false,
+            _ => {
+                session.stall = None;
+                true
+            }
+        }
+    }
+
+    /// A bounded step of housekeeping.
+    fn tick(&mut self) {
+        self.shard.tick(&self.core);
+        let outbox = &mut self.outbox;
+        self.shard.account.poll(self.core.now.mono_us, &mut |to, lease| {
+            outbox.post(to, Message::Lease(lease));
+        });
+    }
+}

@@ -1,0 +1,160 @@
+//! The end of a turn: which sessions' output leaves now, and which waits a moment.
+//!
+//! Replies to requests that were read together should leave in one send: a send costs more than
+//! everything else about a request. So output is held back while replies from other cores are
+//! due, bounded in bytes and time (performance.md, "What the spike of the hop taught").
+
+use crate::action::Action;
+use crate::engine::Engine;
+use crate::session::client::Stall;
+use base::ConnId;
+use std::collections::VecDeque;
+
+/// Output above this leaves though replies are due.
+const HOLD_BYTES: usize = 16 * 1024;
+
+/// Output leaves after so many microseconds though replies are due.
+const HOLD_US: u64 = 500;
+
+/// Buffers kept for reuse.
+const SPARES_MAX: usize = 256;
+
+/// A buffer that grew beyond this is given back to the allocator.
+const SPARE_BYTES_MAX: usize = 64 * 1024;
+
+/// A stalled session may collect so many bytes of input before its socket is left alone.
+const STALLED_INPUT_BYTES: usize = 64 * 1024;
+
+/// Sessions with output, and buffers to send it in.
+#[derive(Debug, Default)]
+pub struct Flusher {
+    touched: Vec<ConnId>,
+    /// Sessions that hold output back, oldest first, with the time at which they stop.
+    holding: VecDeque<(u64, ConnId)>,
+    spares: Vec<Vec<u8>>,
+    /// The process is ending: nothing is held back.
+    pub draining: bool,
+}
+
+impl Flusher {
+    /// When the first held output must leave; monotonic microseconds.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.holding.front().map(|(due, _)| *due)
+    }
+
+    /// Takes a buffer back for reuse.
+    pub fn spare(&mut self, mut buffer: Vec<u8>) {
+        if self.spares.len() < SPARES_MAX && (1..=SPARE_BYTES_MAX).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.spares.push(buffer);
+        }
+    }
+}
+
+impl Engine {
+    /// Has the session looked at when the turn ends.
+    #[inline]
+    pub(crate) fn touch(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.get(conn)
+            && !session.touched
+        {
+            session.touched = true;
+            self.flusher.touched.push(conn);
+            if session.out.capacity() == 0
+                && let Some(spare) = self.flusher.spares.pop()
+            {
+                session.out = spare;
+            }
+        }
+    }
+
+    /// Hands out the output of every session that has some.
+    pub(crate) fn flush_touched(&mut self) {
+        let now = self.core.now.mono_us;
+        while let Some((due, conn)) = self.flusher.holding.front().copied() {
+            if due > now {
+                break;
+            }
+            self.flusher.holding.pop_front();
+            if self.sessions.get(conn).is_some_and(|session| session.held_since_us.is_some()) {
+                self.touch(conn);
+            }
+        }
+        let mut touched = std::mem::take(&mut self.flusher.touched);
+        for conn in touched.drain(..) {
+            self.flush(conn, now);
+        }
+        self.flusher.touched = touched;
+    }
+
+    fn flush(&mut self, conn: ConnId, now: u64) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        session.touched = false;
+        if session.sending > 0 {
+            return;
+        }
+        if session.out.is_empty() {
+            if session.out.capacity() > 0 {
+                let empty = std::mem::take(&mut session.out);
+                self.flusher.spare(empty);
+            }
+            let Some(session) = self.sessions.get(conn) else { return };
+            if session.closing && session.pipeline.is_empty() {
+                self.actions.push(Action::Close(conn));
+                self.forget(conn);
+            }
+            return;
+        }
+        let hold = !session.pipeline.is_empty()
+            && session.out.len() < HOLD_BYTES
+            && !self.flusher.draining;
+        if hold {
+            match session.held_since_us {
+                None => {
+                    session.held_since_us = Some(now);
+                    self.flusher.holding.push_back((now + HOLD_US, conn));
+                    return;
+                }
+                Some(since) if now < since + HOLD_US => return,
+                Some(_) => {}
+            }
+        }
+        session.held_since_us = None;
+        let bytes = std::mem::take(&mut session.out);
+        session.bytes_out += bytes.len() as u64;
+        self.core.counters.total_net_output_bytes += bytes.len() as u64;
+        self.core.counters.total_writes_processed += 1;
+        self.actions.push(Action::Send(conn, bytes));
+    }
+
+    /// The peer reads more slowly than we write: what it is given from now on stays here.
+    pub(crate) fn on_stalled(&mut self, conn: ConnId, unsent: usize) {
+        if let Some(session) = self.sessions.get(conn) {
+            session.sending = unsent.max(1);
+        }
+    }
+
+    /// Everything that was sent has left.
+    pub(crate) fn on_drained(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        session.sending = 0;
+        if session.stall == Some(Stall::Output) && !session.output_is_high() {
+            self.runnable.push(conn);
+        }
+        self.touch(conn);
+    }
+
+    /// Leaves the socket of a stalled session alone while it has much input, and listens to it
+    /// again when it has not.
+    pub(crate) fn bound_input(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        let full = session.stall.is_some() && session.input.len() > STALLED_INPUT_BYTES;
+        if full && !session.receive_paused {
+            session.receive_paused = true;
+            self.actions.push(Action::Pause(conn));
+        } else if session.receive_paused && session.input.len() <= STALLED_INPUT_BYTES / 2 {
+            session.receive_paused = false;
+            self.actions.push(Action::Resume(conn));
+        }
+    }
+}

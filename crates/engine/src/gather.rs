@@ -1,0 +1,256 @@
+//! Requests that need several cores: their parts, and how the replies become one.
+//!
+//! Until the sequencer of a later issue gives them isolation, parts are applied as they arrive
+//! at their owners (docs/design/ordering.md says what that means).
+
+use crate::message::JobFlags;
+use base::ConnId;
+use command::Merge;
+use resp::write::Writer;
+
+/// What is done when all parts have come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// The merged reply goes to the client.
+    Merge(Merge),
+    /// The parts are sizes of the cores; the request runs on one drawn by them.
+    DrawCore,
+    /// The parts are counts of existing keys; when their sum is this, the writing parts go out,
+    /// else the reply is 0.
+    WriteIf(i64),
+    /// The parts have written: the reply is 1.
+    Written,
+    /// The parts are values of the keys in order; the request runs on copies of them.
+    Copies,
+}
+
+/// One part.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// Which of the request's keys it has, counted from 0; empty when it has none of its own.
+    pub keys: Vec<u32>,
+    /// Its reply, once it came.
+    pub reply: Option<Vec<u8>>,
+}
+
+/// A request under way on several cores.
+#[derive(Debug)]
+pub struct Gather {
+    /// Whose it is.
+    pub session: ConnId,
+    /// Its place in the session's pipeline; none when the reply is thrown away.
+    pub place: Option<u32>,
+    /// The command.
+    pub command: u16,
+    /// Its database.
+    pub db: u8,
+    /// What its client brings.
+    pub flags: JobFlags,
+    /// All its arguments, kept only where a second stage needs them.
+    pub args: Vec<Vec<u8>>,
+    /// The parts.
+    pub parts: Vec<Part>,
+    /// How many parts are still due.
+    pub due: usize,
+    /// What follows.
+    pub then: Then,
+}
+
+/// All gathers of one core. Bounded by the places in the sessions' pipelines.
+#[derive(Debug, Default)]
+pub struct Gathers {
+    slots: Vec<(u32, Option<Box<Gather>>)>,
+    free: Vec<u32>,
+}
+
+impl Gathers {
+    /// Keeps a gather; gives its number and generation.
+    pub fn insert(&mut self, gather: Box<Gather>) -> (u32, u32) {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.slots.push((0, None));
+            self.slots.len() as u32 - 1
+        });
+        let slot = &mut self.slots[number as usize];
+        slot.0 = slot.0.wrapping_add(1);
+        slot.1 = Some(gather);
+        (number, slot.0)
+    }
+
+    /// Puts a part's reply in its place; gives the gather when it was the last one due.
+    pub fn fill(
+        &mut self,
+        number: u32,
+        generation: u32,
+        part: u32,
+        reply: &[u8],
+    ) -> Option<Box<Gather>> {
+        let slot = self.slots.get_mut(number as usize).filter(|slot| slot.0 == generation)?;
+        let gather = slot.1.as_mut()?;
+        let part = &mut gather.parts[part as usize];
+        assert!(part.reply.is_none(), "a part is answered once");
+        part.reply = Some(reply.to_vec());
+        gather.due -= 1;
+        if gather.due > 0 {
+            return None;
+        }
+        self.free.push(number);
+        slot.1.take()
+    }
+
+    /// How many are under way.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether none is under way.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The first error among the replies, if there is one.
+pub fn first_error(parts: &[Part]) -> Option<&[u8]> {
+    parts.iter().filter_map(|part| part.reply.as_deref()).find(|reply| reply.starts_with(b"-"))
+}
+
+/// The sum of integer replies; what is no integer counts as 0.
+pub fn sum(parts: &[Part]) -> i64 {
+    parts.iter().map(integer).sum()
+}
+
+/// The integer that a part answered.
+pub fn integer(part: &Part) -> i64 {
+    let text =
+        part.reply.as_deref().and_then(|reply| reply.strip_prefix(b":")?.strip_suffix(b"\r\n"));
+    text.and_then(resp::number::parse_i64).unwrap_or(0)
+}
+
+/// Writes the one reply that the parts make. O(bytes).
+pub fn merge(how: Merge, parts: &[Part], reply: &mut Writer<'_>) {
+    if let Some(error) = first_error(parts) {
+        reply.raw(error);
+        return;
+    }
+    match how {
+        Merge::Ok => reply.ok(),
+        Merge::Sum => reply.integer(sum(parts)),
+        Merge::Concat => concat(parts, reply),
+        Merge::InOrder => in_order(parts, reply),
+        Merge::First => parts
+            .iter()
+            .take(1)
+            .filter_map(|part| part.reply.as_deref())
+            .for_each(|first| reply.raw(first)),
+    }
+}
+
+/// Splits an array reply into its count and the bytes of its elements.
+fn array(reply: &[u8]) -> (usize, &[u8]) {
+    let end = memchr(reply);
+    let count = resp::number::parse_i64(&reply[1..end]).unwrap_or(0);
+    (count.max(0) as usize, &reply[end + 2..])
+}
+
+/// Where the first line of a reply that we encoded ends.
+fn memchr(reply: &[u8]) -> usize {
+    reply.iter().position(|byte| *byte == b'\r').expect("a reply that we encoded has a first line")
+}
+
+fn concat(parts: &[Part], reply: &mut Writer<'_>) {
+    let arrays: Vec<_> = parts.iter().filter_map(|part| part.reply.as_deref()).map(array).collect();
+    reply.array(arrays.iter().map(|(count, _)| count).sum());
+    arrays.iter().for_each(|(_, elements)| reply.raw(elements));
+}
+
+fn in_order(parts: &[Part], reply: &mut Writer<'_>) {
+    let mut elements: Vec<(u32, &[u8])> = Vec::new();
+    for part in parts {
+        let (_, mut rest) = array(part.reply.as_deref().expect("every part has answered"));
+        for key in &part.keys {
+            let len = element_len(rest);
+            elements.push((*key, &rest[..len]));
+            rest = &rest[len..];
+        }
+    }
+    elements.sort_unstable_by_key(|(key, _)| *key);
+    reply.array(elements.len());
+    elements.iter().for_each(|(_, element)| reply.raw(element));
+}
+
+/// The length of the scalar that a reply of ours begins with: a bulk string or a single line.
+fn element_len(reply: &[u8]) -> usize {
+    let line = memchr(reply) + 2;
+    if reply[0] != b'$' {
+        return line;
+    }
+    match resp::number::parse_i64(&reply[1..line - 2]) {
+        Some(len) if len >= 0 => line + len as usize + 2,
+        _ => line,
+    }
+}
+
+/// The bulk string that a part answered; none for a null.
+pub fn bulk(part: &Part) -> Option<&[u8]> {
+    let reply = part.reply.as_deref()?.strip_prefix(b"$")?;
+    let line = memchr(reply);
+    let len = resp::number::parse_i64(&reply[..line]).filter(|len| *len >= 0)? as usize;
+    Some(&reply[line + 2..line + 2 + len])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resp::write::Protocol;
+
+    fn part(keys: &[u32], reply: &[u8]) -> Part {
+        Part { keys: keys.to_vec(), reply: Some(reply.to_vec()) }
+    }
+
+    fn merged(how: Merge, parts: &[Part]) -> Vec<u8> {
+        let mut out = Vec::new();
+        merge(how, parts, &mut Writer::new(&mut out, Protocol::Resp2));
+        out
+    }
+
+    #[test]
+    fn elements_go_back_to_the_places_of_their_keys() {
+        let parts =
+            [part(&[0, 2], b"*2\r\n$1\r\na\r\n$-1\r\n"), part(&[1], b"*1\r\n$3\r\nb\r\n\r\n")];
+        assert_eq!(merged(Merge::InOrder, &parts), b"*3\r\n$1\r\na\r\n$3\r\nb\r\n\r\n$-1\r\n");
+    }
+
+    #[test]
+    fn counts_are_added_arrays_joined_and_the_first_error_wins() {
+        assert_eq!(merged(Merge::Sum, &[part(&[], b":2\r\n"), part(&[], b":40\r\n")]), b":42\r\n");
+        let parts = [part(&[], b"*1\r\n:1\r\n"), part(&[], b"*0\r\n")];
+        assert_eq!(merged(Merge::Concat, &parts), b"*1\r\n:1\r\n");
+        let parts = [part(&[], b"+OK\r\n"), part(&[], b"-OOM no\r\n")];
+        assert_eq!(merged(Merge::Ok, &parts), b"-OOM no\r\n");
+    }
+
+    #[test]
+    fn a_late_part_of_a_reused_number_is_ignored() {
+        let mut gathers = Gathers::default();
+        let session = ConnId { index: 0, generation: 0 };
+        let gather = || {
+            Box::new(Gather {
+                session,
+                place: None,
+                command: 0,
+                db: 0,
+                flags: JobFlags::default(),
+                args: Vec::new(),
+                parts: vec![Part::default()],
+                due: 1,
+                then: Then::Merge(Merge::Ok),
+            })
+        };
+        let (number, generation) = gathers.insert(gather());
+        assert!(gathers.fill(number, generation, 0, b"+OK\r\n").is_some());
+        let (again, newer) = gathers.insert(gather());
+        assert_eq!(number, again);
+        assert!(gathers.fill(number, generation, 0, b"+OK\r\n").is_none());
+        assert!(gathers.fill(number, newer, 0, b"+OK\r\n").is_some());
+        assert!(gathers.is_empty());
+    }
+}

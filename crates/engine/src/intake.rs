@@ -1,0 +1,206 @@
+//! From bytes to requests: parse what sessions have sent into the arena, prefetch, execute in order,
+//! and keep what could not be executed.
+
+use crate::dispatch::Flow;
+use crate::engine::{Engine, Turn};
+use crate::session::client::Gates;
+use crate::session::input::{Arena, Reading, Request, Source, What};
+use crate::session::plan::{self, Plan};
+use crate::shard::prefetch::ENTRY_AHEAD;
+use base::ConnId;
+use base::limits::TURN_REQUESTS_MAX;
+use command::Args;
+use resp::parse::{Limits, Parsed, parse};
+use store::Key;
+
+impl Turn<'_, '_> {
+    /// Parses what a session has sent, as far as it is complete.
+    pub(crate) fn read(&mut self, conn: ConnId, source: Source) {
+        let Some(session) = self.engine.sessions.get(conn) else { return };
+        let input = match source {
+            Source::Event(_) => Vec::new(),
+            Source::Input => std::mem::take(&mut session.input),
+        };
+        let number = self.engine.arena.readings.len() as u32;
+        let reading = Reading { session: conn, source, input, parsed: 0, stalled_at: None };
+        self.engine.arena.readings.push(reading);
+        loop {
+            let stepwise = self.engine.sessions.get(conn).is_some_and(|s| s.gates.any(Gates::AUTH));
+            let more = self.parse_one(conn, number);
+            if stepwise || self.engine.arena.requests.len() >= TURN_REQUESTS_MAX {
+                self.execute();
+            }
+            let stalled = self.engine.arena.readings[number as usize].stalled_at.is_some();
+            if !more || stalled {
+                return;
+            }
+        }
+    }
+
+    /// Parses one request of a reading. False when there is no more.
+    #[inline]
+    fn parse_one(&mut self, conn: ConnId, number: u32) -> bool {
+        let engine = &mut *self.engine;
+        let Some(session) = engine.sessions.get(conn) else { return false };
+        let limits = Limits {
+            bulk_bytes: engine.core.bulk_bytes_max,
+            authenticated: session.authenticated,
+            ..Limits::default()
+        };
+        let Arena { requests, readings, spans, scratch, keys } = &mut engine.arena;
+        let reading = &mut readings[number as usize];
+        let bytes: &[u8] = match reading.source {
+            Source::Event(index) => self.sources[index as usize],
+            Source::Input => &reading.input,
+        };
+        let (start, span) = (reading.parsed, spans.len());
+        if start >= bytes.len() {
+            return false;
+        }
+        let (consumed, args, inline) =
+            match parse(bytes, start, &mut session.partial, spans, scratch, &limits) {
+                Parsed::Request { consumed, args } => (consumed, args, false),
+                Parsed::Inline { consumed, args } => (consumed, args, true),
+                Parsed::Empty { consumed } => {
+                    reading.parsed += consumed;
+                    return true;
+                }
+                Parsed::Incomplete { .. } => return false,
+                Parsed::Error(error) => {
+                    let what = What::Broken(error);
+                    reading.parsed = bytes.len();
+                    requests.push(Request {
+                        reading: number,
+                        start: start as u32,
+                        span: 0,
+                        args: 0,
+                        inline: false,
+                        what,
+                    });
+                    return false;
+                }
+            };
+        reading.parsed += consumed;
+        let text: &[u8] = if inline { scratch } else { bytes };
+        let view = Args::new(text, &spans[span..], engine.core.hasher);
+        let what = match engine.core.resolve(&view) {
+            Ok(entry) => {
+                let planned = plan::plan(entry, &view, engine.core.id, engine.core.route, keys);
+                if planned.plan == Plan::Here && planned.key != 0 {
+                    let key = Key {
+                        bytes: view.get(planned.key as usize),
+                        slot: planned.slot,
+                        hash: planned.hash,
+                    };
+                    engine.shard.prefetch_table(session.db, &key);
+                }
+                What::Command(entry.id, planned)
+            }
+            Err(_) => What::Refused,
+        };
+        requests.push(Request {
+            reading: number,
+            start: start as u32,
+            span: span as u32,
+            args,
+            inline,
+            what,
+        });
+        true
+    }
+
+    /// Executes everything parsed so far, in order of arrival.
+    fn execute(&mut self) {
+        let mut arena = std::mem::take(&mut self.engine.arena);
+        let db_of =
+            |engine: &mut Engine, conn| engine.sessions.get(conn).map_or(0, |session| session.db);
+        for index in 0..arena.requests.len() {
+            if let Some(next) = arena.requests.get(index + ENTRY_AHEAD)
+                && let What::Command(_, planned) = next.what
+                && planned.plan == Plan::Here
+                && planned.key != 0
+            {
+                let db = db_of(self.engine, arena.readings[next.reading as usize].session);
+                let args = Args::new(
+                    text_of(&self.sources, &arena, next),
+                    arena.spans_of(next),
+                    self.engine.core.hasher,
+                );
+                let key = Key {
+                    bytes: args.get(planned.key as usize),
+                    slot: planned.slot,
+                    hash: planned.hash,
+                };
+                self.engine.shard.prefetch_entry(db, &key);
+            }
+            let request = arena.requests[index];
+            let reading = &arena.readings[request.reading as usize];
+            if reading.stalled_at.is_some() {
+                continue;
+            }
+            let (conn, end) = (reading.session, request.start as usize);
+            let args = Args::new(
+                text_of(&self.sources, &arena, &request),
+                arena.spans_of(&request),
+                self.engine.core.hasher,
+            );
+            let flow = self.engine.dispatch(conn, request.what, &args);
+            if flow != Flow::Next {
+                let next =
+                    arena.requests[index + 1..].iter().find(|next| next.reading == request.reading);
+                let parsed = arena.readings[request.reading as usize].parsed;
+                let after = next.map_or(parsed, |next| next.start as usize);
+                let at = if flow == Flow::Wait { end } else { after };
+                arena.readings[request.reading as usize].stalled_at = Some(at);
+            }
+        }
+        arena.requests.clear();
+        arena.spans.clear();
+        arena.scratch.clear();
+        self.engine.arena = arena;
+    }
+
+    /// Executes what was parsed, and gives what was not to the sessions to keep.
+    pub(crate) fn settle(&mut self) {
+        self.execute();
+        let mut readings = std::mem::take(&mut self.engine.arena.readings);
+        for mut reading in readings.drain(..) {
+            let Some(session) = self.engine.sessions.get(reading.session) else { continue };
+            if session.closing {
+                session.input = Vec::new();
+                continue;
+            }
+            let from = reading.stalled_at.unwrap_or(reading.parsed);
+            if reading.stalled_at.is_some() {
+                session.partial = None;
+            }
+            match reading.source {
+                Source::Event(index) => {
+                    session.input.extend_from_slice(&self.sources[index as usize][from..])
+                }
+                Source::Input if from == reading.input.len() => {}
+                Source::Input => {
+                    reading.input.drain(..from);
+                    session.input = reading.input;
+                }
+            }
+            let conn = reading.session;
+            self.engine.bound_query_buffer(conn);
+            self.engine.bound_input(conn);
+        }
+        self.engine.arena.readings = readings;
+        self.sources.clear();
+    }
+}
+
+/// The bytes that a request's spans refer to.
+fn text_of<'a>(sources: &'a [&'a [u8]], arena: &'a Arena, request: &Request) -> &'a [u8] {
+    if request.inline {
+        return &arena.scratch;
+    }
+    let reading = &arena.readings[request.reading as usize];
+    match reading.source {
+        Source::Event(index) => sources[index as usize],
+        Source::Input => &reading.input,
+    }
+}

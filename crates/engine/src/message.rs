@@ -1,0 +1,131 @@
+//! All that one core can say to another.
+
+use crate::commands::query::{Answer, Query};
+use crate::shard::lease::Lease;
+use base::{ConnId, Slot};
+use resp::parse::Span;
+use std::sync::Arc;
+
+/// One message between two cores.
+#[derive(Debug)]
+pub enum Message {
+    /// Work for the owner of some slots; comes back as [`Message::Outcomes`].
+    Jobs(Box<Batch>),
+    /// The same batch with its outcomes filled in.
+    Outcomes(Box<Batch>),
+    /// A question that every core answers.
+    Ask {
+        /// The asker's number for it.
+        ticket: u64,
+        /// The question.
+        query: Arc<Query>,
+    },
+    /// One core's answer.
+    Answer {
+        /// The asker's number.
+        ticket: u64,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// Memory slices between a core and the banker.
+    Lease(Lease),
+    /// Lines for this core's MONITOR clients.
+    Monitor(Arc<Vec<u8>>),
+    /// DEBUG SLEEP: stand still until this monotonic time in microseconds.
+    Freeze(u64),
+}
+
+/// What one core sends another in one turn: headers, argument places and argument bytes, each
+/// contiguous. The outcomes travel back in the same box, so a hop allocates nothing once the
+/// buffers have grown.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The jobs in order.
+    pub jobs: Vec<Job>,
+    /// The places of all arguments in `bytes`, job after job.
+    pub spans: Vec<Span>,
+    /// All argument bytes.
+    pub bytes: Vec<u8>,
+    /// One outcome a job, in the same order.
+    pub outcomes: Vec<Outcome>,
+    /// All reply bytes, outcome after outcome.
+    pub replies: Vec<u8>,
+}
+
+impl Batch {
+    /// Empties the batch for its next trip; a buffer that grew beyond `keep_bytes` is let go.
+    pub fn reset(&mut self, keep_bytes: usize) {
+        self.jobs.clear();
+        self.spans.clear();
+        self.outcomes.clear();
+        for buffer in [&mut self.bytes, &mut self.replies] {
+            buffer.clear();
+            if buffer.capacity() > keep_bytes {
+                *buffer = Vec::new();
+            }
+        }
+    }
+}
+
+/// Where an outcome belongs at the origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Address {
+    /// The place `seq` in the reply pipeline of a session.
+    Session(ConnId, u32),
+    /// Part `part` of gather number `gather`.
+    Gather {
+        /// The gather's number at the origin.
+        gather: u32,
+        /// The gather's generation: numbers are reused.
+        generation: u32,
+        /// Which part.
+        part: u32,
+    },
+    /// Nowhere: the client wants no reply.
+    Nobody,
+}
+
+/// The header of one job.
+#[derive(Debug, Clone, Copy)]
+pub struct Job {
+    /// Where the outcome belongs.
+    pub address: Address,
+    /// The command, as its position in the table.
+    pub command: u16,
+    /// The client's database.
+    pub db: u8,
+    /// RESP3 instead of RESP2, and whether the access bits are left alone.
+    pub flags: JobFlags,
+    /// How many arguments.
+    pub args: u32,
+    /// Which argument has been hashed at the origin; 0 when none.
+    pub key: u32,
+    /// Its slot.
+    pub slot: Slot,
+    /// Its hash.
+    pub hash: u64,
+}
+
+/// What a job carries of its client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobFlags {
+    /// The reply is RESP3.
+    pub resp3: bool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+}
+
+/// The header of one outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Length of its reply in the batch's `replies`.
+    pub len: u32,
+    /// The reply is an error.
+    pub failed: bool,
+    /// The error came before the command ran (a gate refused it).
+    pub rejected: bool,
+    /// Duration in ticks; 0 when it was not measured.
+    pub ticks: u64,
+    /// How many executions the measurement stands for.
+    pub weight: u32,
+}

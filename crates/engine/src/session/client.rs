@@ -1,0 +1,226 @@
+//! What a core knows of one connection.
+
+use super::Pipeline;
+use crate::event::Peer;
+use crate::message::JobFlags;
+use base::{ConnId, Now};
+use resp::parse::Partial;
+use resp::write::Protocol;
+
+/// What stands between a request and its execution: any bit set sends it down the slow path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gates(pub u16);
+
+impl Gates {
+    /// Must authenticate first.
+    pub const AUTH: u16 = 1;
+    /// Replies are switched off (CLIENT REPLY OFF).
+    pub const MUTE: u16 = 1 << 1;
+    /// The next command's reply is left out (CLIENT REPLY SKIP).
+    pub const MUTE_NEXT: u16 = 1 << 2;
+    /// A MONITOR client: accepts little.
+    pub const MONITOR: u16 = 1 << 3;
+
+    /// Whether any of these bits is set.
+    #[inline]
+    pub fn any(self, bits: u16) -> bool {
+        self.0 & bits != 0
+    }
+
+    /// Sets or clears bits.
+    pub fn set(&mut self, bits: u16, on: bool) {
+        if on { self.0 |= bits } else { self.0 &= !bits }
+    }
+}
+
+/// Why a session executes nothing for now. What it sends is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// A question to all cores, or to the process, is under way: a barrier.
+    Asking,
+    /// CLIENT PAUSE holds it.
+    Paused,
+    /// Too much output is due, or too many replies wait.
+    Output,
+    /// The way to another core is full.
+    Congested,
+    /// The engines are frozen by DEBUG SLEEP.
+    Frozen,
+    /// A blocking form of waiting for a time (CLIENT … within bounds of later issues).
+    Closing,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    /// The connection.
+    pub id: ConnId,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// When it was opened.
+    pub opened: Now,
+    /// When it last sent a command; monotonic milliseconds.
+    pub active_ms: u64,
+    /// RESP2 or RESP3.
+    pub protocol: Protocol,
+    /// The selected database.
+    pub db: u8,
+    /// What stands in the way of execution.
+    pub gates: Gates,
+    /// Why it executes nothing for now.
+    pub stall: Option<Stall>,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// READONLY was said on the cluster face.
+    pub readonly: bool,
+    /// Authenticated, or needs no password.
+    pub authenticated: bool,
+    /// CLIENT SETNAME.
+    pub name: Option<Box<[u8]>>,
+    /// CLIENT SETINFO LIB-NAME.
+    pub lib_name: Option<Box<[u8]>>,
+    /// CLIENT SETINFO LIB-VER.
+    pub lib_ver: Option<Box<[u8]>>,
+    /// The last command, as its position in the table.
+    pub last_command: Option<u16>,
+    /// Bytes that are not executed yet: an incomplete request, or what arrived during a stall.
+    pub input: Vec<u8>,
+    /// How far an incomplete request at the start of `input` was parsed.
+    pub partial: Option<Box<Partial>>,
+    /// Replies that wait for an earlier one.
+    pub pipeline: Pipeline,
+    /// Replies on their way out, in order.
+    pub out: Vec<u8>,
+    /// Bytes that a slow peer has not taken; 0 when it keeps up, and then nothing is held for it.
+    pub sending: usize,
+    /// Since when output is held back for replies that are due; monotonic microseconds.
+    pub held_since_us: Option<u64>,
+    /// In the list of sessions to look at when the turn ends.
+    pub touched: bool,
+    /// The reactor was told to stop receiving.
+    pub receive_paused: bool,
+    /// Close when the output is out.
+    pub closing: bool,
+    /// Bytes received and sent, commands executed.
+    pub bytes_in: u64,
+    /// Bytes handed to the reactor.
+    pub bytes_out: u64,
+    /// Commands executed.
+    pub commands: u64,
+}
+
+impl Session {
+    /// A session for a new connection.
+    pub fn new(id: ConnId, peer: Peer, now: Now, authenticated: bool) -> Session {
+        let mut gates = Gates::default();
+        gates.set(Gates::AUTH, !authenticated);
+        Session {
+            id,
+            peer,
+            opened: now,
+            active_ms: now.mono_ms(),
+            protocol: Protocol::Resp2,
+            db: 0,
+            gates,
+            stall: None,
+            no_evict: false,
+            no_touch: false,
+            readonly: false,
+            authenticated,
+            name: None,
+            lib_name: None,
+            lib_ver: None,
+            last_command: None,
+            input: Vec::new(),
+            partial: None,
+            pipeline: Pipeline::default(),
+            out: Vec::new(),
+            sending: 0,
+            held_since_us: None,
+            touched: false,
+            receive_paused: false,
+            closing: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            commands: 0,
+        }
+    }
+
+    /// What RESET undoes; the protocol goes back to RESP2.
+    pub fn reset(&mut self, needs_password: bool) {
+        self.protocol = Protocol::Resp2;
+        self.db = 0;
+        self.gates = Gates::default();
+        self.gates.set(Gates::AUTH, needs_password);
+        self.authenticated = !needs_password;
+        self.no_evict = false;
+        self.no_touch = false;
+        self.readonly = false;
+        self.name = None;
+    }
+
+    /// Whether replies are written at all.
+    #[inline]
+    pub fn muted(&self) -> bool {
+        self.gates.any(Gates::MUTE | Gates::MUTE_NEXT)
+    }
+
+    /// Bytes of replies that have not left: written, held and being sent.
+    #[inline]
+    pub fn output_bytes(&self) -> usize {
+        self.out.len() + self.sending + self.pipeline.held_bytes()
+    }
+
+    /// Memory held for this connection in bytes, its buffers included.
+    pub fn memory(&self) -> usize {
+        size_of::<Session>()
+            + self.input.capacity()
+            + self.out.capacity()
+            + self.sending
+            + self.pipeline.memory()
+            + self.peer.address.capacity()
+            + self.peer.local_address.capacity()
+    }
+}
+
+/// Output above this stalls a session: it executes nothing until half of it has left.
+const OUTPUT_STALL_BYTES: usize = 256 * 1024;
+
+/// Replies that may wait in a session's pipeline before it stalls.
+const PIPELINE_STALL_PLACES: usize = 8192;
+
+impl Session {
+    /// Whether so much output is due that the session should execute nothing for now.
+    #[inline]
+    pub fn output_is_full(&self) -> bool {
+        self.output_bytes() > OUTPUT_STALL_BYTES || self.pipeline.len() > PIPELINE_STALL_PLACES
+    }
+
+    /// Whether a session stalled by its output must still wait.
+    pub fn output_is_high(&self) -> bool {
+        self.output_bytes() > OUTPUT_STALL_BYTES / 2
+            || self.pipeline.len() > PIPELINE_STALL_PLACES / 2
+    }
+
+    /// What its jobs carry of it.
+    #[inline]
+    pub fn job_flags(&self) -> JobFlags {
+        JobFlags { resp3: self.protocol == Protocol::Resp3, no_touch: self.no_touch }
+    }
+
+    /// Whether it watches all commands.
+    pub fn is_monitor(&self) -> bool {
+        self.gates.any(Gates::MONITOR)
+    }
+
+    /// Puts a complete reply behind all others.
+    pub fn append_reply(&mut self, reply: &[u8]) {
+        if self.pipeline.is_empty() {
+            self.out.extend_from_slice(reply);
+        } else {
+            self.pipeline.push_ready(|held| held.extend_from_slice(reply));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Where a request goes.
+
+use crate::table::{Entry, Home, KeyShape};
+use base::{CoreId, RouteTable, Slot};
+use command::{Args, Fanout};
+
+/// Where a request is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// On this core's shard.
+    Here,
+    /// On one other core.
+    One(CoreId),
+    /// Its keys live on several cores, or it concerns all of them.
+    Many,
+    /// At the session: a command of the connection or the server.
+    Session,
+}
+
+/// A plan with the hash that finding it has cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Planned {
+    /// Where.
+    pub plan: Plan,
+    /// Which argument was hashed; 0 when none.
+    pub key: u32,
+    /// Its slot.
+    pub slot: Slot,
+    /// Its hash.
+    pub hash: u64,
+}
+
+/// Where the request goes that `args` are. O(keys). `keys` is scratch.
+pub fn plan(
+    entry: &Entry,
+    args: &Args<'_>,
+    core: CoreId,
+    route: RouteTable,
+    keys: &mut Vec<u32>,
+) -> Planned {
+    let nowhere = Slot::of_key(b"");
+    let unhashed = |plan| Planned { plan, key: 0, slot: nowhere, hash: 0 };
+    let Home::Data(_) = entry.home else { return unhashed(Plan::Session) };
+    let at = |owner| if owner == core { Plan::Here } else { Plan::One(owner) };
+    match (entry.spec.fanout, entry.keys) {
+        (Fanout::All(_) | Fanout::RandomCore, _) if route.cores() > 1 => unhashed(Plan::Many),
+        (Fanout::Cursor, _) => unhashed(at(cursor_owner(args, route))),
+        (_, KeyShape::One(position)) if (position as usize) < args.len() => {
+            let key = args.key(position as usize);
+            let (slot, hash) = (key.slot, key.hash);
+            Planned { plan: at(route.owner(slot)), key: u32::from(position), slot, hash }
+        }
+        (_, KeyShape::Listed) => {
+            keys.clear();
+            entry.spec.keys.iter().for_each(|spec| spec.positions(args, keys));
+            several(keys, args, core, route, unhashed(Plan::Here))
+        }
+        _ => unhashed(Plan::Here),
+    }
+}
+
+/// The plan for several keys; without keys the command runs here and finds its own error.
+fn several(
+    keys: &[u32],
+    args: &Args<'_>,
+    core: CoreId,
+    route: RouteTable,
+    none: Planned,
+) -> Planned {
+    let Some((first, rest)) = keys.split_first() else { return none };
+    let key = args.key(*first as usize);
+    let owner = route.owner(key.slot);
+    let elsewhere =
+        |position: &u32| route.owner(Slot::of_key(args.get(*position as usize))) != owner;
+    let plan = if route.cores() > 1 && rest.iter().any(elsewhere) {
+        Plan::Many
+    } else if owner == core {
+        Plan::Here
+    } else {
+        Plan::One(owner)
+    };
+    Planned { plan, key: *first, slot: key.slot, hash: key.hash }
+}
+
+/// Which core a SCAN cursor names; a cursor that is none goes to core 0, which refuses it.
+fn cursor_owner(args: &Args<'_>, route: RouteTable) -> CoreId {
+    let text = args.try_get(1).and_then(|text| std::str::from_utf8(text).ok());
+    let cursor: u64 = text.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let slot = command::generic::cursor_slot(cursor);
+    slot.map_or(CoreId(0), |slot| route.owner(slot))
+}

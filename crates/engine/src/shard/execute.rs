@@ -1,0 +1,124 @@
+//! Before and after every data command: ordered gates, the command, what its change brings about.
+
+use super::Shard;
+use crate::core::{Core, FAST_SAMPLE};
+use crate::message::JobFlags;
+use command::{Args, Ctx, Failure, Flags, Run, Spec};
+use resp::write::{Protocol, Writer};
+use store::{Evicted, Policy};
+
+/// Keys evicted at the most to make room for one command; the rest is left to the ticks.
+const EVICTIONS_PER_COMMAND_MAX: usize = 64;
+
+/// What is to be executed, beside the arguments.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// What the command is.
+    pub spec: &'static Spec,
+    /// What it does.
+    pub run: Run,
+    /// The client's database.
+    pub db: u8,
+    /// What else the client brings.
+    pub flags: JobFlags,
+}
+
+/// How an execution went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The reply is an error.
+    pub failed: bool,
+    /// A gate refused the command before it ran.
+    pub rejected: bool,
+    /// It took long enough for SLOWLOG or LATENCY to be asked.
+    pub slow: bool,
+    /// Duration in ticks; 0 when it was not measured.
+    pub ticks: u64,
+    /// How many executions the measurement stands for.
+    pub weight: u64,
+}
+
+impl Verdict {
+    /// Neither failed nor long enough to be looked at closer.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        !self.failed && !self.slow
+    }
+}
+
+impl Shard {
+    /// Executes one command to completion and appends its reply. The cost is the command's.
+    #[inline]
+    pub fn execute(
+        &mut self,
+        core: &mut Core,
+        call: Call,
+        args: &Args<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Verdict {
+        let protocol = if call.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
+        if self.memory.limited && self.refuses_for_memory(core, call.spec.flags) {
+            Writer::new(reply, protocol).error(&*Failure::OOM.0);
+            return Verdict { failed: true, rejected: true, ..Verdict::default() };
+        }
+        let fast = call.spec.flags.has(Flags::FAST);
+        let measured = !fast || core.samples_fast();
+        let before = if measured { (core.ticks)() } else { 0 };
+        let start = reply.len();
+        self.store.set_touch(!call.flags.no_touch);
+        let mut ctx = Ctx {
+            store: &mut self.store,
+            db: call.db,
+            now: core.now,
+            settings: &core.settings,
+            reply: Writer::new(reply, protocol),
+        };
+        let mut verdict = Verdict::default();
+        if let Err(failure) = (call.run)(&mut ctx, args) {
+            reply.truncate(start);
+            Writer::new(reply, protocol).error(&*failure.0);
+            verdict.failed = true;
+        }
+        if measured {
+            verdict.ticks = (core.ticks)().wrapping_sub(before).max(1);
+            verdict.slow = verdict.ticks >= core.slow_ticks;
+            verdict.weight = if fast { FAST_SAMPLE } else { 1 };
+        }
+        verdict
+    }
+
+    /// The memory gate: makes room when this core is over its share, and says whether a command
+    /// that needs memory must be refused because the whole is exhausted.
+    fn refuses_for_memory(&mut self, core: &mut Core, flags: Flags) -> bool {
+        self.refresh_used();
+        if !self.account.over() {
+            return false;
+        }
+        let roomy = self.make_room(core, EVICTIONS_PER_COMMAND_MAX);
+        !roomy && flags.has(Flags::DENYOOM) && self.account.exhausted()
+    }
+
+    /// Evicts until the core is within its share, `most` keys at the most. False when the policy
+    /// finds nothing more to evict.
+    pub fn make_room(&mut self, core: &Core, most: usize) -> bool {
+        if self.memory.eviction.policy == Policy::NoEviction {
+            return false;
+        }
+        for _ in 0..most {
+            if !self.account.over() {
+                return true;
+            }
+            if self.store.evict_step(core.now) == Evicted::Nothing {
+                return false;
+            }
+            self.refresh_used();
+        }
+        true
+    }
+
+    /// Tells the account what is used now. O(1).
+    #[inline]
+    pub fn refresh_used(&mut self) {
+        self.account.set_used(self.store.used_bytes() as u64 + self.account.outside_bytes);
+    }
+}

@@ -1,0 +1,50 @@
+//! Work between turns, in bounded steps and a fixed order: expire, evict, free. Budgets count
+//! items, not time, so that a simulated run can be replayed exactly.
+
+use super::Shard;
+use crate::core::Core;
+
+/// Entries that one step of the expiry cycle looks at.
+const EXPIRE_ITEMS: usize = 256;
+
+/// Steps in a row when a cycle finds that many keys are due, before the next turn.
+const EXPIRE_BUSY_GAP_US: u64 = 1_000;
+
+/// Keys evicted in one tick at the most.
+const EVICT_ITEMS: usize = 64;
+
+/// Entries of flushed tables freed in one tick.
+const FREE_ITEMS: usize = 512;
+
+impl Shard {
+    /// One bounded step of everything that is due.
+    pub fn tick(&mut self, core: &Core) {
+        if self.active_expire && core.now.mono_us >= self.next_expire_us {
+            let report = self.store.expire_step(core.now, EXPIRE_ITEMS, self.cadence.1);
+            let gap = if report.more { EXPIRE_BUSY_GAP_US } else { 1_000_000 / self.cadence.0 };
+            self.next_expire_us = core.now.mono_us + gap;
+        }
+        if self.memory.limited {
+            self.refresh_used();
+            if self.account.over() {
+                self.make_room(core, EVICT_ITEMS);
+            }
+        }
+        self.garbage = self.store.free_step(FREE_ITEMS);
+    }
+
+    /// When the next step is due at the latest; monotonic microseconds. `None` when nothing is.
+    pub fn next_deadline(&self, now_us: u64) -> Option<u64> {
+        if self.garbage || self.account.over() {
+            return Some(now_us);
+        }
+        (self.active_expire && self.has_expiring()).then_some(self.next_expire_us)
+    }
+}
+
+impl Shard {
+    /// Whether any key has a time to live. O(databases).
+    fn has_expiring(&self) -> bool {
+        (0..self.store.databases()).any(|db| self.store.expires(db as u8) > 0)
+    }
+}

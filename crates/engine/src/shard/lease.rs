@@ -1,0 +1,277 @@
+//! `maxmemory`, leased to the cores in slices.
+//!
+//! One core, the banker, holds what is not given out. A core that comes near the end of its
+//! slices asks for one more before it needs it; when the banker has none it calls unused ones
+//! back from everybody. So a core may fill the whole memory when the others are empty, and
+//! nobody evicts, or refuses a write, before the whole is exhausted (to within a slice a core).
+//! The rejected way, a fixed share for each core, evicts early as soon as keys are skewed.
+
+use base::CoreId;
+
+/// The core that holds what is not given out.
+pub const BANKER: CoreId = CoreId(0);
+
+/// The smallest slice in bytes.
+const SLICE_MIN: u64 = 64 * 1024;
+
+/// Slices that a core's fair share is cut into.
+const SLICES_PER_SHARE: u64 = 32;
+
+/// A core that was told that memory is exhausted asks again after so long, in microseconds.
+const RETRY_US: u64 = 5_000;
+
+/// What cores and banker say to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// To the banker: one slice more, please.
+    Want,
+    /// From the banker: here is so much; 0 says that memory is exhausted.
+    Grant(u64),
+    /// From the banker: give back what you do not use.
+    Recall,
+    /// To the banker: so much comes back, maybe nothing.
+    Return(u64),
+}
+
+/// One core's share, and at the banker the rest.
+#[derive(Debug)]
+pub struct Account {
+    core: CoreId,
+    cores: u64,
+    limit: u64,
+    /// What this core may use.
+    granted: u64,
+    /// Memory of this core that is not in its keyspace: client buffers and batches, in bytes.
+    pub outside_bytes: u64,
+    /// What it used when last told.
+    used: u64,
+    asking: bool,
+    retry_at_us: u64,
+    exhausted: bool,
+    /// At the banker: not given out. Negative after `maxmemory` was lowered.
+    pool: i64,
+    /// At the banker: who waits for a slice, and how many answers to a recall are due.
+    waiting: Vec<CoreId>,
+    recalls_due: usize,
+}
+
+impl Account {
+    /// The account of a core when nothing is limited.
+    pub fn new(core: CoreId, cores: usize) -> Account {
+        Account {
+            core,
+            cores: cores as u64,
+            limit: 0,
+            granted: 0,
+            outside_bytes: 0,
+            used: 0,
+            asking: false,
+            retry_at_us: 0,
+            exhausted: false,
+            pool: 0,
+            waiting: Vec::new(),
+            recalls_due: 0,
+        }
+    }
+
+    /// A new `maxmemory`; 0 is no limit. Every core is told the same, so each can work out what
+    /// all were granted at first; slices granted under an old limit are forgotten.
+    pub fn configure(&mut self, limit: u64) {
+        if limit == self.limit {
+            return;
+        }
+        self.limit = limit;
+        self.granted = limit / self.cores / 2;
+        self.pool = (limit - self.granted * self.cores) as i64;
+        self.exhausted = false;
+        self.retry_at_us = 0;
+    }
+
+    fn slice(&self) -> u64 {
+        (self.limit / self.cores / SLICES_PER_SHARE).max(SLICE_MIN).min(self.limit)
+    }
+
+    /// Whether the core uses more than it may. Always false without a limit.
+    #[inline]
+    pub fn over(&self) -> bool {
+        self.limit > 0 && self.used > self.granted
+    }
+
+    /// Whether nothing is to be had: the core is over its share and the banker has nothing.
+    pub fn exhausted(&self) -> bool {
+        self.over() && self.exhausted
+    }
+
+    /// How many bytes are over the share.
+    pub fn excess(&self) -> u64 {
+        if self.limit == 0 { 0 } else { self.used.saturating_sub(self.granted) }
+    }
+
+    /// What the core may use.
+    pub fn granted(&self) -> u64 {
+        self.granted
+    }
+
+    /// Notes what the core uses; cheap, called whenever it may have changed.
+    #[inline]
+    pub fn set_used(&mut self, used: u64) {
+        self.used = used;
+        if used <= self.granted {
+            self.exhausted = false;
+        }
+    }
+
+    /// Asks for a slice when the core comes near its end. At most one question is under way.
+    pub fn poll(&mut self, now_us: u64, send: &mut impl FnMut(CoreId, Lease)) {
+        let near = self.limit > 0 && self.used + self.slice() / 2 > self.granted;
+        if !near || self.asking || now_us < self.retry_at_us {
+            return;
+        }
+        self.asking = true;
+        self.retry_at_us = now_us + RETRY_US;
+        if self.core == BANKER {
+            self.on_message(self.core, Lease::Want, send);
+        } else {
+            send(BANKER, Lease::Want);
+        }
+    }
+
+    /// Takes in what another core (or this one, as its own banker) said.
+    pub fn on_message(
+        &mut self,
+        from: CoreId,
+        message: Lease,
+        send: &mut impl FnMut(CoreId, Lease),
+    ) {
+        match message {
+            Lease::Want => {
+                self.waiting.push(from);
+                self.serve(send);
+            }
+            Lease::Grant(bytes) => self.on_grant(bytes),
+            Lease::Recall => {
+                let unused = self.take_unused();
+                send(BANKER, Lease::Return(unused));
+            }
+            Lease::Return(bytes) => {
+                self.pool += bytes as i64;
+                self.recalls_due = self.recalls_due.saturating_sub(1);
+                if self.recalls_due == 0 {
+                    self.answer_all(send);
+                }
+            }
+        }
+    }
+
+    fn on_grant(&mut self, bytes: u64) {
+        self.asking = false;
+        self.granted += bytes;
+        self.exhausted = bytes == 0;
+        if bytes > 0 {
+            self.retry_at_us = 0;
+        }
+    }
+
+    /// What this core can do without: all but what it uses and one slice.
+    fn take_unused(&mut self) -> u64 {
+        let unused = self.granted.saturating_sub(self.used + self.slice());
+        self.granted -= unused;
+        unused
+    }
+
+    /// At the banker: answers from the pool, or calls unused slices back first.
+    fn serve(&mut self, send: &mut impl FnMut(CoreId, Lease)) {
+        if self.recalls_due > 0 {
+            return;
+        }
+        if self.pool >= self.slice() as i64 || self.cores == 1 {
+            return self.answer_all(send);
+        }
+        self.pool += self.take_unused() as i64;
+        self.recalls_due = self.cores as usize - 1;
+        for core in (0..self.cores as u16).map(CoreId).filter(|core| *core != self.core) {
+            send(core, Lease::Recall);
+        }
+    }
+
+    fn answer_all(&mut self, send: &mut impl FnMut(CoreId, Lease)) {
+        for core in std::mem::take(&mut self.waiting) {
+            let bytes = (self.slice() as i64).min(self.pool.max(0));
+            self.pool -= bytes;
+            if core == self.core {
+                self.on_grant(bytes as u64);
+            } else {
+                send(core, Lease::Grant(bytes as u64));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Delivers everything that is said until silence.
+    fn settle(accounts: &mut [Account], mut said: Vec<(CoreId, CoreId, Lease)>) {
+        while let Some((from, to, message)) = said.pop() {
+            accounts[to.index()]
+                .on_message(from, message, &mut |next, lease| said.push((to, next, lease)));
+        }
+    }
+
+    fn poll(accounts: &mut [Account], core: usize, now_us: u64) {
+        let mut said = Vec::new();
+        let from = CoreId(core as u16);
+        accounts[core].poll(now_us, &mut |to, lease| said.push((from, to, lease)));
+        settle(accounts, said);
+    }
+
+    fn accounts(cores: usize, limit: u64) -> Vec<Account> {
+        let make = |core| {
+            let mut account = Account::new(CoreId(core as u16), cores);
+            account.configure(limit);
+            account
+        };
+        (0..cores).map(make).collect()
+    }
+
+    #[test]
+    fn one_core_may_use_nearly_everything_when_the_others_are_empty() {
+        let limit = 64 << 20;
+        let mut all = accounts(4, limit);
+        for step in 0..2000u64 {
+            let used = all[2].granted();
+            all[2].set_used(used);
+            poll(&mut all, 2, step * RETRY_US);
+        }
+        assert!(all[2].granted() > limit * 9 / 10, "{}", all[2].granted());
+        let used = all[2].granted() + 1;
+        all[2].set_used(used);
+        poll(&mut all, 2, u64::MAX / 2);
+        assert!(all[2].exhausted());
+    }
+
+    #[test]
+    fn grants_never_exceed_the_limit_whatever_the_cores_do() {
+        let limit = 10 << 20;
+        let mut all = accounts(3, limit);
+        let mut prng = base::Prng::new(1);
+        for step in 0..5000u64 {
+            let core = prng.below(3) as usize;
+            let used = prng.below(limit);
+            all[core].set_used(used);
+            poll(&mut all, core, step * RETRY_US);
+            let given: u64 = all.iter().map(Account::granted).sum();
+            assert!(given <= limit, "{given}");
+            assert_eq!(given as i64 + all[0].pool, limit as i64);
+        }
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_over() {
+        let mut all = accounts(1, 0);
+        all[0].set_used(u64::MAX / 2);
+        assert!(!all[0].over());
+        assert_eq!(all[0].excess(), 0);
+    }
+}

@@ -1,0 +1,302 @@
+//! Requests whose keys live on several cores, or that concern all of them: cut into parts, sent,
+//! and made one reply when all parts have come.
+
+use crate::dispatch::Flow;
+use crate::engine::Engine;
+use crate::gather::{self, Gather, Part, Then};
+use crate::hop::Order;
+use crate::message::Address;
+use crate::session::plan::{Plan, Planned};
+use crate::shard::execute::{Call, Verdict};
+use base::{ConnId, CoreId, Slot};
+use command::string::Pairs;
+use command::{Args, Fanout};
+use resp::parse::Span;
+use resp::write::{Protocol, Writer};
+use std::borrow::Cow;
+use store::Store;
+
+/// One core's part of a request before it goes out.
+struct Piece<'a> {
+    core: CoreId,
+    /// Which of the request's keys, counted from 0.
+    keys: Vec<u32>,
+    args: Vec<Cow<'a, [u8]>>,
+}
+
+impl Engine {
+    /// Cuts a request into parts and sends them to their cores.
+    pub(crate) fn spread(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+        let cores = self.core.route.cores() as u16;
+        if (0..cores).any(|core| self.outbox.is_full(CoreId(core))) {
+            return self.congested(conn);
+        }
+        let (command, then, pieces) = match self.stage(id, args) {
+            Ok(stage) => stage,
+            Err(failure) => return self.fail(conn, id, args, &failure),
+        };
+        let keep = !matches!(then, Then::Merge(_));
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let gather = Gather {
+            session: conn,
+            place: (!session.muted()).then(|| session.pipeline.reserve()),
+            command: id,
+            db: session.db,
+            flags: session.job_flags(),
+            args: if keep { args.from(0).map(<[u8]>::to_vec).collect() } else { Vec::new() },
+            parts: Vec::new(),
+            due: 0,
+            then,
+        };
+        self.send_pieces(Box::new(gather), command, pieces);
+        Flow::Next
+    }
+
+    /// The first stage of a request: which command its parts run, what follows, and the parts.
+    fn stage<'a>(
+        &self,
+        id: u16,
+        args: &Args<'a>,
+    ) -> Result<(u16, Then, Vec<Piece<'a>>), command::Failure> {
+        let entry = self.core.table.entry(id);
+        Ok(match entry.spec.fanout {
+            Fanout::All(merge) => {
+                let words = args.from(0).map(Cow::Borrowed).collect();
+                (id, Then::Merge(merge), self.everywhere(words))
+            }
+            Fanout::RandomCore => {
+                let words = vec![Cow::Borrowed(&b"DBSIZE"[..])];
+                (self.core.known("DBSIZE"), Then::DrawCore, self.everywhere(words))
+            }
+            Fanout::Split(merge) => {
+                let step = self.key_step(id);
+                let pieces = self.by_owner(args.get(0), args, &self.key_positions(id, args), step);
+                (id, Then::Merge(merge), pieces)
+            }
+            Fanout::Gather => {
+                let keys = self.key_positions(id, args);
+                (self.core.known("GET"), Then::Copies, self.one_by_one(args, &keys))
+            }
+            Fanout::Conditional => {
+                let pairs = Pairs::parse(args)?;
+                match pairs.required_existing() {
+                    Some(existing) => {
+                        let pieces = self.by_owner(b"EXISTS", args, &pairs.positions(), 1);
+                        (self.core.known("EXISTS"), Then::WriteIf(existing), pieces)
+                    }
+                    None => (id, Then::Written, self.writing(args, &pairs)),
+                }
+            }
+            Fanout::Single | Fanout::Cursor => unreachable!("planned for one core"),
+        })
+    }
+
+    fn key_positions(&self, id: u16, args: &Args<'_>) -> Vec<u32> {
+        let mut keys = Vec::new();
+        let specs = self.core.table.entry(id).spec.keys;
+        specs.iter().for_each(|spec| spec.positions(args, &mut keys));
+        keys
+    }
+
+    /// How many arguments belong to each key: itself, and its value for MSET.
+    fn key_step(&self, id: u16) -> usize {
+        match self.core.table.entry(id).spec.keys.first().map(|spec| spec.find) {
+            Some(command::Find::Range { step, .. } | command::Find::Numkeys { step, .. }) => {
+                step as usize
+            }
+            None => 1,
+        }
+    }
+
+    /// The same words for every core.
+    fn everywhere<'a>(&self, words: Vec<Cow<'a, [u8]>>) -> Vec<Piece<'a>> {
+        let cores = (0..self.core.route.cores() as u16).map(CoreId);
+        cores.map(|core| Piece { core, keys: Vec::new(), args: words.clone() }).collect()
+    }
+
+    /// For each owner the keys that it has, each with the `step - 1` arguments behind it.
+    fn by_owner<'a>(
+        &self,
+        name: &'a [u8],
+        args: &Args<'a>,
+        keys: &[u32],
+        step: usize,
+    ) -> Vec<Piece<'a>> {
+        let mut pieces: Vec<Piece<'a>> = Vec::new();
+        let mut of_core = vec![usize::MAX; self.core.route.cores()];
+        for (number, position) in keys.iter().enumerate() {
+            let core = self.core.route.owner(Slot::of_key(args.get(*position as usize)));
+            if of_core[core.index()] == usize::MAX {
+                of_core[core.index()] = pieces.len();
+                pieces.push(Piece { core, keys: Vec::new(), args: vec![Cow::Borrowed(name)] });
+            }
+            let piece = &mut pieces[of_core[core.index()]];
+            piece.keys.push(number as u32);
+            piece
+                .args
+                .extend((0..step).map(|more| Cow::Borrowed(args.get(*position as usize + more))));
+        }
+        pieces
+    }
+
+    /// A GET for each key.
+    fn one_by_one<'a>(&self, args: &Args<'a>, keys: &[u32]) -> Vec<Piece<'a>> {
+        let piece = |(number, position): (usize, &u32)| {
+            let key = args.get(*position as usize);
+            let core = self.core.route.owner(Slot::of_key(key));
+            let words = vec![Cow::Borrowed(&b"GET"[..]), Cow::Borrowed(key)];
+            Piece { core, keys: vec![number as u32], args: words }
+        };
+        keys.iter().enumerate().map(piece).collect()
+    }
+
+    /// For each owner an MSETEX, without condition, of the pairs that it has.
+    fn writing<'a>(&self, args: &Args<'a>, pairs: &Pairs) -> Vec<Piece<'a>> {
+        let mut pieces = self.by_owner(b"MSETEX", args, &pairs.positions(), 2);
+        for piece in &mut pieces {
+            let count = piece.keys.len().to_string().into_bytes();
+            piece.args.insert(1, Cow::Owned(count));
+            piece.args.extend(pairs.options().map(|position| Cow::Borrowed(args.get(position))));
+        }
+        pieces
+    }
+
+    /// Sends the parts of a gather; those of this core are executed at once.
+    fn send_pieces(&mut self, mut gather: Box<Gather>, command: u16, pieces: Vec<Piece<'_>>) {
+        gather.parts =
+            pieces.iter().map(|piece| Part { keys: piece.keys.clone(), reply: None }).collect();
+        gather.due = pieces.len();
+        let (db, flags) = (gather.db, gather.flags);
+        let (number, generation) = self.gathers.insert(gather);
+        for (part, piece) in pieces.into_iter().enumerate() {
+            let part = part as u32;
+            if piece.core == self.core.id {
+                let reply = self.run_words(command, db, flags, &piece.args);
+                self.fill_part(number, generation, part, &reply);
+                continue;
+            }
+            let address = Address::Gather { gather: number, generation, part };
+            let planned = Planned { plan: Plan::Many, key: 0, slot: Slot::of_key(b""), hash: 0 };
+            let order = Order { address, command, db, flags, planned };
+            self.send_job(piece.core, order, piece.args.iter().map(|word| &**word));
+        }
+    }
+
+    /// Executes words on this core's shard; gives the reply.
+    fn run_words(
+        &mut self,
+        command: u16,
+        db: u8,
+        flags: crate::message::JobFlags,
+        words: &[Cow<'_, [u8]>],
+    ) -> Vec<u8> {
+        let (bytes, spans) = joined(words.iter().map(|word| &**word));
+        let call = Call { db, flags, ..self.core.call(command) };
+        let args = Args::new(&bytes, &spans, self.core.hasher);
+        let mut reply = Vec::new();
+        self.shard.execute(&mut self.core, call, &args, &mut reply);
+        reply
+    }
+
+    /// Puts a part's reply in its place; the last one decides what follows.
+    pub(crate) fn fill_part(&mut self, number: u32, generation: u32, part: u32, reply: &[u8]) {
+        let Some(gather) = self.gathers.fill(number, generation, part, reply) else { return };
+        if let Some(error) = gather::first_error(&gather.parts) {
+            let error = error.to_vec();
+            return self.end_gather(&gather, &error);
+        }
+        match gather.then {
+            Then::Merge(how) => {
+                let mut merged = Vec::new();
+                gather::merge(how, &gather.parts, &mut Writer::new(&mut merged, protocol(&gather)));
+                self.end_gather(&gather, &merged);
+            }
+            Then::DrawCore => self.draw_core(gather),
+            Then::WriteIf(existing) if gather::sum(&gather.parts) == existing => {
+                self.write_parts(gather)
+            }
+            Then::WriteIf(_) => self.end_gather(&gather, b":0\r\n"),
+            Then::Written => self.end_gather(&gather, b":1\r\n"),
+            Then::Copies => self.run_on_copies(gather),
+        }
+    }
+
+    /// The conditions hold: the parts that write go out.
+    fn write_parts(&mut self, mut gather: Box<Gather>) {
+        gather.then = Then::Written;
+        let words = std::mem::take(&mut gather.args);
+        let (bytes, spans) = joined(words.iter().map(Vec::as_slice));
+        let args = Args::new(&bytes, &spans, self.core.hasher);
+        let pairs = Pairs::parse(&args).expect("parsed before its first stage");
+        let pieces = self.writing(&args, &pairs);
+        self.send_pieces(gather, self.core.known("MSETEX"), pieces);
+    }
+
+    /// One core is drawn by its number of keys; the request runs there.
+    fn draw_core(&mut self, mut gather: Box<Gather>) {
+        let mut left = self.core.prng.below(gather::sum(&gather.parts) as u64) as i64;
+        let sizes = gather.parts.iter().map(gather::integer);
+        let drawn = sizes.enumerate().find(|(_, size)| {
+            left -= size;
+            left < 0
+        });
+        let core = CoreId(drawn.map_or(0, |(core, _)| core) as u16);
+        gather.then = Then::Merge(command::Merge::First);
+        let words = std::mem::take(&mut gather.args);
+        let args = words.into_iter().map(Cow::Owned).collect();
+        let command = gather.command;
+        self.send_pieces(gather, command, vec![Piece { core, keys: Vec::new(), args }]);
+    }
+
+    /// Runs a reading command on a keyspace made of copies of its keys.
+    fn run_on_copies(&mut self, gather: Box<Gather>) {
+        let (bytes, spans) = joined(gather.args.iter().map(Vec::as_slice));
+        let args = Args::new(&bytes, &spans, self.core.hasher);
+        let mut copies = Store::new(1, 0..base::SLOTS as u16, self.core.hash_seed, 0);
+        for (position, part) in self.key_positions(gather.command, &args).iter().zip(&gather.parts)
+        {
+            if let Some(value) = gather::bulk(part) {
+                let key = args.key(*position as usize);
+                copies.db(0).set(&key, value, store::Expiry::Clear, self.core.now);
+            }
+        }
+        let call = self.core.call(gather.command);
+        let mut reply = Vec::new();
+        let mut ctx = command::Ctx {
+            store: &mut copies,
+            db: 0,
+            now: self.core.now,
+            settings: &self.core.settings,
+            reply: Writer::new(&mut reply, protocol(&gather)),
+        };
+        if let Err(failure) = (call.run)(&mut ctx, &args) {
+            reply.clear();
+            Writer::new(&mut reply, protocol(&gather)).error(&*failure.0);
+        }
+        self.end_gather(&gather, &reply);
+    }
+
+    /// The request is done.
+    fn end_gather(&mut self, gather: &Gather, reply: &[u8]) {
+        let verdict = Verdict { failed: reply.starts_with(b"-"), ..Verdict::default() };
+        let args = Args::new(&[], &[], self.core.hasher);
+        self.note(gather.session, gather.command, verdict, &args, reply);
+        if let Some(place) = gather.place {
+            self.fill_place(gather.session, place, reply);
+        }
+    }
+}
+
+fn protocol(gather: &Gather) -> Protocol {
+    if gather.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 }
+}
+
+/// Words one behind the other, and where each is.
+fn joined<'a>(words: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<Span>) {
+    let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+    for word in words {
+        spans.push(Span { start: bytes.len() as u32, len: word.len() as u32 });
+        bytes.extend_from_slice(word);
+    }
+    (bytes, spans)
+}

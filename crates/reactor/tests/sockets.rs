@@ -1,0 +1,577 @@
+//! The reactor against real sockets on loopback: the client's end is a plain blocking socket, driven from
+//! the same thread or from one of its own.
+
+use base::ConnId;
+use reactor::{
+    CloseMode, Closed, Config, Event, Listen, Reactor, Turn, Waker, message_ring_works,
+    peer_address,
+};
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+
+/// Turns after which a test gives up waiting for something: many seconds.
+const TURNS_MAX: usize = 5_000;
+
+/// A reactor with a listener, and what its events have brought.
+struct Server {
+    reactor: Reactor,
+    turn: Turn,
+    address: SocketAddr,
+    opened: Vec<ConnId>,
+    received: HashMap<ConnId, Vec<u8>>,
+    closed: Vec<(ConnId, Closed)>,
+    stalled: Vec<(ConnId, usize)>,
+    drained: Vec<ConnId>,
+    woken: usize,
+    refused: usize,
+    echoes: bool,
+}
+
+impl Server {
+    fn new(config: Config) -> Server {
+        let mut reactor = Reactor::new(config).expect("a ring");
+        let turn = reactor.new_turn();
+        let loopback = "127.0.0.1:0".parse().expect("an address");
+        let listening = Listen { backlog: 4096, ..Listen::default() }.tcp(loopback).expect("free");
+        let address = listening.local_address().expect("TCP");
+        assert_eq!(reactor.listen(listening), 0);
+        Server {
+            reactor,
+            turn,
+            address,
+            opened: Vec::new(),
+            received: HashMap::new(),
+            closed: Vec::new(),
+            stalled: Vec::new(),
+            drained: Vec::new(),
+            woken: 0,
+            refused: 0,
+            echoes: false,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).expect("the backlog has room")
+    }
+
+    fn step(&mut self, timeout_us: u64) {
+        let reactor = &mut self.reactor;
+        reactor.wait(timeout_us).expect("a working ring");
+        reactor.poll(&mut self.turn, 64);
+        for event in self.turn.events() {
+            match event {
+                Event::Accepted { socket, .. } => match reactor.adopt(socket) {
+                    Ok(conn) => self.opened.push(conn),
+                    Err(_socket) => self.refused += 1,
+                },
+                Event::Received { conn, bytes } => {
+                    assert!(!bytes.is_empty());
+                    if self.echoes {
+                        let mut output = reactor.take_spare();
+                        output.extend_from_slice(bytes);
+                        reactor.send(conn, output);
+                    } else {
+                        self.received.entry(conn).or_default().extend_from_slice(bytes);
+                    }
+                }
+                Event::Closed { conn, why } => self.closed.push((conn, why)),
+                Event::Stalled { conn, unsent } => self.stalled.push((conn, unsent)),
+                Event::Drained { conn } => self.drained.push(conn),
+                Event::Woken => self.woken += 1,
+            }
+        }
+        reactor.end_turn(&mut self.turn);
+    }
+
+    fn until(&mut self, what: &str, done: impl Fn(&Server) -> bool) {
+        for _ in 0..TURNS_MAX {
+            if done(self) {
+                return;
+            }
+            self.step(5_000);
+        }
+        panic!("never happened: {what}; {:?}", self.reactor.counters());
+    }
+
+    /// Connects and waits for the reactor's end.
+    fn pair(&mut self) -> (TcpStream, ConnId) {
+        let client = self.connect();
+        let before = self.opened.len();
+        self.until("an accept", |server| server.opened.len() > before);
+        (client, self.opened[before])
+    }
+
+    fn until_gone(&mut self) {
+        self.until("all connections gone", |server| server.reactor.connections() == 0);
+        self.step(0);
+        let counters = self.reactor.counters();
+        assert_eq!(counters.connections_opened, counters.connections_closed);
+        assert_eq!(self.reactor.buffers_out(), 0, "a receive buffer leaked");
+    }
+
+    fn bytes_of(&self, conn: ConnId) -> &[u8] {
+        self.received.get(&conn).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn small() -> Config {
+    Config { connections_max: 8192, linger_us: 500_000, ..Config::default() }
+}
+
+/// Bytes in which a loss or an exchange shows.
+fn pattern(length: usize, seed: u8) -> Vec<u8> {
+    (0..length).map(|at| (at as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0] ^ seed).collect()
+}
+
+#[test]
+fn bytes_come_back_in_order_to_several_clients() {
+    let mut server = Server::new(small());
+    server.echoes = true;
+    let address = server.address;
+    let (done, all_done) = mpsc::channel();
+    let client = |seed: u8| {
+        let done = done.clone();
+        std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).expect("listening");
+            let sent = pattern(300_000 + usize::from(seed) * 7919, seed);
+            let mut writer = stream.try_clone().expect("a descriptor");
+            let writing = sent.clone();
+            let writer = std::thread::spawn(move || {
+                writing.chunks(5000).for_each(|part| writer.write_all(part).expect("echoed"));
+                writer.shutdown(Shutdown::Write).expect("open");
+            });
+            let mut got = vec![0; sent.len()];
+            stream.read_exact(&mut got).expect("all comes back");
+            assert!(got == sent);
+            writer.join().expect("asserts hold");
+            done.send(()).expect("awaited");
+        })
+    };
+    let clients: Vec<_> = (0..6).map(client).collect();
+    let mut finished = 0;
+    for _ in 0..TURNS_MAX * 10 {
+        server.step(5_000);
+        finished += all_done.try_iter().count();
+        if finished == clients.len() {
+            break;
+        }
+    }
+    assert_eq!(finished, clients.len());
+    clients.into_iter().for_each(|client| client.join().expect("asserts hold"));
+    server.until("all ends", |server| server.closed.len() == 6);
+    for (conn, why) in std::mem::take(&mut server.closed) {
+        assert_eq!(why, Closed::ByPeer);
+        server.reactor.close(conn, CloseMode::AfterFlush);
+    }
+    server.until_gone();
+    assert_eq!(server.reactor.counters().lingers_expired, 0);
+}
+
+#[test]
+fn a_paused_connection_gives_nothing_and_loses_nothing() {
+    let mut server = Server::new(small());
+    let (mut client, conn) = server.pair();
+    let sent = pattern(100_000, 1);
+    client.write_all(&sent[..10_000]).expect("open");
+    server.until("the first bytes", |server| server.bytes_of(conn).len() == 10_000);
+    server.reactor.pause(conn);
+    server.step(0);
+    server.step(0);
+    let writer = std::thread::spawn({
+        let rest = sent[10_000..].to_vec();
+        move || {
+            client.write_all(&rest).expect("open");
+            client
+        }
+    });
+    for _ in 0..20 {
+        server.step(1_000);
+    }
+    assert_eq!(server.bytes_of(conn).len(), 10_000, "a paused connection is not read");
+    server.reactor.resume(conn);
+    server.until("the rest", |server| server.bytes_of(conn).len() == sent.len());
+    assert!(server.bytes_of(conn) == sent);
+    drop(writer.join().expect("asserts hold"));
+    server.reactor.close(conn, CloseMode::Now);
+    server.until_gone();
+}
+
+#[test]
+fn pausing_and_resuming_at_any_rate_keeps_the_stream_whole() {
+    let mut server = Server::new(small());
+    let (mut client, conn) = server.pair();
+    let sent = pattern(2_000_000, 2);
+    let writing = sent.clone();
+    let writer = std::thread::spawn(move || {
+        client.write_all(&writing).expect("open");
+        client
+    });
+    let mut turn = 0;
+    while server.bytes_of(conn).len() < sent.len() && turn < TURNS_MAX * 4 {
+        turn += 1;
+        match turn % 7 {
+            0 | 1 | 4 => server.reactor.pause(conn),
+            _ => server.reactor.resume(conn),
+        }
+        if turn % 3 == 0 {
+            server.reactor.pause(conn);
+            server.reactor.resume(conn);
+        }
+        server.step(200);
+    }
+    assert!(server.bytes_of(conn) == sent);
+    drop(writer.join().expect("asserts hold"));
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    server.until_gone();
+}
+
+#[test]
+fn a_slow_reader_stalls_and_drains_and_gets_every_byte() {
+    let mut server = Server::new(small());
+    let (mut client, conn) = server.pair();
+    let sent = pattern(20_000_000, 3);
+    assert_eq!(server.reactor.send(conn, sent[..19_000_000].to_vec()), 0);
+    server.until("a stall", |server| !server.stalled.is_empty());
+    assert!(server.stalled[0].0 == conn && server.stalled[0].1 > 0);
+    assert_eq!(server.reactor.send(conn, sent[19_000_000..19_500_000].to_vec()), 500_000);
+    assert_eq!(server.reactor.send(conn, sent[19_500_000..].to_vec()), 1_000_000);
+    assert!(server.reactor.unsent(conn) > 1_000_000);
+    let reader = std::thread::spawn(move || {
+        let mut got = vec![0; 20_000_000];
+        client.read_exact(&mut got).expect("all comes");
+        (client, got)
+    });
+    server.until("the end of the stall", |server| !server.drained.is_empty());
+    assert_eq!(server.reactor.unsent(conn), 0);
+    let (client, got) = reader.join().expect("asserts hold");
+    assert!(got == sent);
+    drop(client);
+    server.until("the peer's end", |server| !server.closed.is_empty());
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    server.until_gone();
+}
+
+#[test]
+fn closing_now_while_sending_frees_the_slot() {
+    let mut server = Server::new(small());
+    let (client, conn) = server.pair();
+    server.reactor.send(conn, pattern(20_000_000, 4));
+    server.until("a stall", |server| !server.stalled.is_empty());
+    server.reactor.send(conn, pattern(1000, 4));
+    server.reactor.close(conn, CloseMode::Now);
+    server.until_gone();
+    drop(client);
+}
+
+#[test]
+fn closing_in_the_turn_of_the_send_still_frees_the_slot() {
+    let mut server = Server::new(small());
+    for mode in [CloseMode::Now, CloseMode::AfterFlush] {
+        let (client, conn) = server.pair();
+        server.reactor.send(conn, b"first".to_vec());
+        server.reactor.send(conn, b"second".to_vec());
+        server.reactor.close(conn, mode);
+        server.reactor.send(conn, b"too late".to_vec());
+        let reader = std::thread::spawn(move || {
+            let (mut client, mut got) = (client, Vec::new());
+            let _ = client.read_to_end(&mut got);
+            got
+        });
+        server.until_gone();
+        let got = reader.join().expect("asserts hold");
+        assert!(mode == CloseMode::Now || got == b"firstsecond", "{got:?}");
+    }
+}
+
+#[test]
+fn a_graceful_close_delivers_everything_although_input_is_unread() {
+    let mut server = Server::new(small());
+    let (mut client, conn) = server.pair();
+    client.write_all(&pattern(50_000, 5)).expect("open");
+    server.until("some bytes", |server| !server.bytes_of(conn).is_empty());
+    server.reactor.pause(conn);
+    server.step(0);
+    let sent = pattern(3_000_000, 6);
+    server.reactor.send(conn, sent.clone());
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    let reader = std::thread::spawn(move || {
+        // Input that nobody will read, on its way when the server ends.
+        let _ = client.write_all(&pattern(200_000, 7));
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).expect("no reset");
+        got
+    });
+    server.until_gone();
+    assert!(reader.join().expect("asserts hold") == sent);
+    assert_eq!(server.reactor.counters().lingers_expired, 0);
+}
+
+#[test]
+fn a_peer_that_never_reads_or_ends_is_dropped_after_the_linger_bound() {
+    let mut server = Server::new(Config { linger_us: 20_000, ..small() });
+    let (reads_not, first) = server.pair();
+    let (ends_not, second) = server.pair();
+    server.reactor.send(first, pattern(20_000_000, 8));
+    server.reactor.close(first, CloseMode::AfterFlush);
+    server.reactor.close(second, CloseMode::AfterFlush);
+    server.until_gone();
+    assert_eq!(server.reactor.counters().lingers_expired, 2);
+    drop((reads_not, ends_not));
+}
+
+#[test]
+fn replies_to_a_half_closed_peer_still_leave() {
+    let mut server = Server::new(small());
+    let (mut client, conn) = server.pair();
+    client.write_all(b"PING").expect("open");
+    client.shutdown(Shutdown::Write).expect("open");
+    server.until("the peer's end", |server| server.closed == [(conn, Closed::ByPeer)]);
+    assert_eq!(server.bytes_of(conn), b"PING");
+    server.reactor.send(conn, b"PONG".to_vec());
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    server.until_gone();
+    let mut got = Vec::new();
+    client.read_to_end(&mut got).expect("no reset");
+    assert_eq!(got, b"PONG");
+}
+
+#[test]
+fn a_reset_is_reported_once_and_sends_after_it_do_no_harm() {
+    let mut server = Server::new(small());
+    let (client, conn) = server.pair();
+    let socket = socket2::SockRef::from(&client);
+    socket.set_linger(Some(std::time::Duration::ZERO)).expect("an option");
+    drop(client);
+    server.until("the end", |server| !server.closed.is_empty());
+    assert!(matches!(server.closed[0].1, Closed::Broken(_)));
+    server.reactor.send(conn, b"hello?".to_vec());
+    server.step(0);
+    server.step(0);
+    assert_eq!(server.closed.len(), 1);
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    server.until_gone();
+}
+
+#[test]
+fn two_thousand_connections_come_and_go_without_a_trace() {
+    reactor::raise_open_files(8192).expect("readable");
+    let mut server = Server::new(small());
+    for round in 0..2u8 {
+        let clients: Vec<TcpStream> = (0..2000)
+            .map(|_| {
+                let mut client = server.connect();
+                client.write_all(b"hello").expect("open");
+                server.step(0);
+                client
+            })
+            .collect();
+        server.until("all bytes", |server| server.received.len() == 2000);
+        assert!(server.received.values().all(|bytes| bytes == b"hello"));
+        if round == 0 {
+            drop(clients);
+            server.until("all ends", |server| server.closed.len() == 2000);
+            let opened = std::mem::take(&mut server.opened);
+            opened.iter().for_each(|conn| server.reactor.close(*conn, CloseMode::AfterFlush));
+        } else {
+            let opened = std::mem::take(&mut server.opened);
+            opened.iter().for_each(|conn| server.reactor.close(*conn, CloseMode::Now));
+            server.until_gone();
+        }
+        server.until_gone();
+        server.received.clear();
+    }
+    assert_eq!(server.reactor.counters().connections_closed, 4000);
+}
+
+#[test]
+fn scarce_buffers_delay_but_lose_nothing() {
+    let config = Config { buffers: 2, buffer_bytes: 512, ..small() };
+    let mut server = Server::new(config);
+    let clients: Vec<_> = (0..24u8).map(|seed| (server.pair(), seed)).collect();
+    let writers: Vec<_> = clients
+        .into_iter()
+        .map(|((mut client, conn), seed)| {
+            let writer = std::thread::spawn(move || {
+                client.write_all(&pattern(20_000, seed)).expect("open");
+                client
+            });
+            (writer, conn, seed)
+        })
+        .collect();
+    server.until("all bytes", |server| {
+        server.received.values().map(Vec::len).sum::<usize>() == 24 * 20_000
+    });
+    for (writer, conn, seed) in writers {
+        assert!(server.bytes_of(conn) == pattern(20_000, seed));
+        drop(writer.join().expect("asserts hold"));
+        server.reactor.close(conn, CloseMode::Now);
+    }
+    assert!(server.reactor.counters().buffers_exhausted > 0, "the test means to run out");
+    server.until_gone();
+}
+
+#[test]
+fn a_full_reactor_gives_the_socket_back() {
+    let mut server = Server::new(Config { connections_max: 2, ..small() });
+    let clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    server.until("a refusal", |server| server.refused == 1);
+    assert_eq!(server.opened.len(), 2);
+    drop(clients);
+}
+
+#[test]
+fn names_of_gone_connections_reach_nobody() {
+    let mut server = Server::new(small());
+    let (_client, old) = server.pair();
+    server.reactor.close(old, CloseMode::Now);
+    server.until_gone();
+    let (mut client, new) = server.pair();
+    assert!(new.index == old.index && new.generation != old.generation);
+    server.reactor.send(old, b"for the old one".to_vec());
+    server.reactor.pause(old);
+    server.reactor.close(old, CloseMode::Now);
+    server.reactor.send(new, b"for the new one".to_vec());
+    server.reactor.close(new, CloseMode::AfterFlush);
+    let mut got = Vec::new();
+    let reader = std::thread::spawn(move || {
+        client.read_to_end(&mut got).expect("no reset");
+        got
+    });
+    server.until_gone();
+    assert_eq!(reader.join().expect("asserts hold"), b"for the new one");
+}
+
+#[test]
+fn unix_sockets_are_served_too() {
+    let mut server = Server::new(small());
+    server.echoes = true;
+    let path = std::env::temp_dir().join(format!("corelane-reactor-{}", std::process::id()));
+    let listener = server.reactor.listen(Listen::default().unix(&path, None).expect("free"));
+    let mut client = UnixStream::connect(&path).expect("listening");
+    client.write_all(b"hello").expect("open");
+    server.until("an accept", |server| server.opened.len() == 1);
+    let socket = server.reactor.socket(server.opened[0]).expect("open");
+    assert_eq!(peer_address(&socket).expect("named"), format!("{}:0", path.display()));
+    server.until("an echo", |server| server.reactor.counters().sends == 1);
+    server.step(0);
+    let mut got = [0; 5];
+    client.read_exact(&mut got).expect("an echo");
+    assert_eq!(&got, b"hello");
+    server.reactor.unlisten(listener);
+    server.until("the listener's end", |_| !path.exists());
+    assert!(UnixStream::connect(&path).is_err());
+}
+
+#[test]
+fn a_socket_accepted_here_may_be_adopted_there() {
+    let mut here = Server::new(small());
+    let mut there = Server::new(small());
+    let mut client = here.connect();
+    let peer = client.local_addr().expect("bound");
+    let mut handed = None;
+    while handed.is_none() {
+        here.reactor.wait(5_000).expect("a working ring");
+        here.reactor.poll(&mut here.turn, 64);
+        for event in here.turn.events() {
+            if let Event::Accepted { socket, .. } = event {
+                handed = Some(socket);
+            }
+        }
+        here.reactor.end_turn(&mut here.turn);
+    }
+    let conn = there.reactor.adopt(handed.expect("just taken")).expect("room");
+    let socket = there.reactor.socket(conn).expect("open");
+    assert_eq!(peer_address(&socket).expect("named"), peer.to_string());
+    client.write_all(b"hello").expect("open");
+    there.until("the bytes", |there| there.bytes_of(conn) == b"hello");
+}
+
+/// Starts a reactor on another thread that counts its wake-ups until it has `wanted`.
+fn sleeper(wanted: usize) -> (Waker, std::thread::JoinHandle<usize>) {
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let mut server = Server::new(small());
+        tell.send(server.reactor.waker()).expect("awaited");
+        server.until("the wake-ups", |server| server.woken >= wanted);
+        server.woken
+    });
+    (told.recv().expect("told"), thread)
+}
+
+#[test]
+fn a_wake_up_reaches_another_ring_by_message_and_by_eventfd() {
+    let works = message_ring_works().expect("two rings");
+    for by_message in [works, false] {
+        let (waker, thread) = sleeper(3);
+        let mut server = Server::new(small());
+        server.reactor.set_peers(vec![waker], by_message);
+        for _ in 0..TURNS_MAX {
+            server.reactor.wake(0);
+            server.step(1_000);
+            if thread.is_finished() {
+                break;
+            }
+        }
+        assert!(thread.join().expect("asserts hold") >= 3);
+        // The sleeper's ring may be gone before the last message to it.
+        assert!(by_message || server.reactor.counters().wakeups_failed == 0);
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_delivered_rings_the_alarm_instead() {
+    let (waker, thread) = sleeper(1);
+    let nowhere = message_to_no_ring(&waker);
+    let mut server = Server::new(small());
+    server.reactor.set_peers(vec![nowhere], true);
+    server.reactor.wake(0);
+    server.until("the failure", |server| server.reactor.counters().wakeups_failed == 1);
+    assert!(thread.join().expect("asserts hold") >= 1);
+}
+
+/// The same alarm with a descriptor that is no ring.
+fn message_to_no_ring(waker: &Waker) -> Waker {
+    waker.with_ring_for_tests(0)
+}
+
+#[test]
+fn a_thread_without_a_ring_wakes_by_the_alarm() {
+    let (waker, thread) = sleeper(1);
+    waker.wake();
+    assert!(thread.join().expect("asserts hold") >= 1);
+}
+
+#[test]
+fn a_reactor_can_be_dropped_with_everything_under_way() {
+    let mut server = Server::new(small());
+    let (reads_not, first) = server.pair();
+    let (_idle, _second) = server.pair();
+    server.reactor.send(first, pattern(20_000_000, 9));
+    server.until("a stall", |server| !server.stalled.is_empty());
+    let address = server.address;
+    drop(server);
+    drop(reads_not);
+    assert!(TcpStream::connect(address).is_err(), "the listener is closed too");
+}
+
+#[test]
+fn more_operations_than_the_submission_ring_holds_all_happen() {
+    let mut server = Server::new(Config { submissions: 8, ..small() });
+    server.echoes = true;
+    let mut clients: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    server.until("all accepts", |server| server.opened.len() == 100);
+    for (client, conn) in clients.iter_mut().zip(server.opened.clone()) {
+        client.write_all(b"x").expect("open");
+        server.reactor.pause(conn);
+        server.reactor.resume(conn);
+    }
+    server.until("all echoes", |server| server.reactor.counters().sends == 100);
+    server.step(0);
+    for client in &mut clients {
+        let mut got = [0];
+        client.read_exact(&mut got).expect("an echo");
+    }
+}

@@ -1,0 +1,119 @@
+//! The main thread: it waits for signals and for cores that need the process.
+
+use crate::parcel::Parcel;
+use anyhow::{Context, Result};
+use engine::action::Request;
+use engine::event::Control;
+use mailbox::Mailbox;
+use reactor::Waker;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver};
+
+/// The main thread's end of the mesh. Whoever has mail for it writes a byte into its bell, and so
+/// does every signal that ends the process.
+pub struct MainLane {
+    mailbox: Mailbox<Parcel>,
+    doorbell: UnixStream,
+    bell: UnixStream,
+    cores: Vec<Waker>,
+    ended: usize,
+    ending: bool,
+}
+
+impl MainLane {
+    /// The lane to these cores.
+    pub fn new(
+        mailbox: Mailbox<Parcel>,
+        doorbell: UnixStream,
+        bell: UnixStream,
+        cores: Vec<Waker>,
+    ) -> MainLane {
+        MainLane { mailbox, doorbell, bell, cores, ended: 0, ending: false }
+    }
+
+    /// Serves until every core has ended. Returns after SIGTERM, SIGINT or SHUTDOWN.
+    pub fn run(&mut self) -> Result<()> {
+        let signals = self.listen_for_signals()?;
+        let mut bytes = [0u8; 64];
+        while self.ended < self.cores.len() {
+            if self.mailbox.sleep() {
+                self.doorbell.read(&mut bytes).context("the main thread's bell")?;
+                self.mailbox.awake();
+            }
+            for signal in signals.try_iter() {
+                tracing::warn!("Received {}, scheduling shutdown...", signal_name(signal));
+                self.end();
+            }
+            self.take_mail();
+        }
+        Ok(())
+    }
+
+    /// A thread of its own waits for signals, says which, and rings the bell.
+    fn listen_for_signals(&self) -> Result<Receiver<i32>> {
+        let mut signals = Signals::new([SIGTERM, SIGINT]).context("signals")?;
+        let mut bell = self.bell.try_clone()?;
+        let (say, said) = mpsc::channel();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for signal in signals.forever() {
+                // A full bell rings already; without a listener the process is ending.
+                let _ = (say.send(signal), bell.write(&[1]));
+            }
+        })?;
+        Ok(said)
+    }
+
+    fn take_mail(&mut self) {
+        let mut mail = Vec::new();
+        self.mailbox.drain(|from, parcel| mail.push((from, parcel)));
+        for (from, parcel) in mail {
+            match parcel {
+                Parcel::Request(ticket, request) => self.serve(from, ticket, request),
+                Parcel::Ended => self.ended += 1,
+                _ => unreachable!("cores send the main thread requests and their end"),
+            }
+        }
+    }
+
+    fn serve(&mut self, core: usize, ticket: u64, request: Request) {
+        let answer = match request {
+            Request::Shutdown { .. } => return self.end(),
+            Request::AbortShutdown => Err("ERR No shutdown in progress.".to_owned()),
+            Request::RewriteConfig => {
+                Err("ERR The server is running without a config file".to_owned())
+            }
+            Request::ApplySettings(_) => Ok("OK".to_owned()),
+            Request::LogLine(line) => {
+                tracing::info!("{line}");
+                Ok("OK".to_owned())
+            }
+        };
+        self.say(core, Parcel::Control(Control::Answer(ticket, answer)));
+    }
+
+    /// Has every core end.
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.ending, true) {
+            for core in 0..self.cores.len() {
+                self.say(core, Parcel::Control(Control::Drain));
+            }
+        }
+    }
+
+    /// Says something to a core. The ring is never full: a core has few questions under way.
+    fn say(&mut self, core: usize, parcel: Parcel) {
+        if self.mailbox.push(core, parcel).is_err() {
+            tracing::error!(core, "the ring from the main thread is full; an answer is lost");
+        }
+        for sleeper in self.mailbox.publish(reactor::monotonic_ns()) {
+            self.cores[sleeper].wake();
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    if signal == SIGINT { "SIGINT" } else { "SIGTERM" }
+}

@@ -1,0 +1,308 @@
+//! Every database of one core.
+
+use crate::access;
+use crate::evict::Pool;
+use crate::object::Object;
+use crate::ttl::Cycle;
+use crate::{Db, Eviction, Hasher, Key, StoreStats};
+use base::{Now, Prng, Slot};
+use compact::{Place, Tables, Usage};
+use std::ops::Range;
+
+/// Removals remembered before reads stop to delete expired keys, which are then only hidden:
+/// [`Store::take_removed`] should have been called long before.
+const REMOVED_MAX: usize = 4096;
+/// Idle memory of the slab within this share of what is in use is not counted as used: below it
+/// an eviction shows at once in full, above it `compact_step` can make it show.
+const IDLE_SHARE: usize = 40;
+
+/// Every database of one core. It owns a range of slots, but serves any.
+pub struct Store {
+    pub(crate) tables: Tables<Object>,
+    pub(crate) ledger: Ledger,
+    pub(crate) slots: Range<usize>,
+    pub(crate) cycles: Vec<Cycle>,
+    /// The database that the expiry cycle goes on with.
+    pub(crate) cycle_db: usize,
+    pub(crate) pool: Pool,
+    hasher: Hasher,
+}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Store>();
+};
+
+/// What is kept beside the tables, apart from them so that both can be borrowed at once.
+pub(crate) struct Ledger {
+    pub(crate) stats: StoreStats,
+    pub(crate) changes: u64,
+    pub(crate) touch: bool,
+    pub(crate) eviction: Eviction,
+    pub(crate) prng: Prng,
+    watching: bool,
+    removed: Vec<Removed>,
+}
+
+/// Where the memory of a store goes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Everything: what `maxmemory` is compared with.
+    pub used: usize,
+    /// Keys and values with their headers.
+    pub dataset: usize,
+    /// Tables, and what the slab holds without using it.
+    pub overhead: usize,
+    /// The part of the overhead that the slab holds without using it. A small share of it is not
+    /// in `used`, so that the parts may add up to a little more than the whole.
+    pub fragmentation: usize,
+}
+
+/// Why the store removed a key by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its time to live was over.
+    Expired,
+    /// Memory was short.
+    Evicted,
+}
+
+/// A key that the store removed by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The database.
+    pub db: u8,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// The place of a key in the tables.
+#[inline]
+pub(crate) fn place(db: usize, key: &Key<'_>) -> Place {
+    Place { space: db, table: key.slot.index(), hash: key.hash }
+}
+
+impl Ledger {
+    /// Whether a read may delete an expired key now.
+    #[inline]
+    pub(crate) fn may_remove(&self) -> bool {
+        self.removed.len() < REMOVED_MAX
+    }
+
+    /// Counts and remembers a key that the store removed by itself.
+    pub(crate) fn on_removed(&mut self, db: usize, key: &[u8], cause: Cause) {
+        match cause {
+            Cause::Expired => self.stats.expired_keys += 1,
+            Cause::Evicted => self.stats.evicted_keys += 1,
+        }
+        if self.watching {
+            self.removed.push(Removed { db: db as u8, key: key.into(), cause });
+        }
+    }
+
+    /// The access bits of a key after a use.
+    #[inline]
+    pub(crate) fn used(&mut self, old: u32, now: Now) -> u32 {
+        access::used(old, &self.eviction, &mut self.prng, now)
+    }
+}
+
+impl Store {
+    /// An empty store. `slots` are those this core owns: SCAN walks them. Equal seeds and equal
+    /// calls give equal behaviour; `hash_seed` is the process', `prng_seed` the core's.
+    pub fn new(databases: usize, slots: Range<u16>, hash_seed: u64, prng_seed: u64) -> Store {
+        assert!((1..=base::limits::MAX_DATABASES).contains(&databases), "1 to 256 databases");
+        assert!(usize::from(slots.end) <= base::SLOTS);
+        let hasher = Hasher::new(hash_seed);
+        Store {
+            tables: Tables::new(databases, hasher.inner()),
+            ledger: Ledger {
+                stats: StoreStats::default(),
+                changes: 0,
+                touch: true,
+                eviction: Eviction::default(),
+                prng: Prng::new(prng_seed),
+                watching: false,
+                removed: Vec::new(),
+            },
+            slots: usize::from(slots.start)..usize::from(slots.end),
+            cycles: vec![Cycle::default(); databases],
+            cycle_db: 0,
+            pool: Pool::default(),
+            hasher,
+        }
+    }
+
+    /// One database. Panics when there is no such database: SELECT has checked it.
+    #[inline]
+    pub fn db(&mut self, index: u8) -> Db<'_> {
+        assert!(usize::from(index) < self.databases(), "SELECT has checked the database");
+        Db { store: self, index: usize::from(index) }
+    }
+
+    /// The slots that this core owns: those that SCAN walks.
+    pub fn slots(&self) -> Range<u16> {
+        self.slots.start as u16..self.slots.end as u16
+    }
+
+    /// How many databases there are.
+    #[inline]
+    pub fn databases(&self) -> usize {
+        self.cycles.len()
+    }
+
+    /// The hash function that made the keys' hashes.
+    pub fn hasher(&self) -> Hasher {
+        self.hasher
+    }
+
+    /// Keys in a database, those included that are due but not deleted yet. O(1).
+    pub fn len(&self, db: u8) -> usize {
+        self.tables.len(usize::from(db))
+    }
+
+    /// Whether a database has no keys. O(1).
+    pub fn is_empty(&self, db: u8) -> bool {
+        self.len(db) == 0
+    }
+
+    /// Keys with a time to live in a database. O(1).
+    pub fn expires(&self, db: u8) -> usize {
+        self.tables.deadlines(usize::from(db))
+    }
+
+    /// A running estimate of the mean time to live in a database, in milliseconds; 0 without any.
+    pub fn avg_ttl_ms(&self, db: u8) -> u64 {
+        if self.expires(db) == 0 { 0 } else { self.cycles[usize::from(db)].avg_ttl_ms }
+    }
+
+    /// Keys of one slot in a database, for CLUSTER COUNTKEYSINSLOT. O(1).
+    pub fn len_of_slot(&self, db: u8, slot: Slot) -> usize {
+        self.tables.table_len(usize::from(db), slot.index())
+    }
+
+    /// Exchanges two databases. O(1).
+    pub fn swap(&mut self, a: u8, b: u8) {
+        self.tables.swap(usize::from(a), usize::from(b));
+        self.cycles.swap(usize::from(a), usize::from(b));
+        self.pool.clear();
+        self.ledger.changes += 1;
+    }
+
+    /// Empties a database. O(1): [`Store::free_step`] frees the memory. Gives how many keys went.
+    pub fn flush(&mut self, db: u8) -> usize {
+        let gone = self.tables.bury(usize::from(db));
+        self.cycles[usize::from(db)] = Cycle::default();
+        self.ledger.changes += gone as u64;
+        gone
+    }
+
+    /// Empties every database, as [`Store::flush`] does.
+    pub fn flush_all(&mut self) -> usize {
+        (0..self.databases()).map(|db| self.flush(db as u8)).sum()
+    }
+
+    /// First of three stages that bring a key's memory into the cache: the table's header.
+    /// Over a batch of keys, call each stage for all before the next.
+    #[inline]
+    pub fn prefetch_table(&self, db: u8, key: &Key<'_>) {
+        self.tables.prefetch_head(place(usize::from(db), key));
+    }
+
+    /// Second stage: the bucket. Reads the header.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: u8, key: &Key<'_>) {
+        self.tables.prefetch_bucket(place(usize::from(db), key));
+    }
+
+    /// Third stage: the entry. Reads the bucket.
+    #[inline]
+    pub fn prefetch_entry(&self, db: u8, key: &Key<'_>) {
+        self.tables.prefetch_entry(place(usize::from(db), key));
+    }
+
+    /// Bytes in use: what `maxmemory` is compared with. O(1).
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        let Usage { data, tables, idle } = self.tables.usage();
+        data + tables + idle.saturating_sub((data + tables) / IDLE_SHARE)
+    }
+
+    /// Whether so much memory is idle in the slab that it counts as used.
+    pub(crate) fn is_fragmented(&self) -> bool {
+        let Usage { data, tables, idle } = self.tables.usage();
+        idle > (data + tables) / IDLE_SHARE
+    }
+
+    /// Where the memory goes. O(1).
+    pub fn memory(&self) -> Memory {
+        let Usage { data, tables, idle } = self.tables.usage();
+        Memory { used: self.used_bytes(), dataset: data, overhead: tables + idle, fragmentation: idle }
+    }
+
+    /// How many effective writes there were. A command that moved it has changed something.
+    #[inline]
+    pub fn changes(&self) -> u64 {
+        self.ledger.changes
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &StoreStats {
+        &self.ledger.stats
+    }
+
+    /// Sets the counters to zero, for CONFIG RESETSTAT.
+    pub fn reset_stats(&mut self) {
+        self.ledger.stats = StoreStats::default();
+    }
+
+    /// Whether lookups from now on move the access bits; off for a client with NO-TOUCH.
+    #[inline]
+    pub fn set_touch(&mut self, on: bool) {
+        self.ledger.touch = on;
+    }
+
+    /// The policy and its parameters from now on.
+    pub fn set_eviction(&mut self, eviction: Eviction) {
+        if eviction.policy != self.ledger.eviction.policy {
+            self.pool.clear();
+        }
+        self.ledger.eviction = eviction;
+    }
+
+    /// The policy and its parameters.
+    pub fn eviction(&self) -> &Eviction {
+        &self.ledger.eviction
+    }
+
+    /// Frees up to `budget` keys of what was flushed. True while there is more.
+    pub fn free_step(&mut self, budget: usize) -> bool {
+        self.tables.free_step(budget)
+    }
+
+    /// Moves entries out of sparse spans of the slab, if fragmentation is worth it, so that freed
+    /// memory can serve other sizes or go back to the system. Works on `budget` items: a bucket
+    /// looked at is one, an entry moved is four. True while a pass is under way; O(1) when there is
+    /// nothing to do.
+    pub fn compact_step(&mut self, budget: usize) -> bool {
+        let done = self.tables.compact_step(budget);
+        self.ledger.stats.compacted_entries += done.moved as u64;
+        done.more
+    }
+
+    /// Whether removals by expiry and eviction are remembered for [`Store::take_removed`]; off at
+    /// first, and then they cost nothing.
+    pub fn watch_removals(&mut self, on: bool) {
+        self.ledger.watching = on;
+        self.ledger.removed.clear();
+    }
+
+    /// The keys that expired or were evicted since the last call, in order. The engine calls it
+    /// after each command and each step, so the list is bounded by what one of them can remove.
+    /// Should it not, reads hide expired keys without deleting them once there are 4096.
+    pub fn take_removed(&mut self) -> Vec<Removed> {
+        std::mem::take(&mut self.ledger.removed)
+    }
+}
