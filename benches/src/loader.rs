@@ -142,29 +142,26 @@ impl Client {
         Ok(self.stream.write_all(bytes)?)
     }
 
-    /// `INFO section` as field and value pairs.
+    /// `INFO section` as field and value pairs; none when the server does not know INFO.
     ///
     /// # Errors
-    /// As [`Client::ask_ok`].
+    /// What the socket says.
     pub fn info(&mut self, section: &str) -> anyhow::Result<Vec<(String, String)>> {
-        let text = self.ask_ok(&[b"INFO", section.as_bytes()])?.text();
-        Ok(text
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.into(), value.trim().into()))
-            .collect())
+        let text = self.ask(&[b"INFO", section.as_bytes()])?.text();
+        let pair = |line: &str| {
+            line.split_once(':').map(|(name, value)| (name.into(), value.trim().into()))
+        };
+        Ok(text.lines().filter_map(pair).collect())
     }
 
     /// One number of `INFO section`, if it is there.
     ///
     /// # Errors
-    /// As [`Client::ask_ok`].
+    /// What the socket says.
     pub fn info_number(&mut self, section: &str, field: &str) -> anyhow::Result<Option<f64>> {
         let fields = self.info(section)?;
-        Ok(fields
-            .into_iter()
-            .find(|(name, _)| name == field)
-            .and_then(|(_, value)| value.parse().ok()))
+        let value = fields.into_iter().find(|(name, _)| name == field);
+        Ok(value.and_then(|(_, value)| value.parse().ok()))
     }
 
     fn read_more(&mut self) -> anyhow::Result<()> {

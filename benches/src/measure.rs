@@ -14,6 +14,11 @@ impl Measured {
     pub fn ns_per_operation(&self) -> f64 {
         self.cpu.scheduled_ns as f64 / self.outcome.operations as f64
     }
+
+    /// The kernel's part of it: split by the ticks of `stat`, scaled to the finer total.
+    pub fn system_ns_per_operation(&self) -> f64 {
+        self.ns_per_operation() * self.cpu.system_share()
+    }
 }
 
 /// Runs the load between two samples of the server's CPU time.

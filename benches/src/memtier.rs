@@ -157,11 +157,12 @@ fn run_memtier(
     if target.memcache_text {
         words.push("--protocol=memcache_text".into());
     }
+    let command_line = printable(&words);
     words.push(format!("--json-out-file={}", json.display()));
-    run_quietly(&words)?;
+    run_quietly(&words, bound)?;
     let text = std::fs::read_to_string(&json).context("memtier wrote no JSON")?;
     let _ = std::fs::remove_file(&json);
-    read_memtier_json(&text, printable(&words))
+    read_memtier_json(&text, command_line)
 }
 
 fn read_memtier_json(text: &str, command_line: String) -> anyhow::Result<Outcome> {
@@ -225,7 +226,7 @@ fn run_redis_benchmark(
         if target.cluster_cores.is_some() {
             words.push("--cluster".into());
         }
-        let output = run_quietly(&words)?;
+        let output = run_quietly(&words, bound)?;
         let columns = read_benchmark_csv(&output)?;
         seconds += requests as f64 / columns[0];
         operations += requests;
@@ -263,12 +264,23 @@ fn pinned(cpus: Option<&str>) -> Vec<String> {
     cpus.map(|cpus| ["taskset", "-c", cpus].map(String::from).to_vec()).unwrap_or_default()
 }
 
-fn run_quietly(words: &[String]) -> anyhow::Result<String> {
-    let output = Command::new(&words[0])
-        .args(&words[1..])
+/// Runs the generator to its end, or ends it when it hangs: memtier waits for ever for a cluster that does not answer.
+fn run_quietly(words: &[String], bound: Bound) -> anyhow::Result<String> {
+    let patience = match bound {
+        Bound::Seconds(seconds) => seconds + 30,
+        Bound::Requests(_) => 600,
+    };
+    let output = Command::new("timeout")
+        .arg(patience.to_string())
+        .args(words)
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("running {}", printable(words)))?;
+    ensure!(
+        output.status.code() != Some(124),
+        "{} did not end within {patience} s",
+        printable(words)
+    );
     ensure!(
         output.status.success(),
         "{} failed: {}",

@@ -88,25 +88,21 @@ pub fn probe_until(client: &mut Client, end: Instant) -> anyhow::Result<Latencie
     ask_until(client, || Instant::now() >= end)
 }
 
-/// An answer that comes after the next question was due delays that question, and the delay is counted as part of its latency: a
-/// stall is seen by all who would have asked during it, not by one.
+/// A stall is seen by all who would have asked during it, not by one: for an answer later than the pace, the histogram adds the
+/// questions that it kept from being asked (hdrhistogram's correction for coordinated omission). The probe does not ask them
+/// afterwards: under a server that is merely slower than the pace they would pile up without end.
 fn ask_until(client: &mut Client, mut is_over: impl FnMut() -> bool) -> anyhow::Result<Latencies> {
     let mut latencies = Latencies::new();
-    let mut due = Instant::now();
     while !is_over() {
-        let now = Instant::now();
-        let mut started = due;
-        if due > now {
-            std::thread::sleep(due - now);
-            started = Instant::now();
-        }
+        let started = Instant::now();
         client.ask_ok(&[b"GET", PROBE_KEY])?;
-        latencies.0.saturating_record(started.elapsed().as_micros() as u64);
-        due += PACE;
-        // A probe that overslept by itself, without a slow answer, does not owe the questions it missed.
-        if started > due {
-            due = started + PACE;
-        }
+        let taken = started.elapsed();
+        let microseconds = taken.min(LATENCY_MAX).as_micros() as u64;
+        latencies
+            .0
+            .record_correct(microseconds, PACE.as_micros() as u64)
+            .context("clamped to the histogram's highest value")?;
+        std::thread::sleep(PACE.saturating_sub(taken));
     }
     Ok(latencies)
 }

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use crate::loader::Client;
 
 /// How long a server may take to answer its first PING. Generous: other work shares the machine.
 const BOOT_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a port may stay taken after the server before was ended.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
 /// One unit of `utime` and `stime` in /proc/PID/stat. It is 10 ms on every Linux configuration in use (USER_HZ = 100).
 const TICK_NS: u64 = 10_000_000;
 
@@ -64,17 +66,17 @@ impl Server {
         cpus: Option<&str>,
         speaks_resp: bool,
     ) -> anyhow::Result<Self> {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            bail!("port {port} is taken: somebody else's server would be measured");
-        }
+        wait_until_free(port)?;
         let mut words: Vec<String> = Vec::new();
         if let Some(cpus) = cpus {
             words.extend(["taskset", "-c", cpus].map(String::from));
         }
         words.push(program.display().to_string());
         words.extend(arguments.iter().cloned());
-        let child = Command::new(&words[0])
-            .args(&words[1..])
+        let launcher = launcher();
+        let child = Command::new(launcher.first().unwrap_or(&words[0]))
+            .args(launcher.iter().skip(1))
+            .args(if launcher.is_empty() { &words[1..] } else { &words[..] })
             .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -154,6 +156,25 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A listener outlives its killed process for a moment where a ring still refers to it: rings are taken down in the background.
+fn wait_until_free(port: u16) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        ensure!(
+            started.elapsed() < PORT_PATIENCE,
+            "port {port} is taken: somebody else's server would be measured"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// The kernel ends a server when this program ends without getting to, by `setpriv` of util-linux where there is one.
+fn launcher() -> Vec<String> {
+    let words = ["setpriv", "--pdeathsig", "KILL", "--"].map(String::from);
+    if find_on_path("setpriv").is_some() { words.to_vec() } else { Vec::new() }
 }
 
 /// A program on PATH.

@@ -227,6 +227,11 @@ impl Settings {
         Ok(())
     }
 
+    /// Takes over one value of other settings.
+    pub fn take(&mut self, id: SettingId, from: &Settings) {
+        self.values[id.index()] = from.values[id.index()].clone();
+    }
+
     /// CONFIG SET: the settings with all of `pairs` changed, or what is wrong with the first bad
     /// one. `protected` says whether this client may change protected settings
     /// ([`Settings::protected_allowed`]). O(number of settings).

@@ -48,6 +48,15 @@ impl<'a> Args<'a> {
         (index < self.len()).then(|| self.get(index))
     }
 
+    /// Bytes from the first argument to the end of the last, with what stands between them. O(1).
+    #[inline]
+    pub fn extent(&self) -> usize {
+        match (self.spans.first(), self.spans.last()) {
+            (Some(first), Some(last)) => (last.start + last.len - first.start) as usize,
+            _ => 0,
+        }
+    }
+
     /// Argument `index` as a key.
     #[inline]
     pub fn key(&self, index: usize) -> Key<'a> {
@@ -68,9 +77,16 @@ impl<'a> Args<'a> {
         self.get(index).eq_ignore_ascii_case(word.as_bytes())
     }
 
+    /// The view without its first `count` arguments.
+    pub fn skipping(&self, count: usize) -> Args<'a> {
+        Args { spans: &self.spans[count.min(self.spans.len())..], hashed: None, ..*self }
+    }
+
     /// All arguments from `first` on.
     pub fn from(&self, first: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
         let (bytes, spans) = (self.bytes, &self.spans[first.min(self.spans.len())..]);
-        spans.iter().map(move |span| &bytes[span.start as usize..span.start as usize + span.len as usize])
+        spans
+            .iter()
+            .map(move |span| &bytes[span.start as usize..span.start as usize + span.len as usize])
     }
 }

@@ -175,9 +175,8 @@ impl World {
 
 /// The command or sub-command that these words call, its arity checked.
 fn find(words: &[&[u8]]) -> Result<&'static Command, Failure> {
-    let named = |command: &Command, word: &[u8]| {
-        command.spec.name.as_bytes().eq_ignore_ascii_case(word)
-    };
+    let named =
+        |command: &Command, word: &[u8]| command.spec.name.as_bytes().eq_ignore_ascii_case(word);
     let mut known = table::families();
     let Some(mut command) = known.find(|command| named(command, words[0])) else {
         return Err(Failure::text(format!("ERR unknown command '{}'", show(&words[..1]))));
@@ -261,7 +260,13 @@ mod tests {
     #[test]
     fn scripts_are_cut_at_semicolons_and_blanks_outside_of_quotes() {
         let words = statements("SET a \"x; \\x00\\n\";  GET 'b c'\n; ;");
-        assert_eq!(words, [vec![b"SET".to_vec(), b"a".to_vec(), b"x; \0\n".to_vec()], vec![b"GET".to_vec(), b"b c".to_vec()]]);
+        assert_eq!(
+            words,
+            [
+                vec![b"SET".to_vec(), b"a".to_vec(), b"x; \0\n".to_vec()],
+                vec![b"GET".to_vec(), b"b c".to_vec()]
+            ]
+        );
     }
 
     #[test]

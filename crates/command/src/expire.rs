@@ -5,28 +5,14 @@ use crate::{Args, Ctx, Failure};
 use store::Look;
 
 /// The family's list.
-pub const COMMANDS: &[Command] = &[
-    EXPIRE,
-    EXPIREAT,
-    EXPIRETIME,
-    PERSIST,
-    PEXPIRE,
-    PEXPIREAT,
-    PEXPIRETIME,
-    PTTL,
-    TTL,
-];
+pub const COMMANDS: &[Command] =
+    &[EXPIRE, EXPIREAT, EXPIRETIME, PERSIST, PEXPIRE, PEXPIREAT, PEXPIRETIME, PTTL, TTL];
 
 const KEY: Arg = Arg::key("key", 0);
 
 const CONDITION: Arg = Arg::one_of(
     "condition",
-    &[
-        Arg::word("nx", "NX"),
-        Arg::word("xx", "XX"),
-        Arg::word("gt", "GT"),
-        Arg::word("lt", "LT"),
-    ],
+    &[Arg::word("nx", "NX"), Arg::word("xx", "XX"), Arg::word("gt", "GT"), Arg::word("lt", "LT")],
 )
 .optional()
 .since("7.0.0");
@@ -269,52 +255,90 @@ mod tests {
     fn expire_sets_a_time_to_live_of_existing_keys_only() {
         check("EXPIRE k 10; SET k v; EXPIRE k 10; TTL k; PTTL k", "0; OK; 1; 10; 10000");
         check("SET k v; PEXPIRE k 1500; PTTL k; @+1500; GET k; @+1; GET k", "OK; 1; 1500; v; nil");
-        check("SET k v; EXPIREAT k 1700000002; PTTL k; PEXPIREAT k 1700000000003; PTTL k", "OK; 1; 2000; 1; 3");
+        check(
+            "SET k v; EXPIREAT k 1700000002; PTTL k; PEXPIREAT k 1700000000003; PTTL k",
+            "OK; 1; 2000; 1; 3",
+        );
     }
 
     #[test]
     fn a_time_that_has_come_deletes_at_once() {
-        for command in ["EXPIRE k 0", "EXPIRE k -1", "PEXPIRE k -9223372036854775808", "EXPIREAT k 1", "PEXPIREAT k 1700000000000"] {
+        for command in [
+            "EXPIRE k 0",
+            "EXPIRE k -1",
+            "PEXPIRE k -9223372036854775808",
+            "EXPIREAT k 1",
+            "PEXPIREAT k 1700000000000",
+        ] {
             check(&format!("SET k v; {command}; EXISTS k; DBSIZE"), "OK; 1; 0; 0");
         }
     }
 
     #[test]
     fn nx_and_xx_ask_whether_there_is_a_time_to_live() {
-        check("SET k v; EXPIRE k 10 XX; EXPIRE k 10 nx; EXPIRE k 20 NX; TTL k; EXPIRE k 20 XX; TTL k", "OK; 0; 1; 0; 10; 1; 20");
+        check(
+            "SET k v; EXPIRE k 10 XX; EXPIRE k 10 nx; EXPIRE k 20 NX; TTL k; EXPIRE k 20 XX; TTL k",
+            "OK; 0; 1; 0; 10; 1; 20",
+        );
     }
 
     #[test]
     fn gt_and_lt_compare_and_no_time_to_live_is_for_ever() {
-        check("SET k v; EXPIRE k 100 GT; EXPIRE k 100 LT; EXPIRE k 200 LT; EXPIRE k 100 GT; EXPIRE k 200 GT; TTL k", "OK; 0; 1; 0; 0; 1; 200");
-        check("SET k v EX 200; EXPIRE k 50 XX LT; EXPIRE k 50 LT LT; EXPIRE k -1 GT; EXPIRE k -1 LT; EXISTS k", "OK; 1; 0; 0; 1; 0");
+        check(
+            "SET k v; EXPIRE k 100 GT; EXPIRE k 100 LT; EXPIRE k 200 LT; EXPIRE k 100 GT; EXPIRE k 200 GT; TTL k",
+            "OK; 0; 1; 0; 0; 1; 200",
+        );
+        check(
+            "SET k v EX 200; EXPIRE k 50 XX LT; EXPIRE k 50 LT LT; EXPIRE k -1 GT; EXPIRE k -1 LT; EXISTS k",
+            "OK; 1; 0; 0; 1; 0",
+        );
     }
 
     #[test]
     fn options_are_judged_before_the_number_and_the_number_before_the_key() {
-        check("EXPIRE k a FOO; EXPIRE k 1 NX XX FOO", "ERR Unsupported option FOO; ERR Unsupported option FOO");
+        check(
+            "EXPIRE k a FOO; EXPIRE k 1 NX XX FOO",
+            "ERR Unsupported option FOO; ERR Unsupported option FOO",
+        );
         for options in ["NX XX", "NX GT", "LT NX", "NX GT LT"] {
-            check(&format!("EXPIRE k 1 {options}"), "ERR NX and XX, GT or LT options at the same time are not compatible");
+            check(
+                &format!("EXPIRE k 1 {options}"),
+                "ERR NX and XX, GT or LT options at the same time are not compatible",
+            );
         }
-        check("EXPIRE k 1 GT LT; EXPIRE k 1 XX GT; EXPIRE k a", "ERR GT and LT options at the same time are not compatible; 0; ERR value is not an integer or out of range");
+        check(
+            "EXPIRE k 1 GT LT; EXPIRE k 1 XX GT; EXPIRE k a",
+            "ERR GT and LT options at the same time are not compatible; 0; ERR value is not an integer or out of range",
+        );
     }
 
     #[test]
     fn times_beyond_64_bits_are_refused() {
-        check("EXPIRE k 9223372036854775807; EXPIRE k -9223372036854775808; PEXPIRE k 9223372036854775807; EXPIREAT k 9223372036854776",
-              "ERR invalid expire time in 'expire' command; ERR invalid expire time in 'expire' command; ERR invalid expire time in 'pexpire' command; ERR invalid expire time in 'expireat' command");
-        check("SET k v; PEXPIREAT k 9223372036854775807; EXPIREAT k 9223372036854775; PEXPIRE k -9223372036854775808", "OK; 1; 1; 1");
+        check(
+            "EXPIRE k 9223372036854775807; EXPIRE k -9223372036854775808; PEXPIRE k 9223372036854775807; EXPIREAT k 9223372036854776",
+            "ERR invalid expire time in 'expire' command; ERR invalid expire time in 'expire' command; ERR invalid expire time in 'pexpire' command; ERR invalid expire time in 'expireat' command",
+        );
+        check(
+            "SET k v; PEXPIREAT k 9223372036854775807; EXPIREAT k 9223372036854775; PEXPIRE k -9223372036854775808",
+            "OK; 1; 1; 1",
+        );
     }
 
     #[test]
     fn ttl_tells_absence_eternity_and_rounded_time() {
         check("TTL k; PTTL k; EXPIRETIME k; PEXPIRETIME k", "-2; -2; -2; -2");
         check("SET k v; TTL k; PTTL k; EXPIRETIME k; PEXPIRETIME k", "OK; -1; -1; -1; -1");
-        check("SET k v PX 1499; TTL k; EXPIRETIME k; PEXPIRETIME k; PEXPIRE k 1500; TTL k", "OK; 1; 1700000001; 1700000001499; 1; 2");
+        check(
+            "SET k v PX 1499; TTL k; EXPIRETIME k; PEXPIRETIME k; PEXPIRE k 1500; TTL k",
+            "OK; 1; 1700000001; 1700000001499; 1; 2",
+        );
     }
 
     #[test]
     fn persist_takes_the_time_to_live_away_once() {
-        check("PERSIST k; SET k v EX 9; PERSIST k; PERSIST k; TTL k; @+9000; GET k", "0; OK; 1; 0; -1; v");
+        check(
+            "PERSIST k; SET k v EX 9; PERSIST k; PERSIST k; TTL k; @+9000; GET k",
+            "0; OK; 1; 0; -1; v",
+        );
     }
 }

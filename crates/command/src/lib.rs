@@ -6,6 +6,9 @@
 //! COMMAND's answers, ACL categories, statistics and the reference page are derived from the spec.
 //!
 //! What a command does on several cores is said by its [`Fanout`], and done by `engine`.
+//!
+//! Tests are scripts: [`check`](mod@check) runs them without an engine and holds every command to its
+//! contract. `examples/oracle.rs` asks a redis-server 7.0 the same random questions.
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -22,4 +25,6 @@ pub mod table;
 pub use args::Args;
 pub use ctx::Ctx;
 pub use failure::Failure;
-pub use spec::{Arg, ArgKind, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Merge, Run, Spec};
+pub use spec::{
+    Arg, ArgKind, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Merge, Run, Spec,
+};

@@ -154,6 +154,9 @@ impl Flags {
     /// No mandatory keys (FCALL, EVAL with numkeys 0).
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 22);
 
+    /// Internal to servers: COMMAND DOCS says so.
+    pub const SYSCMD: Flags = Flags(1 << 23);
+
     /// The union; usable in constants.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
@@ -255,10 +258,12 @@ impl KeySpec {
                 let Some(keys) = resp::number::parse_i64(text) else { return };
                 let start = begin + first as usize;
                 let fits = |keys: i64| {
-                    keys.checked_mul(i64::from(step)).is_some_and(|all| all <= (args.len() as i64 - start as i64).max(0))
+                    keys.checked_mul(i64::from(step))
+                        .is_some_and(|all| all <= (args.len() as i64 - start as i64).max(0))
                 };
                 if keys > 0 && fits(keys) {
-                    found.extend((0..keys as usize).map(|key| (start + key * step as usize) as u32));
+                    found
+                        .extend((0..keys as usize).map(|key| (start + key * step as usize) as u32));
                 }
             }
         }
@@ -271,7 +276,8 @@ impl Begin {
         match self {
             Begin::Index(index) => ((index as usize) < args.len()).then_some(index as usize),
             Begin::Keyword(word, from) => {
-                let is_word = |position: &usize| args.get(*position).eq_ignore_ascii_case(word.as_bytes());
+                let is_word =
+                    |position: &usize| args.get(*position).eq_ignore_ascii_case(word.as_bytes());
                 let found = if from >= 0 {
                     (from as usize..args.len()).find(is_word)
                 } else {

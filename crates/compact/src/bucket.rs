@@ -110,7 +110,9 @@ impl Bucket {
     pub(crate) fn linked_cells(&self) -> &[u64] {
         match self.link() {
             // SAFETY: a link leads to an array of that many cells, which the bucket owns.
-            Some(link) => unsafe { core::slice::from_raw_parts(array_of(link).as_ptr(), array_len(link)) },
+            Some(link) => unsafe {
+                core::slice::from_raw_parts(array_of(link).as_ptr(), array_len(link))
+            },
             None => &[],
         }
     }
@@ -120,7 +122,9 @@ impl Bucket {
     fn linked_cells_mut(&mut self) -> &mut [u64] {
         match self.link() {
             // SAFETY: as in `linked_cells`, and `&mut self` makes us the only user.
-            Some(link) => unsafe { core::slice::from_raw_parts_mut(array_of(link).as_ptr(), array_len(link)) },
+            Some(link) => unsafe {
+                core::slice::from_raw_parts_mut(array_of(link).as_ptr(), array_len(link))
+            },
             None => &mut [],
         }
     }
@@ -142,7 +146,11 @@ impl Bucket {
     #[inline]
     pub(crate) fn cell_mut(&mut self, index: usize) -> &mut u64 {
         let inline = if self.link().is_some() { CELLS - 1 } else { CELLS };
-        if index < inline { &mut self.0[index] } else { &mut self.linked_cells_mut()[index - inline] }
+        if index < inline {
+            &mut self.0[index]
+        } else {
+            &mut self.linked_cells_mut()[index - inline]
+        }
     }
 
     /// The position of the key's cell. Expected O(1).
@@ -171,10 +179,10 @@ impl Bucket {
     /// Every cell's entry is live, and there is a link.
     #[inline(never)]
     unsafe fn find_linked(&self, tag: u64, key: &[u8]) -> Option<usize> {
-        let mut cells = self.linked_cells().iter();
         // SAFETY: the caller's promise.
-        let found = cells
-            .position(|cell| (cell ^ tag) >> TAG_SHIFT == 0 && unsafe { entry::has_key(entry_of(*cell), key) });
+        let is_it = |cell: u64| unsafe { entry::has_key(entry_of(cell), key) };
+        let mut cells = self.linked_cells().iter();
+        let found = cells.position(|cell| (cell ^ tag) >> TAG_SHIFT == 0 && is_it(*cell));
         found.map(|index| index + CELLS - 1)
     }
 
@@ -207,7 +215,9 @@ impl Bucket {
     #[cfg(not(target_arch = "x86_64"))]
     #[inline]
     fn matches(&self, tag: u64) -> u32 {
-        let bit = |(index, cell): (usize, &u64)| u32::from((cell ^ tag) >> TAG_SHIFT == 0) << (4 * index + 3);
+        let bit = |(index, cell): (usize, &u64)| {
+            u32::from((cell ^ tag) >> TAG_SHIFT == 0) << (4 * index + 3)
+        };
         self.0.iter().enumerate().map(bit).fold(0, |all, bit| all | bit)
     }
 
@@ -223,7 +233,8 @@ impl Bucket {
     #[inline(never)]
     fn push_linked(&mut self, slab: &mut Slab, cell: u64) {
         let moved = self.last();
-        let old: &[u64] = if moved & LINK == 0 { core::slice::from_ref(&moved) } else { self.linked_cells() };
+        let old: &[u64] =
+            if moved & LINK == 0 { core::slice::from_ref(&moved) } else { self.linked_cells() };
         let (len, array) = (old.len() + 1, slab.alloc((old.len() + 1) * 8).cast::<u64>());
         // SAFETY: the new array has room for the old cells and one more.
         unsafe {

@@ -13,7 +13,9 @@ use crate::tables::{Payload, Tables, has_class};
 
 /// A pass begins when idle memory is over this share of what is live, and over the minimum.
 const IDLE_SHARE: usize = 48;
-const IDLE_BYTES_MIN: usize = 2 << 20;
+const IDLE_BYTES_MIN: usize = 900 << 10;
+/// After a pass that emptied nothing, idle memory must grow by this much before the next.
+const QUIET_BYTES: usize = 128 << 10;
 /// Items of the budget that moving an entry takes; looking at a bucket takes one.
 const MOVE_COST: usize = 4;
 
@@ -24,7 +26,7 @@ pub(crate) struct Walk {
     space: usize,
     table: usize,
     bucket: usize,
-    /// Idle bytes below which no pass is tried: after one that found nothing to do, some more.
+    /// Idle bytes below which no pass is tried, after one that was of no use.
     quiet_below: usize,
 }
 
@@ -48,9 +50,11 @@ impl<T: Payload> Tables<T> {
         let mut left = budget;
         while left > 0 {
             let Some(moved) = self.walk_bucket() else {
-                self.slab.end_leaving();
+                let emptied = self.slab.end_leaving();
                 self.walk.running = false;
-                self.walk.quiet_below = self.slab.usage().idle + IDLE_BYTES_MIN / 2;
+                if emptied == 0 {
+                    self.walk.quiet_below = self.slab.usage().idle + QUIET_BYTES;
+                }
                 return report;
             };
             report.moved += moved;
@@ -69,7 +73,7 @@ impl<T: Payload> Tables<T> {
             return false;
         }
         let chosen = self.slab.choose_leaving();
-        let quiet_below = if chosen { 0 } else { usage.idle + IDLE_BYTES_MIN / 2 };
+        let quiet_below = if chosen { 0 } else { usage.idle + QUIET_BYTES };
         self.walk = Walk { running: chosen, quiet_below, ..Walk::default() };
         chosen
     }
@@ -80,7 +84,9 @@ impl<T: Payload> Tables<T> {
         if space == self.spaces.len() {
             return None;
         }
-        let Some(table) = self.spaces[space].as_ref().and_then(|tables| tables.next_table(table, false)) else {
+        let Some(table) =
+            self.spaces[space].as_ref().and_then(|tables| tables.next_table(table, false))
+        else {
             self.walk = Walk { space: space + 1, table: 0, bucket: 0, ..self.walk };
             return Some(0);
         };
@@ -97,7 +103,8 @@ impl<T: Payload> Tables<T> {
     /// Moves what of this bucket lies in spans that are being emptied; gives how many objects.
     fn relocate_bucket(&mut self, space: usize, table: usize, index: usize) -> usize {
         let head = self.spaces[space].as_mut().expect("the walk has found it").head_mut(table);
-        let mut moved = usize::from(index.is_multiple_of(8) && head.relocate_segment(&mut self.slab, index));
+        let mut moved =
+            usize::from(index.is_multiple_of(8) && head.relocate_segment(&mut self.slab, index));
         let Some(mut bucket) = head.nth_bucket(index) else { return moved };
         // SAFETY: a live bucket that nobody else uses; its cells lead to live entries, and each to
         // its own, so that a copy may take the place of the entry.
@@ -112,7 +119,8 @@ impl<T: Payload> Tables<T> {
                 let shape = entry::shape(old);
                 let new = self.slab.alloc(shape.total());
                 core::ptr::copy_nonoverlapping(old.as_ptr(), new.as_ptr(), shape.total());
-                *bucket.as_mut().cell_mut(index) = with_entry(cell, new, cell & (HAS_DEADLINE | LARGE));
+                *bucket.as_mut().cell_mut(index) =
+                    with_entry(cell, new, cell & (HAS_DEADLINE | LARGE));
                 entry::free(&mut self.slab, old, &shape);
                 moved += 1;
             }

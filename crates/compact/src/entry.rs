@@ -42,9 +42,15 @@ pub const INLINE_MAX: usize = u32::MAX as usize;
 /// A value as it will be written into an entry; a box is passed as its address.
 #[derive(Clone, Copy)]
 pub(crate) enum Content<'a> {
-    Bytes { bytes: &'a [u8], marked: bool },
+    Bytes {
+        bytes: &'a [u8],
+        marked: bool,
+    },
     /// Bytes of this length, to be written by the caller at once.
-    Room { len: usize, marked: bool },
+    Room {
+        len: usize,
+        marked: bool,
+    },
     Int(i64),
     Boxed(u64),
 }
@@ -78,7 +84,10 @@ pub(crate) struct Shape {
 
 impl Shape {
     fn new(key_len: usize, content: &Content<'_>, deadline: bool) -> Shape {
-        assert!(key_len <= INLINE_MAX && content.len() <= INLINE_MAX, "lengths are bounded by the protocol");
+        assert!(
+            key_len <= INLINE_MAX && content.len() <= INLINE_MAX,
+            "lengths are bounded by the protocol"
+        );
         let mut flags = content.form();
         if deadline {
             flags |= DEADLINE;
@@ -180,7 +189,11 @@ unsafe fn wide_shape(entry: Entry, flags: u32) -> Shape {
     let mut length = |wide: bool| {
         // SAFETY: lengths follow the word in the widths that the flags say.
         let length = unsafe {
-            if wide { entry.add(at).cast::<u32>().read_unaligned() } else { u32::from(entry.add(at).read()) }
+            if wide {
+                entry.add(at).cast::<u32>().read_unaligned()
+            } else {
+                u32::from(entry.add(at).read())
+            }
         };
         at += if wide { 4 } else { 1 };
         length as usize
@@ -227,7 +240,9 @@ pub(crate) unsafe fn has_key(entry: Entry, wanted: &[u8]) -> bool {
 unsafe fn same(a: *const u8, b: *const u8, len: usize) -> bool {
     // SAFETY: every word lies within `len` bytes, as the ranges say.
     unsafe {
-        let differ = |at: usize| a.add(at).cast::<u64>().read_unaligned() ^ b.add(at).cast::<u64>().read_unaligned();
+        let differ = |at: usize| {
+            a.add(at).cast::<u64>().read_unaligned() ^ b.add(at).cast::<u64>().read_unaligned()
+        };
         match len {
             8..=16 => differ(0) | differ(len - 8) == 0,
             17..=32 => differ(0) | differ(8) | differ(len - 16) | differ(len - 8) == 0,
@@ -360,7 +375,10 @@ pub(crate) unsafe fn overwrite_short(
     let len = bytes.len();
     let narrow = old.flags & (FIXED | WIDE_KEY | WIDE_VALUE) == 0 && len <= 255;
     let class = |value_len: usize| (old.value_at() + value_len).div_ceil(8);
-    if !narrow || deadline.is_some() != (old.flags & DEADLINE != 0) || class(len) != class(old.value_len) {
+    if !narrow
+        || deadline.is_some() != (old.flags & DEADLINE != 0)
+        || class(len) != class(old.value_len)
+    {
         return false;
     }
     // SAFETY: the caller's promise. Narrow lengths keep the entry under 1 KiB, where classes are 8

@@ -24,7 +24,10 @@ mod entry;
 mod hash;
 mod occupied;
 mod prefetch;
+// With `plain-alloc` much of these two is bypassed.
+#[cfg_attr(feature = "plain-alloc", allow(dead_code))]
 mod region;
+#[cfg_attr(feature = "plain-alloc", allow(dead_code))]
 mod slab;
 mod space;
 mod table;

@@ -116,7 +116,8 @@ impl<'a, T: Payload> Occupied<'a, T> {
             let access = entry::access(self.entry);
             if !entry::overwrite(self.entry, old, content, deadline, access) {
                 let key = entry::key(self.entry, old);
-                let (new, shape) = entry::build(&mut self.tables.slab, key, content, deadline, access);
+                let (new, shape) =
+                    entry::build(&mut self.tables.slab, key, content, deadline, access);
                 self.tables.entry_bytes += taken(shape.total());
                 self.adopt(new, old);
             }
@@ -203,10 +204,15 @@ impl<'a, T: Payload> Occupied<'a, T> {
             let access = entry::access(self.entry);
             if !entry::overwrite(self.entry, &old, content, deadline, access) {
                 let key = entry::key(self.entry, &old);
-                let (new, shape) = entry::build(&mut self.tables.slab, key, content, deadline, access);
+                let (new, shape) =
+                    entry::build(&mut self.tables.slab, key, content, deadline, access);
                 self.tables.entry_bytes += taken(shape.total());
                 let to = entry::value_ptr(new, &shape);
-                core::ptr::copy_nonoverlapping(entry::value_ptr(from, &old).as_ptr(), to.as_ptr(), kept);
+                core::ptr::copy_nonoverlapping(
+                    entry::value_ptr(from, &old).as_ptr(),
+                    to.as_ptr(),
+                    kept,
+                );
                 self.adopt(new, &old);
             }
             self.update_cell();
@@ -235,7 +241,9 @@ impl<'a, T: Payload> Occupied<'a, T> {
     /// Removes the key and lets its table shrink. O(1) beyond dropping a payload.
     pub fn remove(self) {
         // SAFETY: the bucket is of this place's table.
-        unsafe { self.tables.remove_cell(self.place.space, self.place.table, self.bucket, self.index) };
+        unsafe {
+            self.tables.remove_cell(self.place.space, self.place.table, self.bucket, self.index)
+        };
         self.tables.shrink(self.place.space, self.place.table);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) const OBJECT_MAX: usize = 4096;
 const FINE_CLASSES: usize = FINE_MAX / 8;
 const CLASSES: usize = FINE_CLASSES + (OBJECT_MAX - FINE_MAX) / 64;
 /// Empty spans that stay resident for the next class that needs one.
-const SPARE_SPANS_MAX: usize = 8;
+const SPARE_SPANS_MAX: usize = 4;
 /// Spans being emptied at a time: 256 MiB, which one walk over all tables is worth.
 const LEAVING_SPANS_MAX: usize = 4096;
 /// Spans with room are kept apart by how full they are, in this many steps.
@@ -143,7 +143,11 @@ fn large_layout(bytes: usize) -> Layout {
 
 impl Slab {
     pub(crate) fn new() -> Slab {
-        let class = Class { current: core::ptr::null_mut(), bins: [core::ptr::null_mut(); BINS], free_bytes: 0 };
+        let class = Class {
+            current: core::ptr::null_mut(),
+            bins: [core::ptr::null_mut(); BINS],
+            free_bytes: 0,
+        };
         Slab {
             classes: vec![class; CLASSES],
             #[cfg(not(feature = "plain-alloc"))]
@@ -228,7 +232,9 @@ impl Slab {
         true
     }
 
-    pub(crate) fn end_leaving(&mut self) {}
+    pub(crate) fn end_leaving(&mut self) -> usize {
+        1
+    }
 }
 
 #[cfg(not(feature = "plain-alloc"))]
@@ -262,7 +268,12 @@ impl Slab {
     /// # Safety
     /// `span` is a header of this slab and its span belongs to `class`, whose size is `size`.
     #[inline]
-    unsafe fn take_from(&mut self, span: *mut Span, class: usize, size: usize) -> Option<NonNull<u8>> {
+    unsafe fn take_from(
+        &mut self,
+        span: *mut Span,
+        class: usize,
+        size: usize,
+    ) -> Option<NonNull<u8>> {
         // SAFETY: the header is live (the caller's promise), and `&mut self` is the only way to it.
         let head = unsafe { &mut *span };
         let base = base_of(span);
@@ -347,7 +358,11 @@ impl Slab {
         let span = span_of(object);
         // SAFETY: the object is of this slab (the caller's promise), so this is its live header.
         let head = unsafe { &mut *span };
-        debug_assert_eq!(usize::from(head.class), class, "freed with the size it was allocated with");
+        debug_assert_eq!(
+            usize::from(head.class),
+            class,
+            "freed with the size it was allocated with"
+        );
         // SAFETY: the object is ours again, at least 8 bytes long and aligned to 8.
         unsafe { object.cast::<u16>().write(head.free) };
         head.free = ((object.addr().get() % SPAN) / 8) as u16;
@@ -407,7 +422,9 @@ impl Slab {
     unsafe fn unlink(&mut self, span: *mut Span) {
         // SAFETY: the caller's promise; neighbours in a bin are live headers.
         unsafe {
-            let State::Binned(index) = (*span).state else { unreachable!("only binned spans are unlinked") };
+            let State::Binned(index) = (*span).state else {
+                unreachable!("only binned spans are unlinked")
+            };
             let (next, prev) = ((*span).next, (*span).prev);
             if prev.is_null() {
                 self.classes[usize::from((*span).class)].bins[usize::from(index)] = next;
@@ -482,19 +499,24 @@ impl Slab {
         !self.leaving.is_empty()
     }
 
-    /// Ends what [`Slab::choose_leaving`] began: spans that could not be emptied serve again.
-    pub(crate) fn end_leaving(&mut self) {
+    /// Ends what [`Slab::choose_leaving`] began: spans that could not be emptied serve again. Gives
+    /// how many were emptied.
+    pub(crate) fn end_leaving(&mut self) -> usize {
+        let mut emptied = 0;
         while let Some(span) = self.leaving.pop() {
             // SAFETY: headers are never unmapped while the slab lives. A span that was emptied may
             // have a new state already and is then left alone.
             unsafe {
-                if (*span).state == State::Leaving {
-                    let capacity = SPAN / size_of_class(usize::from((*span).class));
-                    let bin = usize::from((*span).used) * BINS / capacity;
-                    self.link(span, State::Binned(bin.min(BINS - 1) as u8));
+                if (*span).state != State::Leaving {
+                    emptied += 1;
+                    continue;
                 }
+                let capacity = SPAN / size_of_class(usize::from((*span).class));
+                let bin = usize::from((*span).used) * BINS / capacity;
+                self.link(span, State::Binned(bin.min(BINS - 1) as u8));
             }
         }
+        emptied
     }
 }
 
@@ -513,4 +535,110 @@ fn span_of(object: NonNull<u8>) -> *mut Span {
 fn base_of(span: *mut Span) -> *mut u8 {
     let offset = span.addr() % CHUNK;
     span.cast::<u8>().wrapping_sub(offset).wrapping_add(offset / size_of::<Span>() * SPAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Prng;
+
+    /// Fills an object with a byte that its successor cannot have by chance.
+    fn paint(object: NonNull<u8>, bytes: usize, color: u8) {
+        // SAFETY: the object is ours and has that many bytes.
+        unsafe { object.as_ptr().write_bytes(color, bytes) };
+    }
+
+    fn is_painted(object: NonNull<u8>, bytes: usize, color: u8) -> bool {
+        // SAFETY: as above, and it was painted.
+        unsafe {
+            core::slice::from_raw_parts(object.as_ptr(), bytes).iter().all(|byte| *byte == color)
+        }
+    }
+
+    #[test]
+    fn classes_waste_little_and_keep_their_order() {
+        for bytes in 1..=OBJECT_MAX {
+            let size = size_of_class(class_of(bytes));
+            assert!(
+                size >= bytes
+                    && size == taken(bytes)
+                    && size - bytes < if bytes <= FINE_MAX { 8 } else { 64 }
+            );
+        }
+        for bytes in [5000, 65_536, 65_537, 1 << 20, (1 << 20) + 1] {
+            assert!(round_large(bytes) >= bytes && round_large(bytes) <= bytes + bytes / 8);
+        }
+    }
+
+    #[test]
+    fn objects_do_not_overlap_whatever_is_freed_in_between() {
+        let mut slab = Slab::new();
+        let mut prng = Prng::new(5);
+        let mut held: Vec<(NonNull<u8>, usize, u8)> = Vec::new();
+        for step in 0..60_000u32 {
+            let grow = prng.below(100) < if step / 10_000 % 2 == 0 { 70 } else { 30 };
+            if grow || held.is_empty() {
+                let most = [40, 200, 1100, 5000][prng.below(4) as usize];
+                let bytes = 1 + prng.below(most) as usize;
+                let object = slab.alloc(bytes);
+                assert!(object.addr().get().is_multiple_of(
+                    if taken(bytes).is_multiple_of(64) && bytes <= OBJECT_MAX { 64 } else { 8 }
+                ));
+                paint(object, bytes, step as u8);
+                held.push((object, bytes, step as u8));
+            } else {
+                let (object, bytes, color) =
+                    held.swap_remove(prng.below(held.len() as u64) as usize);
+                assert!(is_painted(object, bytes, color));
+                // SAFETY: allocated above with this size and forgotten now.
+                unsafe { slab.free(object, bytes) };
+            }
+            let live: usize = if step % 1000 == 0 {
+                held.iter().map(|(_, bytes, _)| taken(*bytes)).sum()
+            } else {
+                slab.usage().live
+            };
+            assert_eq!(slab.usage().live, live);
+        }
+        for (object, bytes, color) in held {
+            assert!(is_painted(object, bytes, color));
+            // SAFETY: as above.
+            unsafe { slab.free(object, bytes) };
+        }
+        assert_eq!((slab.usage().live, slab.freed), (0, slab.freed));
+    }
+
+    #[cfg(not(feature = "plain-alloc"))]
+    #[test]
+    fn spans_that_run_empty_go_back_and_serve_other_sizes() {
+        let mut slab = Slab::new();
+        let objects: Vec<_> = (0..100_000).map(|_| slab.alloc(88)).collect();
+        // SAFETY: allocated above with this size.
+        objects.into_iter().for_each(|object| unsafe { slab.free(object, 88) });
+        let chunks = slab.chunks.len();
+        assert!(slab.usage().idle <= (SPARE_SPANS_MAX + 1) * SPAN + chunks * CHUNK_HEADER);
+        let others: Vec<_> = (0..100_000).map(|_| slab.alloc(80)).collect();
+        assert_eq!(slab.chunks.len(), chunks);
+        // SAFETY: as above.
+        others.into_iter().for_each(|object| unsafe { slab.free(object, 80) });
+    }
+
+    #[cfg(not(feature = "plain-alloc"))]
+    #[test]
+    fn the_fullest_span_is_filled_first() {
+        let mut slab = Slab::new();
+        let per_span = SPAN / 64;
+        let objects: Vec<_> = (0..per_span * 4).map(|_| slab.alloc(64)).collect();
+        let spans: Vec<_> = objects.iter().map(|object| span_of(*object)).collect();
+        // The first span keeps a tenth of its objects, the second nine tenths.
+        for (index, object) in objects.iter().enumerate().take(per_span * 2) {
+            let goes = if index < per_span { index % 10 != 0 } else { index % 10 == 0 };
+            if goes {
+                // SAFETY: allocated above with this size.
+                unsafe { slab.free(*object, 64) };
+            }
+        }
+        // The fourth, just filled, is still the current one; the next with room is the second.
+        assert_eq!(span_of(slab.alloc(64)), spans[per_span]);
+    }
 }

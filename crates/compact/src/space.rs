@@ -56,7 +56,8 @@ impl Counts {
         };
         let wide = descend(&mut self.wide.iter().copied().enumerate());
         let first = wide * (WIDE / NARROW);
-        let narrow = descend(&mut (first..first + WIDE / NARROW).map(|index| (index, self.narrow[index])));
+        let narrow =
+            descend(&mut (first..first + WIDE / NARROW).map(|index| (index, self.narrow[index])));
         descend(&mut (narrow * NARROW..(narrow + 1) * NARROW).map(|table| (table, of(table))))
     }
 

@@ -6,7 +6,8 @@
 //! from the one bucket n - 2^l; shrinking merges the last bucket back. So a table grows and shrinks
 //! by one bucket at a time, whatever its size: no second table, no stall, no doubling of memory.
 //!
-//! Buckets lie in segments of eight (512 bytes). The header, one cache line, holds the addresses of
+//! Buckets lie in segments of eight (512 bytes), the first of which may be smaller while it is the
+//! only one: a table of a few keys takes one or two buckets. The header, one cache line, holds the addresses of
 //! the first seven segments, enough for some 370 keys: that is how many a slot has when millions
 //! are spread over all slots, and a lookup then reads the header, the bucket and the entry. Beyond
 //! that the header leads to a directory of segments, an exact fit up to 512 of them, then to pages
@@ -25,15 +26,22 @@ use core::ptr::NonNull;
 /// Buckets of a segment.
 const SEGMENT: usize = 8;
 const SEGMENT_BYTES: usize = SEGMENT * size_of::<Bucket>();
+
+/// Bytes of the first segment of a table with this many buckets.
+fn first_segment_bytes(buckets: usize) -> usize {
+    buckets.next_power_of_two().min(SEGMENT) * size_of::<Bucket>()
+}
+
 /// Segments whose addresses the header holds.
 const DIRECT: usize = 7;
 /// Addresses in a page of the directory.
 const PAGE: usize = 512;
-/// Split when keys exceed this many quarters a bucket: a mean of 6.75 of 8 cells. (Measured: see
-/// docs/design/keyspace.md.)
-const SPLIT_QUARTERS: usize = 20;
+/// Split when keys exceed this many quarters a bucket: a mean of 6 of 8 cells. Measured: 6.75 saves
+/// 0.9 bytes a key but sends half as many lookups again behind a link; 5.5 costs 0.9 more and saves
+/// a fifth of them.
+const SPLIT_QUARTERS: usize = 24;
 /// Merge when keys fall below this many quarters a bucket.
-const MERGE_QUARTERS: usize = 16;
+const MERGE_QUARTERS: usize = 20;
 
 /// Quarters of keys to wait beyond that, so that tiny tables do not go to and fro.
 const MERGE_SLACK: usize = 16;
@@ -93,7 +101,11 @@ impl Head {
             8..=PAGE => segments * 8,
             _ => pages * (PAGE + 1) * 8,
         };
-        segments * SEGMENT_BYTES + directory
+        match segments {
+            0 => 0,
+            1 => first_segment_bytes(self.buckets()),
+            _ => segments * SEGMENT_BYTES + directory,
+        }
     }
 
     /// The number of the bucket that this hash belongs to; there is at least one.
@@ -119,7 +131,12 @@ impl Head {
             if segments <= PAGE {
                 directory.add(segment).read()
             } else {
-                directory.cast::<*mut Segment>().add(segment / PAGE).read().add(segment % PAGE).read()
+                directory
+                    .cast::<*mut Segment>()
+                    .add(segment / PAGE)
+                    .read()
+                    .add(segment % PAGE)
+                    .read()
             }
         }
     }
@@ -147,7 +164,10 @@ impl Head {
 
     /// The bucket whose interval contains this position, and the interval's end; `None` for the
     /// end is the end of the table.
-    pub(crate) fn bucket_after(&self, position: Position) -> Option<(NonNull<Bucket>, Option<Position>)> {
+    pub(crate) fn bucket_after(
+        &self,
+        position: Position,
+    ) -> Option<(NonNull<Bucket>, Option<Position>)> {
         let index = self.index_of_checked(position.reverse_bits())?;
         let bits = address_bits(index, self.buckets());
         let end = match bits {
@@ -164,7 +184,14 @@ impl Head {
     /// Adds a key's cell and grows by a bucket if it is time. O(1) expected; the worst case is a
     /// split of one bucket and a copy of at most a page of the directory.
     #[inline]
-    pub(crate) fn push(&mut self, slab: &mut Slab, hash: u64, cell: u64, hasher: KeyHash, scratch: &mut Vec<u64>) {
+    pub(crate) fn push(
+        &mut self,
+        slab: &mut Slab,
+        hash: u64,
+        cell: u64,
+        hasher: KeyHash,
+        scratch: &mut Vec<u64>,
+    ) {
         if self.buckets == 0 {
             self.add_bucket(slab);
         }
@@ -182,7 +209,12 @@ impl Head {
     ///
     /// # Safety
     /// `bucket` is one of this table's.
-    pub(crate) unsafe fn take(&mut self, slab: &mut Slab, bucket: NonNull<Bucket>, index: usize) -> u64 {
+    pub(crate) unsafe fn take(
+        &mut self,
+        slab: &mut Slab,
+        bucket: NonNull<Bucket>,
+        index: usize,
+    ) -> u64 {
         self.keys -= 1;
         // SAFETY: the caller's promise.
         unsafe { (*bucket.as_ptr()).take(slab, index) }
@@ -195,7 +227,9 @@ impl Head {
             while self.buckets > 0 {
                 self.drop_bucket(slab);
             }
-        } else if self.buckets > 1 && self.keys() * 4 + MERGE_SLACK < self.buckets() * MERGE_QUARTERS {
+        } else if self.buckets > 1
+            && self.keys() * 4 + MERGE_SLACK < self.buckets() * MERGE_QUARTERS
+        {
             self.merge(slab, scratch);
         }
     }
@@ -248,7 +282,9 @@ impl Head {
     /// Adds an empty bucket at the end, with a new segment where it begins one.
     fn add_bucket(&mut self, slab: &mut Slab) {
         let index = self.buckets();
-        if index.is_multiple_of(SEGMENT) {
+        if index < SEGMENT {
+            self.resize_first_segment(slab, index, index + 1);
+        } else if index.is_multiple_of(SEGMENT) {
             let segment = slab.alloc(SEGMENT_BYTES).cast::<Bucket>();
             self.add_segment(slab, index / SEGMENT, segment.as_ptr());
         }
@@ -260,13 +296,39 @@ impl Head {
     /// Takes away the last bucket, which is empty, with its segment where it began one.
     fn drop_bucket(&mut self, slab: &mut Slab) {
         let index = self.buckets() - 1;
-        if index.is_multiple_of(SEGMENT) {
+        if index < SEGMENT {
+            self.resize_first_segment(slab, index + 1, index);
+        } else if index.is_multiple_of(SEGMENT) {
             let segment = self.bucket_at(index);
             self.drop_segment(slab, index / SEGMENT);
             // SAFETY: allocated by `add_bucket` with this size, and no longer in the directory.
             unsafe { slab.free(NonNull::new_unchecked(segment).cast(), SEGMENT_BYTES) };
         }
         self.buckets -= 1;
+    }
+
+    /// Makes the first segment right for `new` buckets instead of `old`, both at most a segment's;
+    /// the buckets in both are kept.
+    fn resize_first_segment(&mut self, slab: &mut Slab, old: usize, new: usize) {
+        let bytes = |buckets: usize| if buckets == 0 { 0 } else { first_segment_bytes(buckets) };
+        let (old_bytes, new_bytes, from) = (bytes(old), bytes(new), self.direct[0]);
+        if old_bytes == new_bytes {
+            return;
+        }
+        self.direct[0] = core::ptr::null_mut();
+        if new_bytes > 0 {
+            self.direct[0] = slab.alloc(new_bytes).cast::<Bucket>().as_ptr();
+        }
+        // SAFETY: the old segment has `old` buckets and the new one room for `new`. It was allocated
+        // with that size, and nobody leads to it any more.
+        unsafe {
+            if old_bytes > 0 && new_bytes > 0 {
+                core::ptr::copy_nonoverlapping(from, self.direct[0], old.min(new));
+            }
+            if old_bytes > 0 {
+                slab.free(NonNull::new_unchecked(from).cast(), old_bytes);
+            }
+        }
     }
 
     /// Writes the address of segment `count` behind the `count` that there are.
@@ -279,7 +341,11 @@ impl Head {
         // fit up to PAGE, pages of PAGE with an exact array of pages behind that.
         unsafe {
             if count < PAGE {
-                let old = if count == DIRECT { self.direct.as_ptr() } else { self.direct[0].cast_const().cast() };
+                let old = if count == DIRECT {
+                    self.direct.as_ptr()
+                } else {
+                    self.direct[0].cast_const().cast()
+                };
                 let new = extend(slab, old, count, segment);
                 if count > DIRECT {
                     free_array(slab, self.direct[0].cast::<Segment>(), count);
@@ -363,15 +429,22 @@ impl Head {
             if !slab.is_leaving(object) {
                 return false;
             }
-            let new = slab.alloc(SEGMENT_BYTES).cast::<Bucket>().as_ptr();
-            core::ptr::copy_nonoverlapping(old, new, SEGMENT);
+            let bytes =
+                if count == 1 { first_segment_bytes(self.buckets()) } else { SEGMENT_BYTES };
+            let new = slab.alloc(bytes).cast::<Bucket>().as_ptr();
+            core::ptr::copy_nonoverlapping(old, new, bytes / size_of::<Bucket>());
             let directory = self.direct[0].cast::<Segment>();
             match count {
                 0..=DIRECT => self.direct[number] = new,
                 8..=PAGE => directory.add(number).write(new),
-                _ => directory.cast::<*mut Segment>().add(number / PAGE).read().add(number % PAGE).write(new),
+                _ => directory
+                    .cast::<*mut Segment>()
+                    .add(number / PAGE)
+                    .read()
+                    .add(number % PAGE)
+                    .write(new),
             }
-            slab.free(object, SEGMENT_BYTES);
+            slab.free(object, bytes);
         }
         true
     }

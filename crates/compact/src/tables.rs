@@ -195,7 +195,8 @@ impl<T: Payload> Tables<T> {
         // SAFETY: as above; the bucket and index are where the cell was found.
         unsafe {
             let due = cell & HAS_DEADLINE != 0
-                && entry::deadline(entry, &entry::shape(entry)).is_some_and(|deadline| deadline < now_ms);
+                && entry::deadline(entry, &entry::shape(entry))
+                    .is_some_and(|deadline| deadline < now_ms);
             let found = Occupied::new(self, place, bucket, index, entry);
             match (due, reap) {
                 (false, _) => return Lookup::Live(found),
@@ -213,7 +214,14 @@ impl<T: Payload> Tables<T> {
 
     /// Adds a key that [`Tables::lookup`] has just not found. Expected O(1); no single call takes
     /// long, whatever the size of the table.
-    pub fn insert(&mut self, place: Place, key: &[u8], value: NewValue<'_, T>, deadline: Option<i64>, access: u32) {
+    pub fn insert(
+        &mut self,
+        place: Place,
+        key: &[u8],
+        value: NewValue<'_, T>,
+        deadline: Option<i64>,
+        access: u32,
+    ) {
         debug_assert!(matches!(self.lookup(place, key, i64::MIN, false), Lookup::Absent));
         if self.spaces[place.space].is_none() {
             let space = Box::new(Space::new());
@@ -252,7 +260,8 @@ impl<T: Payload> Tables<T> {
     /// The address is that of a box that [`Tables::content`] gave up, and is owned by the caller.
     pub(crate) unsafe fn drop_payload(&mut self, address: u64) {
         // SAFETY: the caller's promise.
-        let payload = unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<T>(address as usize)) };
+        let payload =
+            unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<T>(address as usize)) };
         self.payload_bytes -= payload.footprint();
     }
 
@@ -276,7 +285,13 @@ impl<T: Payload> Tables<T> {
     ///
     /// # Safety
     /// The bucket is one of this place's table.
-    pub(crate) unsafe fn remove_cell(&mut self, space: usize, table: usize, bucket: NonNull<Bucket>, index: usize) {
+    pub(crate) unsafe fn remove_cell(
+        &mut self,
+        space: usize,
+        table: usize,
+        bucket: NonNull<Bucket>,
+        index: usize,
+    ) {
         let tables = self.spaces[space].as_mut().expect("a space with keys is there");
         // SAFETY: the caller's promise.
         let cell = unsafe { tables.head_mut(table).take(&mut self.slab, bucket, index) };
@@ -312,8 +327,9 @@ impl<T: Payload> Tables<T> {
     /// Third stage: the entry that the tag points to. Reads the bucket.
     #[inline]
     pub fn prefetch_entry(&self, place: Place) {
+        let Some(bucket) = self.bucket_of(place) else { return };
         // SAFETY: the bucket belongs to a live table.
-        if let Some(entry) = self.bucket_of(place).and_then(|bucket| unsafe { bucket.as_ref().candidate(place.hash) }) {
+        if let Some(entry) = unsafe { bucket.as_ref().candidate(place.hash) } {
             prefetch(entry.as_ptr());
             prefetch(entry.as_ptr().wrapping_add(64));
         }
@@ -372,7 +388,8 @@ impl<T: Payload> Tables<T> {
                 grave.table = table;
                 let count = grave.space.head(table).keys().min(left);
                 for _ in 0..count {
-                    let cell = grave.space.head_mut(table).dismantle(&mut self.slab).expect("counted");
+                    let cell =
+                        grave.space.head_mut(table).dismantle(&mut self.slab).expect("counted");
                     // SAFETY: the cell was the only one that led to its entry.
                     unsafe { self.free_entry(entry_of(cell)) };
                 }
@@ -390,11 +407,22 @@ impl<T: Payload> Tables<T> {
         false
     }
 
+    /// Whether there are buried spaces whose memory is not all free yet. O(1).
+    pub fn has_buried(&self) -> bool {
+        !self.graves.is_empty()
+    }
+
     /// Visits the keys of the bucket at `position` of a table, 0 first, and gives the position to
     /// go on from; `None` at the table's end. A key that is there from the first call to the last
     /// is visited, some perhaps twice, however the table changes in between. Any number is a
     /// position. O(keys of a bucket).
-    pub fn scan(&self, space: usize, table: usize, position: u64, mut visit: impl FnMut(View<'_, T>)) -> Option<u64> {
+    pub fn scan(
+        &self,
+        space: usize,
+        table: usize,
+        position: u64,
+        mut visit: impl FnMut(View<'_, T>),
+    ) -> Option<u64> {
         let (bucket, next) = self.head_at(space, table)?.bucket_after(position)?;
         // SAFETY: a live bucket, whose cells lead to live entries; `&self` keeps them so.
         let bucket = unsafe { bucket.as_ref() };
@@ -423,9 +451,18 @@ impl<T: Payload> Tables<T> {
 
     /// Removes the expired keys of the bucket at `position` of a table, as [`Tables::scan`] visits
     /// it; `on_due` is shown each before it goes. O(keys of a bucket).
-    pub fn reap(&mut self, space: usize, table: usize, position: u64, now_ms: i64, mut on_due: impl FnMut(&[u8])) -> Reaped {
+    pub fn reap(
+        &mut self,
+        space: usize,
+        table: usize,
+        position: u64,
+        now_ms: i64,
+        mut on_due: impl FnMut(&[u8]),
+    ) -> Reaped {
         let mut report = Reaped { next: None, visited: 0, removed: 0, remaining_ms: 0 };
-        let Some((bucket, next)) = self.head_at(space, table).and_then(|head| head.bucket_after(position)) else {
+        let Some((bucket, next)) =
+            self.head_at(space, table).and_then(|head| head.bucket_after(position))
+        else {
             return report;
         };
         report.next = next;
@@ -434,14 +471,17 @@ impl<T: Payload> Tables<T> {
         unsafe {
             let len = bucket.as_ref().len();
             let with_deadline = |index: &usize| bucket.as_ref().cell(*index) & HAS_DEADLINE != 0;
-            (0..len).filter(with_deadline).for_each(|index| prefetch(entry_of(bucket.as_ref().cell(index)).as_ptr()));
+            (0..len)
+                .filter(with_deadline)
+                .for_each(|index| prefetch(entry_of(bucket.as_ref().cell(index)).as_ptr()));
             for index in (0..len).rev().filter(with_deadline) {
                 let entry = entry_of(bucket.as_ref().cell(index));
                 let shape = entry::shape(entry);
                 let deadline = entry::deadline(entry, &shape).expect("the cell says so");
                 report.visited += 1;
                 if deadline >= now_ms {
-                    report.remaining_ms = report.remaining_ms.saturating_add(deadline.abs_diff(now_ms));
+                    report.remaining_ms =
+                        report.remaining_ms.saturating_add(deadline.abs_diff(now_ms));
                     continue;
                 }
                 on_due(entry::key(entry, &shape));
@@ -473,9 +513,15 @@ impl<T: Payload> Tables<T> {
             let first = prng.below(head.buckets() as u64) as usize;
             for step in 0..head.buckets().min(budget) {
                 budget -= 1;
-                let bucket = head.nth_bucket((first + step) % head.buckets()).expect("below their number");
+                let bucket =
+                    head.nth_bucket((first + step) % head.buckets()).expect("below their number");
                 // SAFETY: a live bucket, and `&self` keeps it so.
-                visited += self.sample_bucket(unsafe { bucket.as_ref() }, table, only_deadlines, &mut visit);
+                visited += self.sample_bucket(
+                    unsafe { bucket.as_ref() },
+                    table,
+                    only_deadlines,
+                    &mut visit,
+                );
                 if visited >= want {
                     break;
                 }
@@ -559,7 +605,9 @@ pub(crate) unsafe fn value_of<'a, T>(entry: Entry, shape: &Shape) -> Value<'a, T
     unsafe {
         match shape.flags & entry::FORM {
             INT => Value::Int(entry::fixed(entry, shape) as i64),
-            BOXED => Value::Boxed(&*core::ptr::with_exposed_provenance(entry::fixed(entry, shape) as usize)),
+            BOXED => Value::Boxed(&*core::ptr::with_exposed_provenance(
+                entry::fixed(entry, shape) as usize
+            )),
             form => {
                 let start = entry::value_ptr(entry, shape).as_ptr();
                 let bytes = core::slice::from_raw_parts(start, shape.value_len);

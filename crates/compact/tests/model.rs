@@ -1,6 +1,11 @@
 //! Random operations on the tables against the standard maps.
 //!
-//! `COMPACT_CASES` bounds the number of cases, for runs under valgrind.
+//! `COMPACT_CASES` sets the number of cases: more for a campaign, fewer under valgrind:
+//!
+//! ```text
+//! cargo test -p compact --features plain-alloc --no-run
+//! COMPACT_CASES=20 valgrind --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite <binary>
+//! ```
 
 use base::Prng;
 use compact::{KeyHash, Lookup, NewValue, Payload, Place, Tables, Value};
@@ -8,12 +13,13 @@ use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A payload that tells, when dropped, that it was.
 struct Counted {
     bytes: Vec<u8>,
-    alive: Arc<()>,
+    /// Only counted: a clone for each payload that is alive.
+    _alive: Arc<()>,
 }
 
 impl Payload for Counted {
@@ -84,7 +90,10 @@ fn op() -> impl Strategy<Value = Op> {
 /// A key's bytes: of all lengths, also such that need wide lengths.
 fn key_bytes(key: u16) -> Vec<u8> {
     let mut bytes = key.to_string().into_bytes();
-    bytes.resize(bytes.len() + [0, 3, 16, 250, 260][key as usize % 5] * usize::from(key < 400), b'k');
+    bytes.resize(
+        bytes.len() + [0, 3, 16, 250, 260][key as usize % 5] * usize::from(key < 400),
+        b'k',
+    );
     bytes
 }
 
@@ -97,12 +106,21 @@ struct World {
     spread: usize,
 }
 
+/// Made once, as a hash function keeps its multipliers for good.
+static HASH: LazyLock<KeyHash> = LazyLock::new(|| KeyHash::new(42));
+
 const SPACE: usize = 1;
 
 impl World {
     fn new(spread: usize) -> World {
-        let hash = KeyHash::new(42);
-        World { tables: Tables::new(2, hash), model: BTreeMap::new(), hash, alive: Arc::new(()), spread }
+        let hash = *HASH;
+        World {
+            tables: Tables::new(2, hash),
+            model: BTreeMap::new(),
+            hash,
+            alive: Arc::new(()),
+            spread,
+        }
     }
 
     fn place(&self, key: u16) -> Place {
@@ -115,7 +133,9 @@ impl World {
         let value = match &held {
             Held::Bytes(bytes, marked) => NewValue::Bytes { bytes, marked: *marked },
             Held::Int(number) => NewValue::Int(*number),
-            Held::Boxed(bytes) => NewValue::Boxed(Box::new(Counted { bytes: bytes.clone(), alive })),
+            Held::Boxed(bytes) => {
+                NewValue::Boxed(Box::new(Counted { bytes: bytes.clone(), _alive: alive }))
+            }
         };
         let access = match self.tables.lookup(place, &bytes, i64::MIN, true) {
             Lookup::Live(mut found) => {
@@ -143,7 +163,8 @@ impl World {
 
     fn resize(&mut self, key: u16, len: usize, mark: bool) {
         let place = self.place(key);
-        if let Lookup::Live(mut found) = self.tables.lookup(place, &key_bytes(key), i64::MIN, true) {
+        if let Lookup::Live(mut found) = self.tables.lookup(place, &key_bytes(key), i64::MIN, true)
+        {
             let changed = found.resize(len, mark).is_some();
             let (held, ..) = self.model.get_mut(&key).expect("found");
             if let Held::Bytes(bytes, marked) = held {
@@ -158,7 +179,8 @@ impl World {
 
     fn change_box(&mut self, key: u16, len: usize) {
         let place = self.place(key);
-        if let Lookup::Live(mut found) = self.tables.lookup(place, &key_bytes(key), i64::MIN, true) {
+        if let Lookup::Live(mut found) = self.tables.lookup(place, &key_bytes(key), i64::MIN, true)
+        {
             let changed = found.with_boxed(|payload| payload.bytes.resize(len, 9)).is_some();
             let (held, ..) = self.model.get_mut(&key).expect("found");
             match held {
@@ -169,7 +191,10 @@ impl World {
     }
 
     fn look(&mut self, key: u16, now: i64) {
-        let due = self.model.get(&key).is_some_and(|(_, deadline, _)| deadline.is_some_and(|at| at < now));
+        let due = self
+            .model
+            .get(&key)
+            .is_some_and(|(_, deadline, _)| deadline.is_some_and(|at| at < now));
         let place = self.place(key);
         match self.tables.lookup(place, &key_bytes(key), now, true) {
             Lookup::Absent => assert!(!self.model.contains_key(&key)),
@@ -187,7 +212,10 @@ impl World {
         while let Some(table) = self.tables.next_table(SPACE, from, true) {
             let mut position = Some(0);
             while let Some(at) = position {
-                position = self.tables.reap(SPACE, table, at, now, |key| gone.borrow_mut().push(key.to_vec())).next;
+                position = self
+                    .tables
+                    .reap(SPACE, table, at, now, |key| gone.borrow_mut().push(key.to_vec()))
+                    .next;
             }
             from = table + 1;
         }
@@ -213,14 +241,18 @@ impl World {
             Op::Reap(now) => self.reap(now),
             Op::SetDeadline(key, deadline) => {
                 let place = self.place(key);
-                if let Lookup::Live(mut found) = self.tables.lookup(place, &key_bytes(key), i64::MIN, true) {
+                if let Lookup::Live(mut found) =
+                    self.tables.lookup(place, &key_bytes(key), i64::MIN, true)
+                {
                     found.set_deadline(deadline);
                     self.model.get_mut(&key).expect("found").1 = deadline;
                 }
             }
             Op::SetAccess(key, access) => {
                 let place = self.place(key);
-                if let Lookup::Live(mut found) = self.tables.lookup(place, &key_bytes(key), i64::MIN, true) {
+                if let Lookup::Live(mut found) =
+                    self.tables.lookup(place, &key_bytes(key), i64::MIN, true)
+                {
                     found.set_access(access);
                     self.model.get_mut(&key).expect("found").2 = access;
                 }
@@ -236,7 +268,11 @@ impl World {
                 self.tables.free_step(budget);
             }
             Op::Fill(from, count) => (from..from + count).for_each(|key| {
-                self.put(key + 1000, Held::Bytes(key.to_le_bytes().to_vec(), false), (key % 3 == 0).then_some(600));
+                self.put(
+                    key + 1000,
+                    Held::Bytes(key.to_le_bytes().to_vec(), false),
+                    (key % 3 == 0).then_some(600),
+                );
             }),
             Op::Drain(from, count) => (from..from + count).for_each(|key| self.remove(key + 1000)),
         }
@@ -244,11 +280,13 @@ impl World {
 
     fn check(&mut self) {
         assert_eq!(self.tables.len(SPACE), self.model.len());
-        let with_deadline = self.model.values().filter(|(_, deadline, _)| deadline.is_some()).count();
+        let with_deadline =
+            self.model.values().filter(|(_, deadline, _)| deadline.is_some()).count();
         assert_eq!(self.tables.deadlines(SPACE), with_deadline);
         for (key, (held, deadline, access)) in &self.model {
             let place = self.place(*key);
-            let Lookup::Live(found) = self.tables.lookup(place, &key_bytes(*key), i64::MIN, true) else {
+            let Lookup::Live(found) = self.tables.lookup(place, &key_bytes(*key), i64::MIN, true)
+            else {
                 panic!("key {key} is lost")
             };
             assert_eq!(found.deadline(), *deadline);
@@ -272,7 +310,9 @@ impl World {
         while let Some(table) = self.tables.next_table(SPACE, from, false) {
             let mut position = Some(0);
             while let Some(at) = position {
-                position = self.tables.scan(SPACE, table, at, |view| assert!(seen.insert(view.key.to_vec())));
+                position = self
+                    .tables
+                    .scan(SPACE, table, at, |view| assert!(seen.insert(view.key.to_vec())));
             }
             from = table + 1;
         }
@@ -282,11 +322,15 @@ impl World {
 
 fn cases(full: u32) -> ProptestConfig {
     let cases = std::env::var("COMPACT_CASES").ok().and_then(|text| text.parse().ok());
-    ProptestConfig { cases: cases.unwrap_or(full), failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: cases.unwrap_or(full),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
-    #![proptest_config(cases(300))]
+    #![proptest_config(cases(80))]
 
     #[test]
     fn tables_hold_what_a_map_holds(spread in prop_oneof![Just(1usize), Just(3), Just(300)], ops in prop::collection::vec(op(), 1..120)) {
@@ -301,7 +345,7 @@ proptest! {
         // Our own two handles, and one in each payload: none leaked, none dropped twice.
         prop_assert_eq!(Arc::strong_count(&alive), boxed + 2);
         let usage = world.tables.usage();
-        let least: usize = world.model.iter().map(|(key, _)| key_bytes(*key).len()).sum();
+        let least: usize = world.model.keys().map(|key| key_bytes(*key).len()).sum();
         prop_assert!(usage.data >= least);
         drop(world);
         prop_assert_eq!(Arc::strong_count(&alive), 1);
@@ -360,11 +404,12 @@ proptest! {
 
 #[test]
 fn samples_are_spread_evenly_over_keys_of_skewed_tables() {
-    let hash = KeyHash::new(1);
+    let hash = *HASH;
     let mut tables: Tables<Counted> = Tables::new(1, hash);
     let mut home = HashMap::new();
     for number in 0..4000u32 {
-        let (key, table) = (number.to_string().into_bytes(), if number < 3000 { 5 } else { number as usize });
+        let (key, table) =
+            (number.to_string().into_bytes(), if number < 3000 { 5 } else { number as usize });
         let place = Place { space: 0, table, hash: hash.hash(&key) };
         tables.insert(place, &key, NewValue::Int(1), (number % 50 == 0).then_some(9), 0);
         home.insert(key, number);
@@ -392,6 +437,46 @@ fn samples_are_spread_evenly_over_keys_of_skewed_tables() {
         });
     }
     assert_eq!(met.len(), 80);
+}
+
+/// Far beyond the inline segments, and beyond one page of the directory; up and down again.
+#[test]
+fn a_large_table_grows_and_shrinks_by_single_buckets() {
+    let keys: u32 = std::env::var("COMPACT_CASES").map_or(100_000, |_| 3_000);
+    let hash = *HASH;
+    let mut tables: Tables<Counted> = Tables::new(1, hash);
+    let place = |key: u32| Place { space: 0, table: 77, hash: hash.hash(&key.to_le_bytes()) };
+    for key in 0..keys {
+        let before = tables.table_bytes(0, 77);
+        tables.insert(place(key), &key.to_le_bytes(), NewValue::Int(i64::from(key)), None, 0);
+        // A bucket, or a segment, and at most a page of the directory with it.
+        assert!(tables.table_bytes(0, 77) - before <= 512 + 2 * 4096 + 16);
+    }
+    let per_key = tables.table_bytes(0, 77) as f64 / f64::from(keys);
+    assert!((9.0..12.5).contains(&per_key), "{per_key}");
+    for key in 0..keys {
+        let found = tables.lookup(place(key), &key.to_le_bytes(), 0, true);
+        assert!(
+            matches!(found, Lookup::Live(found) if found.value() == Value::Int(i64::from(key)))
+        );
+    }
+    for key in 0..keys {
+        match tables.lookup(place(key), &key.to_le_bytes(), 0, true) {
+            Lookup::Live(found) => found.remove(),
+            _ => panic!("key {key} is lost"),
+        }
+        if key == keys / 2 {
+            let per_key = tables.table_bytes(0, 77) as f64 / f64::from(keys - key);
+            assert!((9.0..15.0).contains(&per_key), "{per_key}");
+        }
+    }
+    assert_eq!((tables.len(0), tables.table_bytes(0, 77)), (0, 0));
+}
+
+impl PartialEq for Counted {
+    fn eq(&self, other: &Counted) -> bool {
+        self.bytes == other.bytes
+    }
 }
 
 #[test]

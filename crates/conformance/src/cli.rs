@@ -69,7 +69,8 @@ impl Places {
             extra.extend(["--core-ports".to_owned(), self.core_port().to_string()]);
         }
         for directive in &self.directives {
-            let (name, value) = directive.split_once('=').context("a --directive is written name=value")?;
+            let (name, value) =
+                directive.split_once('=').context("a --directive is written name=value")?;
             extra.extend([format!("--{name}"), value.to_owned()]);
         }
         Ok(Spec { program: self.server.clone(), port: self.port, extra })
@@ -92,7 +93,9 @@ impl Places {
 
     /// The file name of the server under test.
     pub fn subject_name(&self) -> String {
-        Path::new(&self.server).file_name().map_or_else(|| self.server.clone(), |name| name.to_string_lossy().into_owned())
+        Path::new(&self.server)
+            .file_name()
+            .map_or_else(|| self.server.clone(), |name| name.to_string_lossy().into_owned())
     }
 }
 
@@ -146,13 +149,17 @@ impl RandomArgs {
             return Ok((self.seed, if alone { self.seed + 1 } else { u64::MAX }));
         };
         let (first, last) = range.split_once("..").context("seeds are written A..B")?;
-        let last = if last.is_empty() { u64::MAX } else { last.parse().context("the end of --seeds")? };
+        let last =
+            if last.is_empty() { u64::MAX } else { last.parse().context("the end of --seeds")? };
         Ok((first.parse().context("the start of --seeds")?, last))
     }
 
-    /// The command that plays one seed again.
-    pub fn command_line(&self, seed: u64) -> String {
-        let mut line = format!("cargo run -p conformance -- random --server {} --seed {seed}", self.places.server);
+    /// The command that plays one seed again, without the commands in `skipped`.
+    pub fn command_line(&self, seed: u64, skipped: &[String]) -> String {
+        let mut line = format!(
+            "cargo run -p conformance -- random --server {} --seed {seed}",
+            self.places.server
+        );
         if self.episode != 1000 {
             line.push_str(&format!(" --episode {}", self.episode));
         }
@@ -165,8 +172,8 @@ impl RandomArgs {
         if !self.families.is_empty() {
             line.push_str(&format!(" --families {}", self.families.join(",")));
         }
-        if !self.skip.is_empty() {
-            line.push_str(&format!(" --skip '{}'", self.skip.join(",")));
+        if !skipped.is_empty() {
+            line.push_str(&format!(" --skip '{}'", skipped.join(",")));
         }
         if let Some(name) = &self.sabotage {
             line.push_str(&format!(" --sabotage {name}"));
@@ -212,6 +219,9 @@ pub struct ClientsArgs {
     /// Keys that the cluster clients write and read.
     #[arg(long, default_value_t = 20_000)]
     pub keys: usize,
+    /// A node of a cluster to use instead of the core ports.
+    #[arg(long)]
+    pub cluster_addr: Option<SocketAddr>,
     /// Also redis-py and its RedisCluster.
     #[arg(long)]
     pub python: bool,

@@ -1,6 +1,6 @@
 //! Everything a core can ask for, beside bytes in session buffers.
 
-use base::ConnId;
+use base::{ConnId, Settings};
 
 /// One thing to do after the turn.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub enum Action {
 }
 
 /// What only the process can do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     /// End the process: the replies due are sent first unless `now`.
     Shutdown {
@@ -31,8 +31,8 @@ pub enum Request {
     },
     /// Take back a shutdown that waits.
     AbortShutdown,
-    /// Write the configuration file anew.
-    RewriteConfig,
+    /// Write the configuration file anew, with these settings.
+    RewriteConfig(Box<Settings>),
     /// Apply settings that belong to the process (port, bind, log level, maxclients, …); the
     /// names and new values.
     ApplySettings(Vec<(String, String)>),

@@ -19,6 +19,8 @@ struct Pending {
     query: Option<Arc<Query>>,
     answers: Vec<Option<Answer>>,
     due: usize,
+    /// What all cores are asked once the process has agreed.
+    then: Option<Query>,
 }
 
 /// All questions of this core that are not answered.
@@ -39,11 +41,6 @@ impl Asks {
     pub fn len(&self) -> usize {
         self.pending.len()
     }
-
-    /// Whether none is under way.
-    pub fn is_empty(&self) -> bool {
-        self.pending.is_empty()
-    }
 }
 
 impl Engine {
@@ -53,7 +50,8 @@ impl Engine {
         let query = Arc::new(query);
         let cores = self.core.route.cores();
         let answers = (0..cores).map(|_| None).collect();
-        let pending = Pending { session, query: Some(query.clone()), answers, due: cores };
+        let pending =
+            Pending { session, query: Some(query.clone()), answers, due: cores, then: None };
         let ticket = self.asks.insert(pending);
         let own = self.core.id;
         for core in (0..cores as u16).map(CoreId).filter(|core| *core != own) {
@@ -63,10 +61,11 @@ impl Engine {
         self.on_answer(own, ticket, answer);
     }
 
-    /// Asks the process for a session, which waits for the answer.
-    pub(crate) fn ask_process(&mut self, session: ConnId, request: Request) {
+    /// Asks the process for a session, which waits for the answer; if the process agrees, every core
+    /// is asked `then`.
+    pub(crate) fn ask_process(&mut self, session: ConnId, request: Request, then: Option<Query>) {
         self.stall(session, Stall::Asking);
-        let pending = Pending { session, query: None, answers: Vec::new(), due: 1 };
+        let pending = Pending { session, query: None, answers: Vec::new(), due: 1, then };
         let ticket = self.asks.insert(pending);
         self.actions.push(Action::Control(ticket, request));
     }
@@ -99,6 +98,9 @@ impl Engine {
 
     pub(crate) fn on_control_answer(&mut self, ticket: u64, answer: Result<String, String>) {
         let Some(pending) = self.asks.pending.remove(&ticket) else { return };
+        if let (Ok(_), Some(query)) = (&answer, pending.then) {
+            return self.ask(pending.session, query);
+        }
         self.reply_late(pending.session, |desk| match answer {
             Ok(text) => desk.reply.simple(&text),
             Err(text) => desk.reply.error(&text),
@@ -106,7 +108,18 @@ impl Engine {
     }
 
     /// What a query changed on this core may let sessions go on, or touch them.
-    fn after_query(&mut self, _query: &Query) {}
+    fn after_query(&mut self, query: &Query) {
+        match query {
+            Query::Kill(_) => {
+                for conn in std::mem::take(&mut self.core.clients.doomed) {
+                    self.drop_client(conn);
+                }
+            }
+            Query::Unpause => self.wake_paused(),
+            Query::Debug { .. } => self.freeze_after(query),
+            _ => {}
+        }
+    }
 
     /// Writes the reply of a session that waited for it, and lets it go on.
     fn reply_late(&mut self, conn: ConnId, write: impl FnOnce(&mut Desk<'_>)) {
@@ -116,8 +129,16 @@ impl Engine {
         let writer = Writer::new(&mut reply, protocol);
         write(&mut Desk { session, core: &mut self.core, reply: writer });
         session.stall = None;
-        session.append_reply(&reply);
-        self.runnable.push(conn);
+        if let Some(remembered) = session.remembered.take() {
+            self.core.remember(*remembered);
+        }
+        if !session.muted() {
+            session.append_reply(&reply);
+        }
+        match session.closing {
+            true => session.stall = Some(Stall::Closing),
+            false => self.runnable.push(conn),
+        }
         self.touch(conn);
     }
 

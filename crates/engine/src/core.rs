@@ -1,5 +1,8 @@
 //! What a core has beside sessions and shard: its place, its configuration, its statistics.
 
+use crate::commands::client::{ClientLimits, Clients};
+use crate::commands::latency::spikes::Spikes;
+use crate::commands::slowlog::log::CommandLogs;
 pub use crate::plumbing::{Plumbing, ProcessFigures};
 use crate::sampler::Sampler;
 use crate::stats::{CommandStats, Counters};
@@ -16,8 +19,17 @@ const ERROR_KINDS_MAX: usize = 128;
 /// One FAST command in this many is measured.
 pub const FAST_SAMPLE: u64 = 16;
 
-/// The longest duration that LATENCY HISTOGRAM tells apart, in microseconds.
-const LATENCY_US_MAX: u64 = 60_000_000;
+/// Under a SLOWLOG threshold of so many microseconds every FAST command is measured.
+const FINE_THRESHOLD_US: u64 = 100;
+
+/// The longest duration that LATENCY HISTOGRAM tells apart, in nanoseconds.
+const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+/// A histogram for the durations of one command, in nanoseconds with two digits. It grows with the
+/// longest duration seen: 4 KB for microseconds, where a fixed range would take 30 KB a command.
+pub fn new_latency_histogram() -> Histogram<u64> {
+    Histogram::new(2).expect("two digits are within what a histogram can hold")
+}
 
 /// Facts about the process that only the boot knows.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +82,7 @@ pub struct Core {
     pub counters: Counters,
     /// Statistics by command.
     pub commands: Vec<CommandStats>,
-    /// Latency histograms by command, in microseconds; made at the first measurement.
+    /// Latency histograms by command, in nanoseconds; made at the first measurement.
     pub latency: Vec<Option<Box<Histogram<u64>>>>,
     /// Error replies by their first word.
     pub errors: BTreeMap<String, u64>,
@@ -82,6 +94,9 @@ pub struct Core {
     pub ticks_per_us: f64,
     /// `proto-max-bulk-len`, at hand for the parser.
     pub bulk_bytes_max: u64,
+    /// How many requests ahead of its execution an entry is prefetched: half of `prefetch-batch`,
+    /// because the bucket is asked for twice as early; 0 is off.
+    pub prefetch_ahead: usize,
     /// `client-query-buffer-limit`.
     pub query_buffer_max: u64,
     /// Executions that took so many ticks are looked at closer: the least of the thresholds of
@@ -89,12 +104,35 @@ pub struct Core {
     pub slow_ticks: u64,
     /// Somebody watches: MONITOR clients exist, or CLIENT PAUSE is on.
     pub watched: bool,
+    /// What concerns all clients.
+    pub clients: Clients,
+    /// DEBUG SLEEP: no request is executed.
+    pub frozen: bool,
     /// What the core loop tells about itself.
     pub plumbing: Plumbing,
     /// What is known of the process; all zero where nobody told.
     pub figures: ProcessFigures,
     /// Rates of the last moments.
     pub sampler: Sampler,
+    /// What SLOWLOG and COMMANDLOG remember.
+    pub command_logs: CommandLogs,
+    /// A request or reply of so many bytes is looked at closer.
+    pub large_bytes: u64,
+    /// What LATENCY remembers.
+    pub spikes: Spikes,
+    /// `latency-monitor-threshold` in milliseconds; 0 is off.
+    pub spike_threshold_ms: u64,
+    /// `latency-tracking`.
+    pub tracks_latency: bool,
+    /// One FAST command in so many is measured.
+    pub fast_sample: u64,
+    /// The most memory that was accounted, in bytes.
+    pub peak_bytes: u64,
+    /// Forty hexadecimal digits: what this server is called in replication.
+    pub replication_id: String,
+    /// Who changed each setting last, by the setting's index: concurrent changes from several cores
+    /// end the same on all.
+    pub setting_stamps: Vec<(i64, u16)>,
     /// Counts FAST commands to the next measured one.
     fast_until_sample: u64,
 }
@@ -132,11 +170,23 @@ impl Core {
             ticks_per_us: clock.1,
             bulk_bytes_max: 0,
             query_buffer_max: 0,
+            prefetch_ahead: 0,
             slow_ticks: u64::MAX,
             watched: false,
+            clients: Clients::default(),
+            frozen: false,
             plumbing: Plumbing::default(),
             figures: ProcessFigures::default(),
             sampler: Sampler::default(),
+            command_logs: CommandLogs::default(),
+            large_bytes: u64::MAX,
+            spikes: Spikes::default(),
+            spike_threshold_ms: 0,
+            tracks_latency: true,
+            fast_sample: FAST_SAMPLE,
+            peak_bytes: 0,
+            replication_id: replication_id(hash_seed),
+            setting_stamps: vec![(0, 0); settings::TABLE.len()],
             fast_until_sample: FAST_SAMPLE,
         };
         core.configure();
@@ -145,8 +195,27 @@ impl Core {
 
     /// Takes over what a changed configuration means for the paths that every request takes.
     pub fn configure(&mut self) {
+        self.prefetch_ahead = self.settings.size(settings::PREFETCH_BATCH).div_ceil(2);
         self.bulk_bytes_max = self.settings.int(settings::PROTO_MAX_BULK_LEN) as u64;
         self.query_buffer_max = self.settings.int(settings::CLIENT_QUERY_BUFFER_LIMIT) as u64;
+        self.clients.limits = ClientLimits::of(&self.settings);
+        self.command_logs.configure(&self.settings);
+        self.large_bytes = self.command_logs.large_bytes();
+        self.spike_threshold_ms =
+            self.settings.int(settings::LATENCY_MONITOR_THRESHOLD).max(0) as u64;
+        self.tracks_latency = self.settings.flag(settings::LATENCY_TRACKING);
+        let slow_us = self.command_logs.slow_us;
+        let spike_us = (self.spike_threshold_ms > 0).then(|| self.spike_threshold_ms * 1000);
+        let least_us = slow_us.into_iter().chain(spike_us).min();
+        self.slow_ticks = least_us.map_or(u64::MAX, |us| (us as f64 * self.ticks_per_us) as u64);
+        let fine = slow_us.is_some_and(|us| us < FINE_THRESHOLD_US);
+        self.fast_sample = if fine { 1 } else { FAST_SAMPLE };
+        self.fast_until_sample = self.fast_sample;
+    }
+
+    /// Takes over whether anybody watches, after it may have changed.
+    pub fn refresh_watched(&mut self) {
+        self.watched = self.clients.watched() || self.frozen;
     }
 
     /// The position of a data command that the engine itself makes use of.
@@ -161,7 +230,7 @@ impl Core {
     pub fn samples_fast(&mut self) -> bool {
         self.fast_until_sample -= 1;
         if self.fast_until_sample == 0 {
-            self.fast_until_sample = FAST_SAMPLE;
+            self.fast_until_sample = self.fast_sample;
             return true;
         }
         false
@@ -188,12 +257,11 @@ impl Core {
     fn account_duration(&mut self, command: u16, ticks: u64, weight: u64) {
         let ns = ticks as f64 * 1000.0 / self.ticks_per_us;
         self.commands[command as usize].ns += (ns * weight as f64) as u64;
-        let histogram = self.latency[command as usize].get_or_insert_with(|| {
-            let made = Histogram::new_with_bounds(1, LATENCY_US_MAX, 2);
-            Box::new(made.expect("the bounds are constant and valid"))
-        });
-        let us = ((ns / 1000.0) as u64).clamp(1, LATENCY_US_MAX);
-        histogram.saturating_record_n(us, weight);
+        if self.tracks_latency {
+            let histogram = self.latency[command as usize]
+                .get_or_insert_with(|| Box::new(new_latency_histogram()));
+            record_latency(histogram, ns as u64, weight);
+        }
     }
 
     /// Notes an error reply by its first word.
@@ -204,11 +272,33 @@ impl Core {
         *self.errors.entry(if known { prefix } else { "ERR" }.to_owned()).or_default() += 1;
     }
 
+    /// Memory of statistics and logs in bytes. O(commands + entries of the logs).
+    pub fn own_bytes(&self) -> u64 {
+        let histograms = self.latency.iter().flatten();
+        let histograms: usize = histograms.map(|one| one.distinct_values() * 8).sum();
+        (histograms + self.command_logs.memory()) as u64
+    }
+
     /// CONFIG RESETSTAT.
     pub fn reset_stats(&mut self) {
+        self.plumbing.reset_maxima();
         self.counters = Counters::default();
         self.commands.iter_mut().for_each(|stats| *stats = CommandStats::default());
         self.latency.iter_mut().for_each(|histogram| *histogram = None);
         self.errors.clear();
     }
+}
+
+/// Notes a duration in nanoseconds. Histograms grow only by recording that may fail, which within
+/// [`LATENCY_NS_MAX`] it does not.
+pub fn record_latency(histogram: &mut Histogram<u64>, ns: u64, count: u64) {
+    let recorded = histogram.record_n(ns.clamp(1, LATENCY_NS_MAX), count);
+    debug_assert!(recorded.is_ok(), "a histogram grows to the bound");
+}
+
+/// An id that all cores of a process agree on without talking.
+fn replication_id(seed: u64) -> String {
+    let mut prng = Prng::new(seed ^ 0x7265_706c_6964);
+    let digits: String = (0..3).map(|_| format!("{:016x}", prng.next_u64())).collect();
+    digits[..40].to_owned()
 }

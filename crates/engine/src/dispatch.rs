@@ -1,11 +1,12 @@
 //! One request of a session: its gates, where it runs, what becomes of its reply.
 
 use crate::action::Action;
+use crate::commands::connection_auth::must_authenticate;
 use crate::commands::{Desk, Next};
 use crate::engine::Engine;
 use crate::hop::Order;
 use crate::message::{Address, JobFlags};
-use crate::session::client::{Gates, Stall};
+use crate::session::client::Stall;
 use crate::session::input::What;
 use crate::session::plan::{Plan, Planned};
 use crate::shard::execute::{Call, Verdict};
@@ -40,6 +41,10 @@ impl Engine {
             session.stall = Some(Stall::Output);
             return Flow::Wait;
         }
+        let gated = session.gates.0 != 0 || self.core.watched;
+        if gated {
+            session.begin_request();
+        }
         let (id, planned) = match what {
             What::Command(id, planned) => (id, planned),
             What::Refused => return self.refuse(conn, args),
@@ -49,19 +54,31 @@ impl Engine {
             }
         };
         session.last_command = Some(id);
-        session.active_ms = self.core.now.mono_ms();
         session.commands += 1;
-        if session.gates.0 != 0 || self.core.watched {
-            if let Some(flow) = self.gate(conn, id, args) {
-                return flow;
-            }
+        if gated && let Some(flow) = self.gate(conn, id) {
+            return flow;
         }
         self.touch(conn);
-        match planned.plan {
+        let flow = match planned.plan {
             Plan::Here => self.run_here(conn, id, planned, args),
             Plan::One(core) => self.run_there(conn, core, id, planned, args),
             Plan::Session => self.run_at_session(conn, id, args),
             Plan::Many => self.spread(conn, id, args),
+        };
+        if gated {
+            self.after_gated(conn, id, args, flow);
+        }
+        flow
+    }
+
+    /// What follows a request that was not of the usual kind: MONITOR clients see it, or it is put
+    /// off.
+    #[cold]
+    fn after_gated(&mut self, conn: ConnId, id: u16, args: &Args<'_>, flow: Flow) {
+        if flow != Flow::Wait {
+            self.show(conn, id, args);
+        } else if let Some(session) = self.sessions.get(conn) {
+            session.put_off_request();
         }
     }
 
@@ -79,7 +96,12 @@ impl Engine {
         let call = Call { db: session.db, flags: session.job_flags(), ..call };
         let verdict = if session.muted() {
             let mut unread = Vec::new();
-            shard.execute(core, call, &args, &mut unread)
+            let verdict = shard.execute(core, call, &args, &mut unread);
+            if !verdict.is_plain() {
+                self.note(conn, id, verdict, &args, &unread);
+                return Flow::Next;
+            }
+            verdict
         } else if session.pipeline.is_empty() {
             let start = session.out.len();
             let verdict = shard.execute(core, call, &args, &mut session.out);
@@ -134,13 +156,15 @@ impl Engine {
         let entry = self.core.table.entry(id);
         let Home::Engine(run) = entry.home else { unreachable!("the plan says that it is one") };
         let fast = entry.spec.flags.has(Flags::FAST);
-        let before = if fast { 0 } else { (self.core.ticks)() };
+        let measured = !fast || self.core.samples_fast();
+        let before = if measured { (self.core.ticks)() } else { 0 };
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let mut reply = Vec::new();
         let writer = Writer::new(&mut reply, session.protocol);
         let result = run(&mut Desk { session, core: &mut self.core, reply: writer }, args);
-        let mut verdict = Verdict { weight: 1, ..Verdict::default() };
-        if !fast {
+        let weight = if fast { self.core.fast_sample } else { 1 };
+        let mut verdict = Verdict { weight, ..Verdict::default() };
+        if measured {
             verdict.ticks = (self.core.ticks)().wrapping_sub(before).max(1);
         }
         let next = result.unwrap_or_else(|failure| {
@@ -149,6 +173,16 @@ impl Engine {
             verdict.failed = true;
             Next::Done
         });
+        verdict.slow = verdict.ticks >= self.core.slow_ticks
+            || args.extent().max(reply.len()) as u64 >= self.core.large_bytes;
+        if verdict.slow && !matches!(next, Next::Done | Next::Close) {
+            // It must not find itself in the answer to its own question.
+            verdict.slow = false;
+            let remembered = self.observe(conn, id, verdict, args, reply.len());
+            if let Some(session) = self.sessions.get(conn) {
+                session.remembered = remembered;
+            }
+        }
         self.note(conn, id, verdict, args, &reply);
         self.append_unless_muted(conn, &reply);
         match next {
@@ -159,7 +193,11 @@ impl Engine {
                 self.wait_if_stalled(conn)
             }
             Next::Control(request) => {
-                self.ask_process(conn, request);
+                self.ask_process(conn, request, None);
+                Flow::WaitAfter
+            }
+            Next::ControlThen(request, query) => {
+                self.ask_process(conn, request, Some(query));
                 Flow::WaitAfter
             }
         }
@@ -240,9 +278,7 @@ impl Engine {
     fn fail_and_close(&mut self, conn: ConnId, write: impl FnOnce(&mut Writer<'_>)) -> Flow {
         let mut reply = Vec::new();
         write(&mut Writer::new(&mut reply, Protocol::Resp2));
-        if let Some(session) = self.sessions.get(conn) {
-            session.append_reply(&reply);
-        }
+        self.append_unless_muted(conn, &reply);
         self.close_after_replies(conn)
     }
 
@@ -258,21 +294,38 @@ impl Engine {
 
     /// Gates that only few sessions meet. None lets the request pass.
     #[cold]
-    fn gate(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Option<Flow> {
-        let _ = args;
-        let spec = self.core.table.entry(id).spec;
+    fn gate(&mut self, conn: ConnId, id: u16) -> Option<Flow> {
+        if self.is_frozen() {
+            self.stall(conn, Stall::Frozen);
+            return Some(Flow::Wait);
+        }
+        let flags = self.core.table.entry(id).spec.flags;
+        let now = self.core.now;
         let session = self.sessions.get(conn)?;
-        if session.gates.any(Gates::AUTH) && !spec.flags.has(Flags::NO_AUTH) {
-            self.core.commands[id as usize].rejected += 1;
-            let text = "NOAUTH Authentication required.";
-            self.core.account_error(text);
-            let mut reply = Vec::new();
-            Writer::new(&mut reply, Protocol::Resp2).error(text);
-            self.append_unless_muted(conn, &reply);
-            self.touch(conn);
-            return Some(Flow::Next);
+        if must_authenticate(session, &self.core) && !flags.has(Flags::NO_AUTH) {
+            return Some(self.reject(conn, id, "NOAUTH Authentication required."));
+        }
+        let touches = Flags::WRITE.0 | Flags::READONLY.0 | Flags::MAY_REPLICATE.0;
+        if session.is_monitor() && flags.0 & touches != 0 {
+            return Some(self.reject(conn, id, "ERR Replica can't interact with the keyspace"));
+        }
+        if self.core.clients.pause.is_some_and(|pause| pause.holds(flags, now)) {
+            session.put_off_request();
+            session.stall = Some(Stall::Paused);
+            return Some(Flow::Wait);
         }
         None
+    }
+
+    /// Answers a command that a gate refuses.
+    fn reject(&mut self, conn: ConnId, id: u16, text: &str) -> Flow {
+        self.core.commands[id as usize].rejected += 1;
+        self.core.account_error(text);
+        let mut reply = Vec::new();
+        Writer::new(&mut reply, Protocol::Resp2).error(text);
+        self.append_unless_muted(conn, &reply);
+        self.touch(conn);
+        Flow::Next
     }
 
     /// Notes an execution in the statistics.
@@ -284,7 +337,12 @@ impl Engine {
         args: &Args<'_>,
         reply: &[u8],
     ) {
-        let _ = (conn, args);
+        if verdict.slow
+            && !verdict.rejected
+            && let Some(remembered) = self.observe(conn, id, verdict, args, reply.len())
+        {
+            self.core.remember(*remembered);
+        }
         if verdict.rejected {
             self.core.commands[id as usize].rejected += 1;
         } else {

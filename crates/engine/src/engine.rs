@@ -14,7 +14,7 @@ use crate::session::input::{Arena, Source};
 use crate::session::{Session, Sessions, client::Stall};
 use crate::shard::{Shard, lease::Account};
 use crate::table::Table;
-use crate::{ask::Asks, flush::Flusher};
+use crate::{ask::Asks, flush::Flusher, patrol::Patrol};
 use arrayvec::ArrayVec;
 use base::limits::TURN_EVENTS_MAX;
 use base::{ConnId, CoreId, Now, RouteTable, Settings};
@@ -51,6 +51,7 @@ pub struct Engine {
     pub(crate) asks: Asks,
     pub(crate) outbox: Outbox,
     pub(crate) flusher: Flusher,
+    pub(crate) patrol: Patrol,
     /// Stalled sessions whose reason may be gone.
     pub(crate) runnable: Vec<ConnId>,
     pub(crate) actions: Vec<Action>,
@@ -86,6 +87,7 @@ impl Engine {
             asks: Asks::default(),
             outbox: Outbox::new(cores),
             flusher: Flusher::default(),
+            patrol: Patrol::default(),
             runnable: Vec::new(),
             actions: Vec::new(),
             frozen_until_us: 0,
@@ -98,6 +100,7 @@ impl Engine {
             self.core.started = now;
         }
         self.core.now = now;
+        self.thaw();
         Turn { engine: self, sources: ArrayVec::new() }
     }
 
@@ -145,6 +148,12 @@ impl Engine {
         self.core.figures = figures;
     }
 
+    /// Whether another core has jobs of this one.
+    #[inline]
+    pub fn replies_are_due(&self) -> bool {
+        self.outbox.is_under_way()
+    }
+
     /// How many connections the core has.
     pub fn connections(&self) -> usize {
         self.sessions.len()
@@ -154,8 +163,11 @@ impl Engine {
     /// microseconds. `None`: only when something happens.
     pub fn next_deadline(&self) -> Option<u64> {
         let now = self.core.now.mono_us;
-        let frozen = (self.frozen_until_us > now).then_some(self.frozen_until_us);
-        let due = [self.shard.next_deadline(now), self.flusher.next_deadline(), frozen];
+        if self.is_frozen() {
+            return Some(self.frozen_until_us);
+        }
+        let clients = self.patrol_deadline();
+        let due = [self.shard.next_deadline(now), self.flusher.next_deadline(), clients];
         due.into_iter().flatten().chain((!self.runnable.is_empty()).then_some(now)).min()
     }
 }
@@ -187,6 +199,7 @@ impl<'b> Turn<'_, 'b> {
         self.resume_runnable();
         let engine = self.engine;
         engine.tick();
+        engine.send_monitor_lines();
         engine.flush_touched();
         engine.outbox.close_turn();
         engine.core.counters.turns += 1;
@@ -195,6 +208,7 @@ impl<'b> Turn<'_, 'b> {
     fn on_received(&mut self, conn: ConnId, bytes: &'b [u8]) {
         let Some(session) = self.engine.sessions.get(conn) else { return };
         session.bytes_in += bytes.len() as u64;
+        session.active_ms = self.engine.core.now.mono_ms();
         self.engine.core.counters.total_net_input_bytes += bytes.len() as u64;
         self.engine.core.counters.total_reads_processed += 1;
         if session.closing {
@@ -228,9 +242,8 @@ impl<'b> Turn<'_, 'b> {
     }
 
     fn resume_runnable(&mut self) {
-        if self.engine.runnable.is_empty()
-            || self.engine.frozen_until_us > self.engine.core.now.mono_us
-        {
+        if self.engine.is_frozen() {
+            self.engine.hold_runnable();
             return;
         }
         for conn in std::mem::take(&mut self.engine.runnable) {
@@ -255,6 +268,7 @@ impl Engine {
             session.closing = true;
         }
         self.sessions.insert(session);
+        self.weigh(conn);
         if refuse.is_some() {
             self.touch(conn);
         }
@@ -273,7 +287,8 @@ impl Engine {
                 });
             }
             Message::Monitor(lines) => self.on_monitor_lines(&lines),
-            Message::Freeze(until_us) => self.frozen_until_us = until_us,
+            Message::Clients(load) => self.on_client_load(from, load),
+            Message::Freeze(until_us) => self.freeze_until(until_us),
         }
     }
 
@@ -284,25 +299,13 @@ impl Engine {
         }
     }
 
-    /// Lines for the MONITOR clients of this core.
-    fn on_monitor_lines(&mut self, lines: &[u8]) {
-        let watching: Vec<ConnId> = self
-            .sessions
-            .iter()
-            .filter(|session| session.is_monitor())
-            .map(|session| session.id)
-            .collect();
-        for conn in watching {
-            if let Some(session) = self.sessions.get(conn) {
-                session.out.extend_from_slice(lines);
-            }
-            self.touch(conn);
-        }
-    }
-
     /// The connection is gone: nothing of it is kept; outcomes on their way find nobody.
     pub(crate) fn forget(&mut self, conn: ConnId) {
         if let Some(session) = self.sessions.remove(conn) {
+            self.unweigh(&session);
+            if session.is_monitor() {
+                self.watcher_gone();
+            }
             self.flusher.spare(session.out);
         }
     }
@@ -312,7 +315,7 @@ impl Engine {
         let Some(session) = self.sessions.get(conn) else { return false };
         match session.stall {
             Some(Stall::Output) if session.output_is_high() => false,
-            Some(Stall::Closing) => false,
+            Some(Stall::Closing | Stall::Asking) => false,
             _ => {
                 session.stall = None;
                 true
@@ -322,7 +325,11 @@ impl Engine {
 
     /// A bounded step of housekeeping.
     fn tick(&mut self) {
-        self.shard.tick(&self.core);
+        if self.is_frozen() {
+            return;
+        }
+        self.tick_shard();
+        self.tick_clients();
         let outbox = &mut self.outbox;
         self.shard.account.poll(self.core.now.mono_us, &mut |to, lease| {
             outbox.post(to, Message::Lease(lease));

@@ -70,6 +70,9 @@ impl Engine {
 
     /// Hands out the output of every session that has some.
     pub(crate) fn flush_touched(&mut self) {
+        if self.is_frozen() {
+            return;
+        }
         let now = self.core.now.mono_us;
         while let Some((due, conn)) = self.flusher.holding.front().copied() {
             if due > now {
@@ -90,6 +93,11 @@ impl Engine {
     fn flush(&mut self, conn: ConnId, now: u64) {
         let Some(session) = self.sessions.get(conn) else { return };
         session.touched = false;
+        self.weigh(conn);
+        if self.bound_output(conn) {
+            return;
+        }
+        let Some(session) = self.sessions.get(conn) else { return };
         if session.sending > 0 {
             return;
         }
@@ -124,7 +132,12 @@ impl Engine {
         session.bytes_out += bytes.len() as u64;
         self.core.counters.total_net_output_bytes += bytes.len() as u64;
         self.core.counters.total_writes_processed += 1;
+        let ends = session.closing && session.pipeline.is_empty();
         self.actions.push(Action::Send(conn, bytes));
+        if ends {
+            // The reactor closes it when these bytes are out.
+            self.drop_client(conn);
+        }
     }
 
     /// The peer reads more slowly than we write: what it is given from now on stays here.
@@ -147,6 +160,7 @@ impl Engine {
     /// Leaves the socket of a stalled session alone while it has much input, and listens to it
     /// again when it has not.
     pub(crate) fn bound_input(&mut self, conn: ConnId) {
+        self.weigh(conn);
         let Some(session) = self.sessions.get(conn) else { return };
         let full = session.stall.is_some() && session.input.len() > STALLED_INPUT_BYTES;
         if full && !session.receive_paused {

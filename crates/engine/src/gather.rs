@@ -48,6 +48,10 @@ pub struct Gather {
     pub flags: JobFlags,
     /// All its arguments, kept only where a second stage needs them.
     pub args: Vec<Vec<u8>>,
+    /// Its arguments as SLOWLOG would show them; empty for most FAST commands.
+    pub logged: Vec<Vec<u8>>,
+    /// Durations of its parts together, in ticks; 0 when none was measured.
+    pub ticks: u64,
     /// The parts.
     pub parts: Vec<Part>,
     /// How many parts are still due.
@@ -74,6 +78,14 @@ impl Gathers {
         slot.0 = slot.0.wrapping_add(1);
         slot.1 = Some(gather);
         (number, slot.0)
+    }
+
+    /// Adds a part's duration in ticks.
+    pub fn charge(&mut self, number: u32, generation: u32, ticks: u64) {
+        let slot = self.slots.get_mut(number as usize).filter(|slot| slot.0 == generation);
+        if let Some(gather) = slot.and_then(|slot| slot.1.as_mut()) {
+            gather.ticks += ticks;
+        }
     }
 
     /// Puts a part's reply in its place; gives the gather when it was the last one due.
@@ -240,6 +252,8 @@ mod tests {
                 db: 0,
                 flags: JobFlags::default(),
                 args: Vec::new(),
+                logged: Vec::new(),
+                ticks: 0,
                 parts: vec![Part::default()],
                 due: 1,
                 then: Then::Merge(Merge::Ok),

@@ -7,9 +7,8 @@ use crate::engine::Engine;
 use crate::message::{Address, Batch, Job, JobFlags, Message, Outcome};
 use crate::session::plan::Planned;
 use crate::shard::execute::{Call, Verdict};
-use crate::shard::prefetch::ENTRY_AHEAD;
 use crate::table::Home;
-use base::CoreId;
+use base::{ConnId, CoreId};
 use command::Args;
 use resp::parse::Span;
 use std::collections::VecDeque;
@@ -23,6 +22,9 @@ const BATCH_BYTES_MAX: usize = 256 * 1024;
 
 /// A batch's buffer that grew beyond this is given back.
 const BATCH_KEEP_BYTES: usize = 512 * 1024;
+
+/// The connection of a job that nobody waits for: there is never such a one.
+const NOBODY: ConnId = ConnId { index: u32::MAX, generation: u32::MAX };
 
 /// Everything that is to be said to other cores.
 #[derive(Debug)]
@@ -39,7 +41,8 @@ struct Lane {
     posted: VecDeque<Message>,
     /// What is due to leave, in order.
     due: VecDeque<Message>,
-    /// Empty batches.
+    /// Empty batches, in the boxes in which they travel.
+    #[allow(clippy::vec_box, reason = "the box itself is what is sent and comes back")]
     spare: Vec<Box<Batch>>,
     /// Batches filled and not yet back.
     under_way: usize,
@@ -60,6 +63,11 @@ impl Outbox {
     #[inline]
     pub fn is_full(&self, core: CoreId) -> bool {
         self.lanes[core.index()].under_way >= BATCHES_MAX
+    }
+
+    /// Whether any batch is filled and not yet back.
+    pub fn is_under_way(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.under_way > 0)
     }
 
     /// The batch for the next job to a core. May exceed [`BATCHES_MAX`] by the parts of one
@@ -93,6 +101,12 @@ impl Outbox {
     /// Puts back what could not leave.
     pub fn put_back(&mut self, core: CoreId, message: Message) {
         self.lanes[core.index()].due.push_front(message);
+    }
+
+    /// Batches sent and not yet back, and messages that have not left.
+    pub fn load(&self) -> (usize, usize) {
+        let waiting = |lane: &Lane| lane.posted.len() + lane.due.len() + lane.open.iter().len();
+        (self.lanes.iter().map(|lane| lane.under_way).sum(), self.lanes.iter().map(waiting).sum())
     }
 
     /// Takes back a batch whose outcomes were handled. True when sessions may have waited.
@@ -155,20 +169,26 @@ impl Engine {
             let span = spans[first + job.key as usize];
             Key { bytes: span.of(bytes), slot: job.slot, hash: job.hash }
         };
-        if jobs.len() > 1 {
+        let prefetch_ahead = if jobs.len() > 1 { self.core.prefetch_ahead } else { 0 };
+        if prefetch_ahead > 0 {
             let mut first = 0;
             for job in jobs.iter() {
                 if job.key != 0 {
-                    self.shard.prefetch_table(job.db, &key(job, first));
+                    self.shard.store.prefetch_table(job.db, &key(job, first));
                 }
                 first += job.args as usize;
             }
         }
         let mut first = 0;
-        let mut ahead = Ahead::default();
+        let (mut buckets, mut entries) = (Ahead::default(), Ahead::default());
         for (index, job) in jobs.iter().enumerate() {
-            while let Some((next, at)) = ahead.next(jobs, index + ENTRY_AHEAD) {
-                self.shard.prefetch_entry(next.db, &key(next, at));
+            if prefetch_ahead > 0 {
+                while let Some((next, at)) = buckets.next(jobs, index + 2 * prefetch_ahead) {
+                    self.shard.store.prefetch_bucket(next.db, &key(next, at));
+                }
+                while let Some((next, at)) = entries.next(jobs, index + prefetch_ahead) {
+                    self.shard.store.prefetch_entry(next.db, &key(next, at));
+                }
             }
             let spans = &spans[first..first + job.args as usize];
             first += job.args as usize;
@@ -211,7 +231,8 @@ impl Engine {
             let verdict = Verdict {
                 failed: outcome.failed,
                 rejected: outcome.rejected,
-                slow: outcome.ticks >= self.core.slow_ticks,
+                slow: outcome.ticks >= self.core.slow_ticks
+                    || args.extent().max(reply.len()) as u64 >= self.core.large_bytes,
                 ticks: outcome.ticks,
                 weight: u64::from(outcome.weight),
             };
@@ -221,9 +242,10 @@ impl Engine {
                     self.fill_place(conn, place, reply);
                 }
                 Address::Gather { gather, generation, part } => {
+                    self.gathers.charge(gather, generation, outcome.ticks);
                     self.fill_part(gather, generation, part, reply);
                 }
-                Address::Nobody => {}
+                Address::Nobody => self.note(NOBODY, job.command, verdict, &args, reply),
             }
         }
         if self.outbox.returned(from, batch) {

@@ -2,11 +2,10 @@
 //! and keep what could not be executed.
 
 use crate::dispatch::Flow;
-use crate::engine::{Engine, Turn};
+use crate::engine::Turn;
 use crate::session::client::Gates;
 use crate::session::input::{Arena, Reading, Request, Source, What};
 use crate::session::plan::{self, Plan};
-use crate::shard::prefetch::ENTRY_AHEAD;
 use base::ConnId;
 use base::limits::TURN_REQUESTS_MAX;
 use command::Args;
@@ -86,13 +85,14 @@ impl Turn<'_, '_> {
         let what = match engine.core.resolve(&view) {
             Ok(entry) => {
                 let planned = plan::plan(entry, &view, engine.core.id, engine.core.route, keys);
-                if planned.plan == Plan::Here && planned.key != 0 {
+                if planned.plan == Plan::Here && planned.key != 0 && engine.core.prefetch_ahead > 0
+                {
                     let key = Key {
                         bytes: view.get(planned.key as usize),
                         slot: planned.slot,
                         hash: planned.hash,
                     };
-                    engine.shard.prefetch_table(session.db, &key);
+                    engine.shard.store.prefetch_table(session.db, &key);
                 }
                 What::Command(entry.id, planned)
             }
@@ -112,26 +112,15 @@ impl Turn<'_, '_> {
     /// Executes everything parsed so far, in order of arrival.
     fn execute(&mut self) {
         let mut arena = std::mem::take(&mut self.engine.arena);
-        let db_of =
-            |engine: &mut Engine, conn| engine.sessions.get(conn).map_or(0, |session| session.db);
+        let ahead = self.engine.core.prefetch_ahead;
+        if ahead > 0 {
+            (0..2 * ahead).for_each(|index| self.hint_bucket(&arena, index));
+            (0..ahead).for_each(|index| self.hint_entry(&arena, index));
+        }
         for index in 0..arena.requests.len() {
-            if let Some(next) = arena.requests.get(index + ENTRY_AHEAD)
-                && let What::Command(_, planned) = next.what
-                && planned.plan == Plan::Here
-                && planned.key != 0
-            {
-                let db = db_of(self.engine, arena.readings[next.reading as usize].session);
-                let args = Args::new(
-                    text_of(&self.sources, &arena, next),
-                    arena.spans_of(next),
-                    self.engine.core.hasher,
-                );
-                let key = Key {
-                    bytes: args.get(planned.key as usize),
-                    slot: planned.slot,
-                    hash: planned.hash,
-                };
-                self.engine.shard.prefetch_entry(db, &key);
+            if ahead > 0 {
+                self.hint_bucket(&arena, index + 2 * ahead);
+                self.hint_entry(&arena, index + ahead);
             }
             let request = arena.requests[index];
             let reading = &arena.readings[request.reading as usize];
@@ -158,6 +147,38 @@ impl Turn<'_, '_> {
         arena.spans.clear();
         arena.scratch.clear();
         self.engine.arena = arena;
+    }
+
+    /// Second wave of hints: the bucket of a local request's key.
+    #[inline]
+    fn hint_bucket(&mut self, arena: &Arena, index: usize) {
+        if let Some((db, key)) = self.local_key(arena, index) {
+            self.engine.shard.store.prefetch_bucket(db, &key);
+            self.engine.core.counters.prefetched += 1;
+        }
+    }
+
+    /// Third wave of hints: its entry.
+    #[inline]
+    fn hint_entry(&mut self, arena: &Arena, index: usize) {
+        if let Some((db, key)) = self.local_key(arena, index) {
+            self.engine.shard.store.prefetch_entry(db, &key);
+        }
+    }
+
+    /// The key of a request of this turn that will be executed here, and its database.
+    #[inline]
+    fn local_key<'a>(&'a self, arena: &'a Arena, index: usize) -> Option<(u8, Key<'a>)> {
+        let request = arena.requests.get(index)?;
+        let What::Command(_, planned) = request.what else { return None };
+        if planned.plan != Plan::Here || planned.key == 0 {
+            return None;
+        }
+        let conn = arena.readings[request.reading as usize].session;
+        let db = self.engine.sessions.peek(conn)?.db;
+        let span = arena.spans_of(request)[planned.key as usize];
+        let bytes = span.of(text_of(&self.sources, arena, request));
+        Some((db, Key { bytes, slot: planned.slot, hash: planned.hash }))
     }
 
     /// Executes what was parsed, and gives what was not to the sessions to keep.

@@ -13,16 +13,22 @@
 
 pub mod action;
 mod ask;
+pub mod census;
+#[cfg(test)]
+mod check;
 pub mod commands;
 pub mod core;
 mod dispatch;
 pub mod engine;
 pub mod event;
 mod flush;
+mod freeze;
 pub mod gather;
 mod hop;
 mod intake;
 pub mod message;
+mod observe;
+pub mod patrol;
 pub mod plumbing;
 pub mod sampler;
 pub mod session;

@@ -1,6 +1,7 @@
 //! All that one core can say to another.
 
 use crate::commands::query::{Answer, Query};
+use crate::patrol::ClientLoad;
 use crate::shard::lease::Lease;
 use base::{ConnId, Slot};
 use resp::parse::Span;
@@ -31,6 +32,8 @@ pub enum Message {
     Lease(Lease),
     /// Lines for this core's MONITOR clients.
     Monitor(Arc<Vec<u8>>),
+    /// What the clients of the sender take, for `maxmemory-clients`.
+    Clients(ClientLoad),
     /// DEBUG SLEEP: stand still until this monotonic time in microseconds.
     Freeze(u64),
 }

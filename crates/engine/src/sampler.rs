@@ -38,12 +38,14 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Notes the counters if it is time. O(1).
+    /// Notes the counters if it is time, and says whether it was. O(1).
     #[inline]
-    pub fn tick(&mut self, now: Now, counters: impl FnOnce() -> [u64; METRICS]) {
-        if now.mono_us >= self.last_us + PERIOD_US {
+    pub fn tick(&mut self, now: Now, counters: impl FnOnce() -> [u64; METRICS]) -> bool {
+        let due = now.mono_us >= self.last_us + PERIOD_US;
+        if due {
             self.note(now.mono_us, counters());
         }
+        due
     }
 
     #[cold]

@@ -6,7 +6,8 @@ use crate::engine::Engine;
 use crate::gather::{self, Gather, Part, Then};
 use crate::hop::Order;
 use crate::message::Address;
-use crate::session::plan::{Plan, Planned};
+use crate::session::client::Stall;
+use crate::session::plan::{Plan, Planned, key_step};
 use crate::shard::execute::{Call, Verdict};
 use base::{ConnId, CoreId, Slot};
 use command::string::Pairs;
@@ -36,6 +37,7 @@ impl Engine {
             Err(failure) => return self.fail(conn, id, args, &failure),
         };
         let keep = !matches!(then, Then::Merge(_));
+        let logged = self.words_to_log(id, args);
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let gather = Gather {
             session: conn,
@@ -44,12 +46,30 @@ impl Engine {
             db: session.db,
             flags: session.job_flags(),
             args: if keep { args.from(0).map(<[u8]>::to_vec).collect() } else { Vec::new() },
+            logged,
+            ticks: 0,
             parts: Vec::new(),
             due: 0,
             then,
         };
+        let asks_first = matches!(gather.then, Then::WriteIf(_));
         self.send_pieces(Box::new(gather), command, pieces);
+        if asks_first {
+            // What it writes goes out when the condition is known; what follows must not overtake it.
+            self.stall(conn, Stall::Asking);
+            return Flow::WaitAfter;
+        }
         Flow::Next
+    }
+
+    /// A request's condition is known and what it writes has gone out: its session goes on.
+    fn after_condition(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.get(conn)
+            && session.stall == Some(Stall::Asking)
+        {
+            session.stall = None;
+            self.runnable.push(conn);
+        }
     }
 
     /// The first stage of a request: which command its parts run, what follows, and the parts.
@@ -69,7 +89,7 @@ impl Engine {
                 (self.core.known("DBSIZE"), Then::DrawCore, self.everywhere(words))
             }
             Fanout::Split(merge) => {
-                let step = self.key_step(id);
+                let step = key_step(entry.spec);
                 let pieces = self.by_owner(args.get(0), args, &self.key_positions(id, args), step);
                 (id, Then::Merge(merge), pieces)
             }
@@ -78,7 +98,7 @@ impl Engine {
                 (self.core.known("GET"), Then::Copies, self.one_by_one(args, &keys))
             }
             Fanout::Conditional => {
-                let pairs = Pairs::parse(args)?;
+                let pairs = Pairs::parse_as(entry.spec.name, args)?;
                 match pairs.required_existing() {
                     Some(existing) => {
                         let pieces = self.by_owner(b"EXISTS", args, &pairs.positions(), 1);
@@ -96,16 +116,6 @@ impl Engine {
         let specs = self.core.table.entry(id).spec.keys;
         specs.iter().for_each(|spec| spec.positions(args, &mut keys));
         keys
-    }
-
-    /// How many arguments belong to each key: itself, and its value for MSET.
-    fn key_step(&self, id: u16) -> usize {
-        match self.core.table.entry(id).spec.keys.first().map(|spec| spec.find) {
-            Some(command::Find::Range { step, .. } | command::Find::Numkeys { step, .. }) => {
-                step as usize
-            }
-            None => 1,
-        }
     }
 
     /// The same words for every core.
@@ -171,7 +181,8 @@ impl Engine {
         for (part, piece) in pieces.into_iter().enumerate() {
             let part = part as u32;
             if piece.core == self.core.id {
-                let reply = self.run_words(command, db, flags, &piece.args);
+                let (reply, ticks) = self.run_words(command, db, flags, &piece.args);
+                self.gathers.charge(number, generation, ticks);
                 self.fill_part(number, generation, part, &reply);
                 continue;
             }
@@ -182,25 +193,34 @@ impl Engine {
         }
     }
 
-    /// Executes words on this core's shard; gives the reply.
+    /// Executes words on this core's shard; gives the reply and the duration in ticks.
     fn run_words(
         &mut self,
         command: u16,
         db: u8,
         flags: crate::message::JobFlags,
         words: &[Cow<'_, [u8]>],
-    ) -> Vec<u8> {
+    ) -> (Vec<u8>, u64) {
         let (bytes, spans) = joined(words.iter().map(|word| &**word));
         let call = Call { db, flags, ..self.core.call(command) };
         let args = Args::new(&bytes, &spans, self.core.hasher);
         let mut reply = Vec::new();
-        self.shard.execute(&mut self.core, call, &args, &mut reply);
-        reply
+        let verdict = self.shard.execute(&mut self.core, call, &args, &mut reply);
+        (reply, verdict.ticks)
     }
 
     /// Puts a part's reply in its place; the last one decides what follows.
     pub(crate) fn fill_part(&mut self, number: u32, generation: u32, part: u32, reply: &[u8]) {
         let Some(gather) = self.gathers.fill(number, generation, part, reply) else { return };
+        let asked = matches!(gather.then, Then::WriteIf(_)).then_some(gather.session);
+        self.on_gathered(gather);
+        if let Some(conn) = asked {
+            self.after_condition(conn);
+        }
+    }
+
+    /// All parts of a stage have come.
+    fn on_gathered(&mut self, gather: Box<Gather>) {
         if let Some(error) = gather::first_error(&gather.parts) {
             let error = error.to_vec();
             return self.end_gather(&gather, &error);
@@ -227,7 +247,8 @@ impl Engine {
         let words = std::mem::take(&mut gather.args);
         let (bytes, spans) = joined(words.iter().map(Vec::as_slice));
         let args = Args::new(&bytes, &spans, self.core.hasher);
-        let pairs = Pairs::parse(&args).expect("parsed before its first stage");
+        let pairs = Pairs::parse_as(self.core.table.entry(gather.command).spec.name, &args)
+            .expect("parsed before its first stage");
         let pieces = self.writing(&args, &pairs);
         self.send_pieces(gather, self.core.known("MSETEX"), pieces);
     }
@@ -278,9 +299,17 @@ impl Engine {
 
     /// The request is done.
     fn end_gather(&mut self, gather: &Gather, reply: &[u8]) {
-        let verdict = Verdict { failed: reply.starts_with(b"-"), ..Verdict::default() };
+        let verdict = Verdict {
+            failed: reply.starts_with(b"-"),
+            ticks: gather.ticks,
+            weight: 1,
+            ..Verdict::default()
+        };
         let args = Args::new(&[], &[], self.core.hasher);
         self.note(gather.session, gather.command, verdict, &args, reply);
+        if gather.ticks >= self.core.slow_ticks || reply.len() as u64 >= self.core.large_bytes {
+            self.observe_gather(gather, reply.len());
+        }
         if let Some(place) = gather.place {
             self.fill_place(gather.session, place, reply);
         }

@@ -105,6 +105,9 @@ impl Table {
         for sub in command.subcommands {
             self.add_engine(sub, Some(id));
         }
+        for sub in command.data_subcommands {
+            self.add_data(sub, Some(id));
+        }
     }
 
     fn rename(&mut self, old: &str, new: &str) -> Result<(), String> {

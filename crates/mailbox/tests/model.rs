@@ -5,7 +5,6 @@
 use mailbox::{Mailbox, Wakes, mesh};
 use proptest::prelude::*;
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 const PARTICIPANTS: usize = 3;
 const CAPACITY: usize = 4;
@@ -74,7 +73,7 @@ impl Model {
 }
 
 fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let mut boxes = mesh::<Rc32>(PARTICIPANTS, CAPACITY);
+    let mut boxes = mesh::<Counted>(PARTICIPANTS, CAPACITY);
     let mut model = Model::default();
     let token = std::sync::Arc::new(());
     let mut number = 0;
@@ -83,7 +82,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Push { from, to } => {
                 let room = CAPACITY - model.in_ring(from, to);
                 prop_assert_eq!(boxes[from].space(to), room);
-                let taken = boxes[from].push(to, Rc32(number, token.clone()));
+                let taken = boxes[from].push(to, Counted(number, token.clone()));
                 prop_assert_eq!(taken.is_ok(), room > 0);
                 if room > 0 {
                     model.staged[from][to].push_back(number);
@@ -127,7 +126,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
 
 /// A message whose life is counted.
 #[derive(Debug)]
-struct Rc32(u32, #[allow(dead_code, reason = "held for its count")] std::sync::Arc<()>);
+struct Counted(u32, #[allow(dead_code, reason = "held for its count")] std::sync::Arc<()>);
 
 /// Few under valgrind, which is slow and looks for other faults.
 fn cases() -> u32 {

@@ -18,6 +18,15 @@ pub fn local_address(socket: &impl AsFd) -> io::Result<String> {
     Ok(text_of(&SockRef::from(socket).local_addr()?))
 }
 
+/// Whether the peer is on this machine: a UNIX socket or a loopback address (`protected-mode` asks).
+pub fn is_from_this_machine(socket: &impl AsFd) -> bool {
+    let peer = SockRef::from(socket).peer_addr();
+    peer.is_ok_and(|peer| match peer.as_socket() {
+        Some(address) => address.ip().to_canonical().is_loopback(),
+        None => peer.is_unix(),
+    })
+}
+
 fn text_of(address: &SockAddr) -> String {
     match address.as_socket() {
         Some(socket) => socket.to_string(),

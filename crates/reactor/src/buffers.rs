@@ -20,6 +20,9 @@ pub(crate) const GROUP: u16 = 0;
 
 const INCREMENTAL: u16 = 2;
 
+/// How many of the buffers asked for make one where the kernel fills incrementally.
+const MERGED: u16 = 4;
+
 /// Mapped memory, given back when the last user is gone.
 pub(crate) struct Region {
     base: NonNull<u8>,
@@ -81,14 +84,20 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// Registers `count` (a power of two up to 32768) buffers of `each` bytes.
-    pub(crate) fn register(ring: &IoUring, count: u16, each: u32) -> Result<Buffers, Refusal> {
+    /// Registers `count` (a power of two up to 32768) buffers of `each` bytes; where the kernel fills them
+    /// incrementally, fewer and larger ones of as many bytes together.
+    pub(crate) fn register(
+        ring: &IoUring,
+        count: u16,
+        each: u32,
+        incrementally: bool,
+    ) -> Result<Buffers, Refusal> {
         assert!(count.is_power_of_two() && count <= 32768, "what the kernel can number");
         let what = "rings of provided buffers (IORING_REGISTER_PBUF_RING)";
         let offset = (count as usize * size_of::<BufRingEntry>()).next_multiple_of(page_bytes());
         let map = Region::map(offset + count as usize * each as usize);
         let region = Rc::new(map.map_err(|error| refusal(what, error))?);
-        let register = |flags| {
+        let register = |count, flags| {
             // SAFETY: the descriptors are at the start of the mapping, page aligned, and the owner of
             // the ring keeps `Buffers` until the ring is gone.
             unsafe {
@@ -96,9 +105,13 @@ impl Buffers {
                 ring.submitter().register_buf_ring_with_flags(base, count, GROUP, flags)
             }
         };
-        let incremental = register(INCREMENTAL).is_ok();
+        // A request is cut in two where a buffer ends, so these may be few and long.
+        let merged = if count >= 2 * MERGED { MERGED } else { 1 };
+        let incremental = incrementally && register(count / merged, INCREMENTAL).is_ok();
+        let (count, each) =
+            if incremental { (count / merged, each * u32::from(merged)) } else { (count, each) };
         if !incremental {
-            register(0).map_err(|error| refusal(what, error))?;
+            register(count, 0).map_err(|error| refusal(what, error))?;
         }
         let filled = vec![0; count as usize].into();
         let out = count as usize;

@@ -184,3 +184,27 @@ impl Conns {
         self.slots.iter().enumerate().filter(taken).map(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_costs_at_most_128_bytes() {
+        assert!(size_of::<Conn>() <= 128, "{} bytes", size_of::<Conn>());
+    }
+
+    #[test]
+    fn an_index_is_given_out_again_under_another_generation() {
+        let mut conns = Conns::new(2);
+        let first = conns.open(10).expect("room");
+        let second = conns.open(11).expect("room");
+        assert_eq!(conns.open(12), None, "the limit");
+        conns.free(first.index);
+        assert!(conns.get(first).is_none() && conns.get(second).is_some());
+        let third = conns.open(13).expect("room");
+        assert_eq!(third, ConnId { index: first.index, generation: first.generation + 1 });
+        assert_eq!(conns.len(), 2);
+        assert_eq!(conns.ids().collect::<Vec<_>>(), [third, second]);
+    }
+}

@@ -6,6 +6,7 @@
 //! Calling glommio's API from inside the loop needs [`Host::Glommio`].
 
 use crate::cpu::pin_to;
+use crate::refusal::MEMLOCK_BYTES_MIN;
 use glommio::{LocalExecutorBuilder, Placement};
 use std::io;
 use std::thread::{Builder, JoinHandle};
@@ -87,7 +88,7 @@ where
         .io_memory(IO_MEMORY_BYTES)
         .ring_depth(RING_DEPTH)
         .make()
-        .map_err(|error| io::Error::other(error.to_string()))?;
+        .map_err(|error| refused(&error.to_string()))?;
     executor.run(async move {
         let mut turn = make();
         loop {
@@ -98,6 +99,20 @@ where
             }
         }
     })
+}
+
+/// glommio's reason with what to change, in one line.
+fn refused(reason: &str) -> io::Error {
+    let reason = reason.replace('\n', " ");
+    let advice = if reason.to_lowercase().contains("memlock") {
+        format!(
+            "; raise RLIMIT_MEMLOCK to at least {} KiB (`ulimit -l`, systemd: LimitMEMLOCK=)",
+            MEMLOCK_BYTES_MIN / 1024
+        )
+    } else {
+        String::new()
+    };
+    io::Error::other(format!("glommio: {reason}{advice}"))
 }
 
 #[cfg(test)]
@@ -139,6 +154,13 @@ mod tests {
             move || if written.get() { Step::Done } else { Step::Yield }
         });
         core.expect("a thread").join().expect("runs to its end");
+    }
+
+    #[test]
+    fn a_low_memlock_limit_is_answered_with_what_to_change() {
+        let line = refused("IO error occurred: MemLockLimit(262144/524288)").to_string();
+        assert!(line.contains("raise RLIMIT_MEMLOCK to at least 512 KiB"), "{line}");
+        assert!(!refused("no such CPU").to_string().contains("RLIMIT"));
     }
 
     #[test]

@@ -20,6 +20,11 @@ use std::time::Duration;
 /// How long a listener rests after descriptors or memory ran out, in microseconds.
 const REST_US: u64 = 100_000;
 
+/// How often and how long apart binding a port in use is tried again: the kernel takes the ring of a
+/// killed process down after its exit, and its listeners with it, so a quick restart finds the port taken.
+const IN_USE_RETRIES: u32 = 15;
+const IN_USE_PAUSE: Duration = Duration::from_millis(20);
+
 /// What listening sockets have in common.
 #[derive(Clone, Debug)]
 pub struct Listen {
@@ -85,9 +90,17 @@ impl std::error::Error for ListenError {
 
 impl Listen {
     /// Binds a TCP address. Port 0 lets the system choose (see [`Listening::local_address`]). An IPv6
-    /// socket takes IPv6 only, so that both families can be bound side by side.
+    /// socket takes IPv6 only, so that both families can be bound side by side. Blocks for up to 300 ms while
+    /// the port is in use.
     pub fn tcp(&self, address: SocketAddr) -> Result<Listening, ListenError> {
-        let bound = self.try_tcp(address);
+        let mut bound = self.try_tcp(address);
+        for _ in 0..IN_USE_RETRIES {
+            if !matches!(&bound, Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE)) {
+                break;
+            }
+            std::thread::sleep(IN_USE_PAUSE);
+            bound = self.try_tcp(address);
+        }
         bound.map_err(|source| ListenError { address: address.to_string(), source })
     }
 

@@ -13,15 +13,16 @@
 //! completed, so a late completion can never reach the next owner of the index, and no buffer is freed
 //! that the kernel may still read.
 
-use crate::buffers::{Buffers, GROUP};
+use crate::buffers::Buffers;
 use crate::clock::Clock;
-use crate::conn::{Conns, Phase, Sending};
+use crate::closing::CloseMode;
+use crate::conn::Conns;
 use crate::counters::Counters;
-use crate::event::{Closed, Happening, Turn};
+use crate::event::{Happening, Turn};
 use crate::listen::{Listener, Listening};
 use crate::refusal::{Refusal, refusal};
 use crate::ring::Ring;
-use crate::sends::Silents;
+use crate::sends::{self, Silents};
 use crate::token::{INDEXES_MAX, Kind, Token};
 use crate::wake::{self, Waker};
 use base::{ConnId, Now};
@@ -46,10 +47,13 @@ const SCRATCH: usize = 256;
 pub struct Config {
     /// Connections at the most.
     pub connections_max: usize,
-    /// Receive buffers, a power of two up to 32768.
+    /// Receive buffers, a power of two up to 32768. Where the kernel fills a buffer with several receives,
+    /// four are taken as one.
     pub buffers: u16,
     /// Bytes of each.
     pub buffer_bytes: u32,
+    /// Let the kernel fill a buffer with several receives, if it can.
+    pub fill_incrementally: bool,
     /// Entries of the submission ring; more in one turn cost one more system call.
     pub submissions: u32,
     /// Entries of the completion ring.
@@ -64,6 +68,7 @@ impl Default for Config {
             connections_max: 65_536,
             buffers: 256,
             buffer_bytes: 16 * 1024,
+            fill_incrementally: true,
             submissions: 2048,
             completions: 16_384,
             linger_us: 2_000_000,
@@ -71,27 +76,19 @@ impl Default for Config {
     }
 }
 
-/// How a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseMode {
-    /// When the output has left and the peer has ended too, or the linger bound is over.
-    AfterFlush,
-    /// At once; output that has not left is dropped.
-    Now,
-}
-
 /// One core's data plane. Belongs to the thread that made it.
 pub struct Reactor {
     pub(crate) ring: Ring,
-    buffers: Buffers,
+    pub(crate) buffers: Buffers,
     pub(crate) conns: Conns,
     pub(crate) listeners: Vec<Option<Listener>>,
     peers: Vec<Waker>,
     alarm: Arc<File>,
+    shared_ring: Arc<OwnedFd>,
     by_message: bool,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
-    config: Config,
+    pub(crate) config: Config,
     scratch: Box<[MaybeUninit<cqueue::Entry>]>,
     /// Completions consumed since the start, and how many there were when `wait` returned.
     pub(crate) consumed: u64,
@@ -100,19 +97,30 @@ pub struct Reactor {
     /// Connections for which something happens when their silent send is known to be done.
     pub(crate) awaited: usize,
     /// Connections whose receive found no buffer, in the order in which they are started again.
-    starved: VecDeque<ConnId>,
+    pub(crate) starved: VecDeque<ConnId>,
     /// Deadlines of graceful closes, ascending, in microseconds of the monotonic clock.
-    closing: VecDeque<(u64, ConnId)>,
+    pub(crate) closing: VecDeque<(u64, ConnId)>,
     pub(crate) spares: Vec<Vec<u8>>,
+    pub(crate) spares_bytes: usize,
+    /// Sends are not silent here: each posts a completion.
+    pub(crate) sends_report: bool,
 }
 
 impl Reactor {
     /// Makes a reactor on the calling thread, which alone may use it.
     pub fn new(config: Config) -> Result<Reactor, Refusal> {
         let config = Config { connections_max: config.connections_max.min(INDEXES_MAX), ..config };
-        let ring = Ring::new(config.submissions, config.completions)?;
-        let buffers = Buffers::register(ring.io_uring(), config.buffers, config.buffer_bytes)?;
+        let mut ring = Ring::new(config.submissions, config.completions)?;
+        let silent = sends::short_sends_report(&mut ring);
+        let sends_report = !silent.map_err(|error| refusal("a first send", error))?;
+        let buffers = Buffers::register(
+            ring.io_uring(),
+            config.buffers,
+            config.buffer_bytes,
+            config.fill_incrementally,
+        )?;
         let alarm = wake::alarm().map_err(|error| refusal("an eventfd", error))?;
+        let shared_ring = ring.share().map_err(|error| refusal("a second descriptor", error))?;
         let mut reactor = Reactor {
             ring,
             buffers,
@@ -120,6 +128,7 @@ impl Reactor {
             listeners: Vec::new(),
             peers: Vec::new(),
             alarm,
+            shared_ring: Arc::new(shared_ring),
             by_message: true,
             clock: Clock::new(),
             counters: Counters::default(),
@@ -132,6 +141,8 @@ impl Reactor {
             starved: VecDeque::new(),
             closing: VecDeque::new(),
             spares: Vec::new(),
+            spares_bytes: 0,
+            sends_report,
         };
         reactor.arm_alarm();
         Ok(reactor)
@@ -144,7 +155,7 @@ impl Reactor {
 
     /// How other threads wake this reactor.
     pub fn waker(&self) -> Waker {
-        Waker { ring: self.ring.fd(), alarm: self.alarm.clone() }
+        Waker { ring: self.shared_ring.clone(), alarm: self.alarm.clone() }
     }
 
     /// Names the reactors that [`Self::wake`] reaches, by number. `by_message` says whether
@@ -171,6 +182,11 @@ impl Reactor {
         }
         self.clock.read();
         Ok(())
+    }
+
+    /// Whether everything queued has been handed to the kernel.
+    pub fn is_submitted(&mut self) -> bool {
+        self.ring.is_submitted()
     }
 
     /// The time of this turn, read when [`Self::wait`] returned.
@@ -234,58 +250,12 @@ impl Reactor {
         Ok(id)
     }
 
-    /// Stops reading. Bytes that are on their way are still delivered.
-    pub fn pause(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if conn.phase != Phase::Open {
-            return;
-        }
-        conn.reading = false;
-        if conn.armed && !conn.cancelling {
-            conn.cancelling = true;
-            conn.operations += 1;
-            let receive = Token::of(Kind::Receive, id).0;
-            let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(receive)).build();
-            self.push_plain(cancel.user_data(Token::of(Kind::Cancel, id).0));
-        }
-    }
-
-    /// Reads again after a [`Self::pause`].
-    pub fn resume(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if conn.phase == Phase::Open {
-            conn.reading = true;
-            self.arm(id.index);
-        }
-    }
-
-    /// Ends a connection. Every adopted connection is to be closed once, also after
-    /// [`crate::Event::Closed`]; no event of it comes afterwards.
-    pub fn close(&mut self, id: ConnId, mode: CloseMode) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        match (conn.phase, mode) {
-            (Phase::Closing | Phase::Vacant, _) => {}
-            (_, CloseMode::Now) => self.close_now(id.index),
-            (Phase::Flushing | Phase::Lingering, CloseMode::AfterFlush) => {}
-            (Phase::Open | Phase::Ended, CloseMode::AfterFlush) => {
-                let deadline = self.clock.now().mono_us + self.config.linger_us;
-                self.closing.push_back((deadline, id));
-                if conn.sending == Sending::Idle {
-                    self.linger(id.index);
-                } else {
-                    conn.phase = Phase::Flushing;
-                    self.await_silent(id.index);
-                }
-            }
-        }
-    }
-
     /// Wakes a peer (see [`Self::set_peers`]); the wake-up leaves with the next [`Self::wait`].
     pub fn wake(&mut self, peer: usize) {
         self.counters.wakeups_sent += 1;
         let waker = &self.peers[peer];
         if self.by_message {
-            let message = wake::message(waker.ring, peer as u32);
+            let message = wake::message(waker.ring.as_raw_fd(), peer as u32);
             self.push_plain(message);
         } else {
             waker.wake();
@@ -341,6 +311,17 @@ impl Reactor {
         self.buffers.is_incremental()
     }
 
+    /// Whether sends that succeed at once post no completion (see `sends.rs`).
+    pub fn sends_silently(&self) -> bool {
+        !self.sends_report
+    }
+
+    /// Has every send report, as on a kernel whose silent sends cannot be trusted. For tests.
+    #[doc(hidden)]
+    pub fn send_loudly_for_tests(&mut self) {
+        self.sends_report = true;
+    }
+
     /// Receive buffers that are not with the kernel; 0 between turns unless some leaked.
     pub fn buffers_out(&self) -> usize {
         self.buffers.out()
@@ -379,144 +360,9 @@ impl Reactor {
         }
     }
 
-    fn on_receive(&mut self, id: ConnId, result: i32, flags: u32, turn: &mut Turn) {
-        let ended = !cqueue::more(flags);
-        let conn = self.conns.at(id.index);
-        if ended {
-            conn.armed = false;
-            conn.operations -= 1;
-        }
-        if let Some(buffer) = cqueue::buffer_select(flags) {
-            let length = result.max(0) as u32;
-            let (start, finished) = self.buffers.on_filled(buffer, length, flags);
-            if finished {
-                turn.finished.push(buffer);
-            }
-            if length > 0 && conn.phase == Phase::Open {
-                self.counters.receives += 1;
-                self.counters.received_bytes += u64::from(length);
-                turn.happenings.push(Happening::Received { conn: id, start, length });
-            }
-        }
-        match -result {
-            libc::ENOBUFS => {
-                self.counters.buffers_exhausted += 1;
-                conn.starved = true;
-                self.starved.push_back(id);
-            }
-            0 => self.on_input_over(id, Closed::ByPeer, turn),
-            libc::ECANCELED | libc::EINTR | libc::EAGAIN | i32::MIN..0 => {}
-            error => self.on_input_over(id, Closed::Broken(error), turn),
-        }
-        if ended {
-            if result > 0 && self.arm(id.index) {
-                self.counters.rearms += 1;
-            }
-            self.settle(id.index);
-        }
-    }
-
-    fn on_input_over(&mut self, id: ConnId, why: Closed, turn: &mut Turn) {
-        let conn = self.conns.at(id.index);
-        conn.input_over = true;
-        match conn.phase {
-            Phase::Open => {
-                conn.phase = Phase::Ended;
-                turn.happenings.push(Happening::Closed { conn: id, why });
-            }
-            Phase::Lingering => self.close_now(id.index),
-            _ => {}
-        }
-    }
-
-    fn on_cancelled(&mut self, id: ConnId) {
-        let conn = self.conns.at(id.index);
-        conn.operations -= 1;
-        conn.cancelling = false;
-        self.arm(id.index);
-        self.settle(id.index);
-    }
-
     fn on_woken(&mut self, turn: &mut Turn) {
         self.counters.wakeups_received += 1;
         turn.happenings.push(Happening::Woken);
-    }
-
-    /// Starts a receive if one is wanted and none is under way; whether it did.
-    pub(crate) fn arm(&mut self, index: u32) -> bool {
-        let conn = self.conns.at(index);
-        let readable = matches!(conn.phase, Phase::Open | Phase::Lingering);
-        let busy = conn.armed || conn.cancelling || conn.starved || conn.input_over;
-        if !conn.reading || busy || !readable {
-            return false;
-        }
-        conn.armed = true;
-        conn.operations += 1;
-        let id = ConnId { index, generation: conn.generation };
-        let receive = opcode::RecvMulti::new(Fd(conn.fd), GROUP).build();
-        self.push_plain(receive.user_data(Token::of(Kind::Receive, id).0));
-        true
-    }
-
-    /// The output has left: ends our side and waits for the peer to end its own.
-    pub(crate) fn linger(&mut self, index: u32) {
-        let conn = self.conns.at(index);
-        // SAFETY: no pointers; the descriptor is the connection's.
-        let outcome = unsafe { libc::shutdown(conn.fd, libc::SHUT_WR) };
-        if conn.input_over || outcome != 0 {
-            return self.close_now(index);
-        }
-        conn.phase = Phase::Lingering;
-        conn.reading = true;
-        self.arm(index);
-    }
-
-    pub(crate) fn close_now(&mut self, index: u32) {
-        let conn = self.conns.at(index);
-        conn.phase = Phase::Closing;
-        conn.reading = false;
-        conn.backlog = None;
-        if conn.operations > 0 {
-            conn.operations += 1;
-            let id = ConnId { index, generation: conn.generation };
-            let all = CancelBuilder::fd(Fd(conn.fd)).all();
-            let cancel = opcode::AsyncCancel2::new(all).build();
-            self.push_plain(cancel.user_data(Token::of(Kind::Cancel, id).0));
-            self.await_silent(index);
-        } else {
-            self.release(index);
-        }
-    }
-
-    /// Frees a closing slot when its last operation has completed.
-    pub(crate) fn settle(&mut self, index: u32) {
-        let conn = self.conns.at(index);
-        if conn.phase == Phase::Closing && conn.operations == 0 {
-            self.release(index);
-        }
-    }
-
-    fn release(&mut self, index: u32) {
-        let fd = self.conns.at(index).fd;
-        let ignored = Token::new(Kind::Ignored, 0, 0).0;
-        let close = opcode::Close::new(Fd(fd)).build().user_data(ignored);
-        self.push_plain(close.flags(squeue::Flags::SKIP_SUCCESS));
-        self.conns.free(index);
-        self.counters.connections_closed += 1;
-    }
-
-    /// Ends graceful closes that took too long, and starts listeners again whose pause is over.
-    fn on_deadlines(&mut self) {
-        let now_us = self.clock.now().mono_us;
-        while self.closing.front().is_some_and(|(deadline, _)| *deadline <= now_us) {
-            let Some((_, id)) = self.closing.pop_front() else { break };
-            let phase = self.conns.get(id).map(|conn| conn.phase);
-            if let Some(Phase::Flushing | Phase::Lingering) = phase {
-                self.counters.lingers_expired += 1;
-                self.close_now(id.index);
-            }
-        }
-        self.restart_listeners(now_us);
     }
 
     fn arm_alarm(&mut self) {

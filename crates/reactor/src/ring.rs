@@ -11,7 +11,7 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use std::collections::VecDeque;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 const ENTER_GETEVENTS: u32 = 1;
 const ENTER_EXT_ARG: u32 = 8;
@@ -45,6 +45,12 @@ impl Ring {
 
     pub(crate) fn fd(&self) -> RawFd {
         self.ring.as_raw_fd()
+    }
+
+    /// Another descriptor of the ring, for those who send messages to it.
+    pub(crate) fn share(&self) -> io::Result<OwnedFd> {
+        // SAFETY: the ring's descriptor is open as long as the ring lives, which is longer than the call.
+        unsafe { BorrowedFd::borrow_raw(self.fd()) }.try_clone_to_owned()
     }
 
     /// Queues an operation for the next enter.

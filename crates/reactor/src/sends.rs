@@ -7,16 +7,22 @@
 //! would do each time. The price is that success must be inferred: a silent send is done when all
 //! completions that were there when its enter returned have been looked at and its own was not among
 //! them. Only then is its buffer used again. A send that failed for want of space is submitted again as
-//! one that waits, from where it stopped.
+//! one that waits, from where it stopped. A kernel that does not behave so (tried at boot) gets ordinary
+//! sends, which report.
 
 use crate::conn::{Phase, Sending};
 use crate::event::{Closed, Happening, Turn};
 use crate::reactor::Reactor;
+use crate::ring::Ring;
 use crate::token::{Kind, Token};
 use base::ConnId;
 use io_uring::types::Fd;
 use io_uring::{opcode, squeue};
 use std::collections::VecDeque;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 
 /// Finished buffers kept for reuse.
 const SPARES_MAX: usize = 1024;
@@ -24,8 +30,14 @@ const SPARES_MAX: usize = 1024;
 /// A finished buffer larger than this is freed instead of kept.
 const SPARE_BYTES_MAX: usize = 64 * 1024;
 
+/// What all kept buffers may take together.
+const SPARES_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// The most bytes of one operation; the kernel takes less than 2 GiB at a time.
 const OPERATION_BYTES_MAX: usize = 1 << 30;
+
+/// How a silent send is sent: whole and at once, or it fails.
+const SILENT: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL | libc::MSG_DONTWAIT;
 
 /// Silent sends under way, in the order of submission.
 #[derive(Default)]
@@ -67,6 +79,26 @@ impl Silents {
     }
 }
 
+/// Tries on a full socket whether a silent send that does not take every byte says so, which everything
+/// above rests on, and on an empty one whether a whole one is silent. For the boot, on a new ring.
+pub(crate) fn short_sends_report(ring: &mut Ring) -> io::Result<bool> {
+    let (one, _peer) = UnixStream::pair()?;
+    let bytes = vec![0; 4 << 20];
+    let mut posted = Vec::new();
+    for length in [1, bytes.len(), bytes.len()] {
+        let send = opcode::Send::new(Fd(one.as_raw_fd()), bytes.as_ptr(), length as u32);
+        let silent = send.flags(SILENT).build().flags(squeue::Flags::SKIP_SUCCESS);
+        // SAFETY: `bytes` lives to the end of this function, and a send that must not wait is over when
+        // its enter has returned.
+        unsafe { ring.push(silent) };
+        ring.enter(None)?;
+        let mut space = [const { MaybeUninit::uninit() }; 4];
+        posted.push(ring.take(&mut space).iter().map(|cqe| cqe.result()).collect::<Vec<_>>());
+    }
+    let short = |results: &[i32]| matches!(results, [sent] if (1..4 << 20).contains(sent));
+    Ok(posted[0].is_empty() && short(&posted[1]) && posted[2] == [-libc::EAGAIN])
+}
+
 impl Reactor {
     /// Sends a buffer after all that was sent before; it leaves with the next [`Self::wait`]. Returns how
     /// many bytes wait behind an earlier send that is not known to be done: 0 in the steady state. Dropped
@@ -100,15 +132,20 @@ impl Reactor {
     /// An empty buffer, with the capacity of one that was sent if there is one.
     #[inline]
     pub fn take_spare(&mut self) -> Vec<u8> {
-        self.spares.pop().unwrap_or_default()
+        let buffer = self.spares.pop().unwrap_or_default();
+        self.spares_bytes -= buffer.capacity();
+        buffer
     }
 
     /// Keeps a buffer for [`Self::take_spare`].
     #[inline]
     pub fn keep_spare(&mut self, mut buffer: Vec<u8>) {
-        let worthwhile = (1..=SPARE_BYTES_MAX).contains(&buffer.capacity());
-        if worthwhile && self.spares.len() < SPARES_MAX {
+        let bytes = buffer.capacity();
+        let worthwhile = (1..=SPARE_BYTES_MAX).contains(&bytes);
+        let room = self.spares.len() < SPARES_MAX && self.spares_bytes + bytes <= SPARES_BYTES_MAX;
+        if worthwhile && room {
             buffer.clear();
+            self.spares_bytes += bytes;
             self.spares.push(buffer);
         }
     }
@@ -117,7 +154,7 @@ impl Reactor {
         let conn = self.conns.at(index);
         conn.output = buffer;
         conn.sent = 0;
-        if conn.output.len() > OPERATION_BYTES_MAX {
+        if self.sends_report || conn.output.len() > OPERATION_BYTES_MAX {
             return self.submit_send(index, false);
         }
         conn.sending = Sending::Silent(self.silents.push(index));
@@ -135,7 +172,7 @@ impl Reactor {
         let send = opcode::Send::new(Fd(conn.fd), rest.as_ptr(), length);
         let id = ConnId { index, generation: conn.generation };
         let entry = if silent {
-            send.flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL | libc::MSG_DONTWAIT)
+            send.flags(SILENT)
                 .build()
                 .user_data(Token::of(Kind::SendNow, id).0)
                 .flags(squeue::Flags::SKIP_SUCCESS)

@@ -18,7 +18,9 @@ use std::sync::Arc;
 /// How another thread reaches a reactor. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Waker {
-    pub(crate) ring: RawFd,
+    /// A descriptor of its own, so that the number cannot come to mean another file when the reactor
+    /// is gone: a message to a ring without a reader fails, as it should.
+    pub(crate) ring: Arc<OwnedFd>,
     pub(crate) alarm: Arc<File>,
 }
 
@@ -31,8 +33,8 @@ impl Waker {
 
     /// The same alarm beside another ring, for tests of the fallback.
     #[doc(hidden)]
-    pub fn with_ring_for_tests(&self, ring: RawFd) -> Waker {
-        Waker { ring, alarm: self.alarm.clone() }
+    pub fn with_ring_for_tests(&self, ring: OwnedFd) -> Waker {
+        Waker { ring: Arc::new(ring), alarm: self.alarm.clone() }
     }
 }
 

@@ -25,7 +25,7 @@ fn a_listener_rests_without_descriptors_and_goes_on_with_them() {
     let address = listening.local_address().expect("TCP");
     reactor.listen(listening);
     let clients: Vec<_> = (0..8).map(|_| TcpStream::connect(address).expect("backlog")).collect();
-    let free = clients.iter().map(|client| std::os::fd::AsRawFd::as_raw_fd(client)).max();
+    let free = clients.iter().map(std::os::fd::AsRawFd::as_raw_fd).max();
     set_soft_limit(free.expect("eight") as u64 + 3);
     let mut accepted = Vec::new();
     let mut run = |reactor: &mut Reactor, accepted: &mut Vec<_>| {

@@ -3,8 +3,8 @@
 
 use base::ConnId;
 use reactor::{
-    CloseMode, Closed, Config, Event, Listen, Reactor, Turn, Waker, message_ring_works,
-    peer_address,
+    CloseMode, Closed, Config, Event, Listen, Reactor, Turn, Waker, is_from_this_machine,
+    message_ring_works, peer_address,
 };
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -118,7 +118,7 @@ impl Server {
 }
 
 fn small() -> Config {
-    Config { connections_max: 8192, linger_us: 500_000, ..Config::default() }
+    Config { connections_max: 8192, linger_us: 20_000_000, ..Config::default() }
 }
 
 /// Bytes in which a loss or an exchange shows.
@@ -128,7 +128,13 @@ fn pattern(length: usize, seed: u8) -> Vec<u8> {
 
 #[test]
 fn bytes_come_back_in_order_to_several_clients() {
-    let mut server = Server::new(small());
+    for fill_incrementally in [true, false] {
+        echo_to_several_clients(Config { fill_incrementally, ..small() });
+    }
+}
+
+fn echo_to_several_clients(config: Config) {
+    let mut server = Server::new(config);
     server.echoes = true;
     let address = server.address;
     let (done, all_done) = mpsc::channel();
@@ -252,6 +258,44 @@ fn a_slow_reader_stalls_and_drains_and_gets_every_byte() {
     server.until("the peer's end", |server| !server.closed.is_empty());
     server.reactor.close(conn, CloseMode::AfterFlush);
     server.until_gone();
+}
+
+#[test]
+fn a_slow_reader_of_a_unix_socket_gets_every_byte() {
+    let mut server = Server::new(small());
+    let (mut client, socket) = UnixStream::pair().expect("descriptors");
+    let conn = server.reactor.adopt(socket.into()).expect("room");
+    let sent = pattern(5_000_000, 3);
+    server.reactor.send(conn, sent.clone());
+    server.until("a stall", |server| !server.stalled.is_empty());
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    let reader = std::thread::spawn(move || {
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).expect("all comes");
+        got
+    });
+    server.until_gone();
+    assert!(reader.join().expect("asserts hold") == sent);
+}
+
+#[test]
+fn a_kernel_without_silent_sends_gives_the_same_service() {
+    let mut server = Server::new(small());
+    server.reactor.send_loudly_for_tests();
+    let (mut client, conn) = server.pair();
+    for part in [b"one".to_vec(), b"two".to_vec(), pattern(20_000_000, 4)] {
+        server.reactor.send(conn, part);
+    }
+    server.until("a stall", |server| !server.stalled.is_empty());
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    let reader = std::thread::spawn(move || {
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).expect("all comes");
+        got
+    });
+    server.until_gone();
+    let got = reader.join().expect("asserts hold");
+    assert!(got.starts_with(b"onetwo") && got[6..] == pattern(20_000_000, 4));
 }
 
 #[test]
@@ -388,7 +432,13 @@ fn two_thousand_connections_come_and_go_without_a_trace() {
 
 #[test]
 fn scarce_buffers_delay_but_lose_nothing() {
-    let config = Config { buffers: 2, buffer_bytes: 512, ..small() };
+    for fill_incrementally in [true, false] {
+        let config = Config { buffers: 2, buffer_bytes: 512, fill_incrementally, ..small() };
+        exhaust_buffers(config);
+    }
+}
+
+fn exhaust_buffers(config: Config) {
     let mut server = Server::new(config);
     let clients: Vec<_> = (0..24u8).map(|seed| (server.pair(), seed)).collect();
     let writers: Vec<_> = clients
@@ -485,6 +535,7 @@ fn a_socket_accepted_here_may_be_adopted_there() {
     let conn = there.reactor.adopt(handed.expect("just taken")).expect("room");
     let socket = there.reactor.socket(conn).expect("open");
     assert_eq!(peer_address(&socket).expect("named"), peer.to_string());
+    assert!(is_from_this_machine(&socket));
     client.write_all(b"hello").expect("open");
     there.until("the bytes", |there| there.bytes_of(conn) == b"hello");
 }
@@ -534,7 +585,18 @@ fn a_message_that_cannot_be_delivered_rings_the_alarm_instead() {
 
 /// The same alarm with a descriptor that is no ring.
 fn message_to_no_ring(waker: &Waker) -> Waker {
-    waker.with_ring_for_tests(0)
+    waker.with_ring_for_tests(std::fs::File::open("/dev/null").expect("there").into())
+}
+
+#[test]
+fn this_kernel_sends_silently_and_fills_buffers_incrementally_or_says_so() {
+    let reactor = Reactor::new(small()).expect("a ring");
+    println!(
+        "silent sends: {}, incremental buffers: {}, messages between rings: {}",
+        reactor.sends_silently(),
+        reactor.fills_buffers_incrementally(),
+        message_ring_works().expect("two rings")
+    );
 }
 
 #[test]

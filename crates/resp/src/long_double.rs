@@ -201,6 +201,19 @@ mod tests {
     }
 
     #[test]
+    fn values_compare_and_subtract_as_numbers() {
+        let parse = |text: &str| LongDouble::parse(text.as_bytes()).expect("a float");
+        assert!(parse("-1") < LongDouble::ZERO && LongDouble::ZERO == parse("-0"));
+        assert!(
+            parse("1e4932") <= LongDouble::largest() && -LongDouble::largest() < parse("-1e4932")
+        );
+        assert!(parse("inf") > LongDouble::largest());
+        let mut out = Vec::new();
+        (parse("0.3") - parse("0.1")).write(&mut out);
+        assert_eq!(out, b"0.2");
+    }
+
+    #[test]
     fn sums_have_the_digits_of_a_64_bit_mantissa() {
         assert_eq!(sum("0.1", "0.2"), "0.3");
         assert_eq!(sum("10.5", "0.1"), "10.6");

@@ -6,6 +6,7 @@ use crate::config::Loaded;
 use crate::core_loop::{CoreLoop, Entrance};
 use crate::identity;
 use crate::main_lane::MainLane;
+use crate::office::Office;
 use crate::parcel::Parcel;
 use crate::placement::{self, Placement};
 use anyhow::{Context, Result, anyhow, bail};
@@ -81,7 +82,8 @@ pub fn start(loaded: &Loaded) -> Result<Running> {
     let protected =
         settings.flag(settings::PROTECTED_MODE) && settings.text(settings::REQUIREPASS).is_empty();
     let acceptor = Acceptor::new(placement.cores, clients_max, protected);
-    spawn(blueprint, &placement, host, (acceptor, doors))
+    let office = Office::open(settings.clone(), loaded.file.clone(), connections_max);
+    spawn(blueprint, &placement, host, (acceptor, doors), office)
 }
 
 fn ticks_per_us(rate: TickRate) -> f64 {
@@ -95,6 +97,7 @@ fn spawn(
     placement: &Placement,
     host: Host,
     entrance: (Acceptor, Vec<(Listening, Door)>),
+    office: Office,
 ) -> Result<Running> {
     let mut boxes = mailbox::mesh(placement.cores + 1, MAILBOX_MESSAGES_MAX);
     let main_box = boxes.pop().expect("one for each core and one for the main thread");
@@ -134,7 +137,7 @@ fn spawn(
     for introduce in &introductions {
         introduce.send(wakers.clone()).context("a core ended before it was introduced")?;
     }
-    let lane = MainLane::new(main_box, doorbell, bell, wakers);
+    let lane = MainLane::new(main_box, (doorbell, bell), wakers, office);
     Ok(Running { cores, lane })
 }
 
@@ -215,15 +218,9 @@ fn descriptors(settings: &Settings, cores: usize) -> Result<(usize, usize)> {
 
 /// Binds every address that the configuration names.
 fn open_doors(settings: &Settings, cores: usize) -> Result<Vec<(Listening, Door)>> {
-    let listen = Listen {
-        backlog: settings.int(settings::TCP_BACKLOG) as i32,
-        keepalive_s: settings.int(settings::TCP_KEEPALIVE) as u64,
-    };
+    let listen = listening_options(settings);
     let mut doors = Vec::new();
-    let common = settings.int(settings::PORT) as u16;
-    if common != 0 {
-        bind(&listen, settings, common, Door::Common, &mut doors)?;
-    }
+    bind_common(&listen, settings, &mut doors)?;
     let first = settings.int(settings::CORE_PORTS);
     if first != 0 {
         for index in 0..cores as u16 {
@@ -242,6 +239,31 @@ fn open_doors(settings: &Settings, cores: usize) -> Result<Vec<(Listening, Door)
         bail!("nothing to listen on: port is 0 and there is neither core-ports nor unixsocket");
     }
     Ok(doors)
+}
+
+/// The common port at another place, for CONFIG SET.
+pub fn open_common(settings: &Settings) -> Result<Vec<(Listening, Door)>> {
+    let mut doors = Vec::new();
+    bind_common(&listening_options(settings), settings, &mut doors)?;
+    Ok(doors)
+}
+
+fn bind_common(
+    listen: &Listen,
+    settings: &Settings,
+    doors: &mut Vec<(Listening, Door)>,
+) -> Result<()> {
+    match settings.int(settings::PORT) as u16 {
+        0 => Ok(()),
+        port => bind(listen, settings, port, Door::Common, doors),
+    }
+}
+
+fn listening_options(settings: &Settings) -> Listen {
+    Listen {
+        backlog: settings.int(settings::TCP_BACKLOG) as i32,
+        keepalive_s: settings.int(settings::TCP_KEEPALIVE) as u64,
+    }
 }
 
 /// One port on every address of `bind`. An address with `-` in front may be missing on this machine.

@@ -15,7 +15,7 @@ pub mod load;
 pub mod rewrite;
 
 pub use self::command_line::{Invocation, Run};
-pub use self::load::{ConfigError, Loaded, Rename};
+pub use self::load::{Loaded, Rename};
 
 use std::io;
 use std::path::{Path, PathBuf};

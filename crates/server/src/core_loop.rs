@@ -7,6 +7,7 @@
 
 use crate::acceptor::{Acceptor, Door, Ends};
 use crate::gauge::Gauge;
+use crate::office::Admission;
 use crate::parcel::Parcel;
 use base::limits::TURN_EVENTS_MAX;
 use base::{ConnId, CoreId};
@@ -14,7 +15,7 @@ use engine::action::{Action, Request};
 use engine::event::{Control, Peer};
 use engine::{Engine, Event};
 use mailbox::Mailbox;
-use reactor::{CloseMode, Reactor, Turn};
+use reactor::{CloseMode, Listening, Reactor, Turn, monotonic_ns};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -61,6 +62,7 @@ pub struct CoreLoop {
     woken: bool,
     /// The last sleep ended with mail and without a wake-up, which may still be on its way.
     suspect: bool,
+    linger_ns: u64,
     gauge: Gauge,
 }
 
@@ -88,6 +90,7 @@ impl CoreLoop {
             adopted: 0,
             woken: false,
             suspect: false,
+            linger_ns: std::env::var("SPIN_NS").ok().and_then(|t| t.parse().ok()).unwrap_or(0),
             ended: Vec::new(),
             ending_at_us: None,
             slept: false,
@@ -102,6 +105,7 @@ impl CoreLoop {
             tracing::error!(core = self.core.0, "the event loop failed: {error}");
             std::process::abort();
         }
+        self.gauge.begin(&self.reactor);
         self.reactor.poll(&mut self.events, TURN_EVENTS_MAX);
         self.wake_up();
         self.take_in();
@@ -112,7 +116,7 @@ impl CoreLoop {
         self.report_gone();
         self.post();
         self.act();
-        self.gauge.on_turn(&mut self.engine, &self.reactor, &self.mailbox);
+        self.gauge.end(&mut self.engine, &self.reactor, &self.mailbox);
         self.is_alive()
     }
 
@@ -122,12 +126,32 @@ impl CoreLoop {
         if !self.unsent.is_empty() {
             return 0;
         }
+        if self.engine.replies_are_due() && !self.is_worth_sleeping() {
+            return 0;
+        }
         let now_us = self.reactor.now().mono_us;
         let deadline = self.engine.next_deadline().into_iter().chain(self.ending_at_us).min();
         let timeout =
             deadline.map_or(SLEEP_US_MAX, |due| due.saturating_sub(now_us).min(SLEEP_US_MAX));
         self.slept = timeout > 0 && self.mailbox.sleep();
         if self.slept { timeout } else { 0 }
+    }
+
+    /// While other cores work for this one, their outcomes are some microseconds away and a sleep
+    /// costs more than that: submit what is queued, then look at the mail for a moment. Never done when
+    /// nothing is due, so an idle server sleeps.
+    fn is_worth_sleeping(&mut self) -> bool {
+        if !self.reactor.is_submitted() {
+            return false;
+        }
+        let until = monotonic_ns() + self.linger_ns;
+        while monotonic_ns() < until {
+            if self.mailbox.has_mail() {
+                return false;
+            }
+            std::hint::spin_loop();
+        }
+        true
     }
 
     /// Ends the sleep, and watches whether the wake-ups work: a sleep that ends with mail must have
@@ -197,6 +221,9 @@ impl CoreLoop {
             match parcel {
                 Parcel::Adopt(socket, peer) => self.adopt(socket, peer),
                 Parcel::Gone => self.on_gone(CoreId(from as u16)),
+                Parcel::Admission(admission) => self.admit(admission),
+                Parcel::Doors(doors) => self.move_common_port(doors),
+                Parcel::Figures(figures) => self.engine.set_process_figures(figures),
                 Parcel::Control(Control::Drain) => {
                     self.ending_at_us = Some(self.reactor.now().mono_us + DRAIN_US_MAX);
                     let listeners =
@@ -209,6 +236,31 @@ impl CoreLoop {
                     unreachable!("messages go to the engine, the others to the main thread")
                 }
             }
+        }
+    }
+
+    fn admit(&mut self, admission: Admission) {
+        if let Some(entrance) = &mut self.entrance {
+            entrance.acceptor.clients_max = admission.clients_max;
+            entrance.acceptor.protected = admission.protected;
+        }
+        if let Err(error) = self.reactor.set_keepalive(admission.keepalive_s) {
+            tracing::warn!("tcp-keepalive cannot be changed: {error}");
+        }
+    }
+
+    /// The common port's listeners are replaced; connections stay.
+    fn move_common_port(&mut self, doors: Vec<(Listening, Door)>) {
+        let Some(entrance) = &mut self.entrance else { return };
+        for (listener, door) in entrance.doors.iter().enumerate() {
+            if *door == Door::Common {
+                self.reactor.unlisten(listener);
+            }
+        }
+        for (listening, door) in doors {
+            let listener = self.reactor.listen(listening);
+            assert_eq!(listener, entrance.doors.len(), "listeners are numbered in order");
+            entrance.doors.push(door);
         }
     }
 

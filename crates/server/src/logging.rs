@@ -10,6 +10,8 @@
 //! A log file is opened for each batch of lines and closed after it, so that logrotate may move it
 //! away without a signal; Redis opens it for each line.
 
+use crate::config::REDIS_VERSION;
+use crate::config::load::system_reason;
 use base::Settings;
 use base::settings::{LOG_FORMAT, LOGFILE, LOGLEVEL};
 use std::ffi::OsStr;
@@ -40,9 +42,16 @@ pub struct Logging {
 
 impl Logging {
     /// Starts to log as the settings say. Call it once, after `dir` was entered, because `logfile`
-    /// may be relative. The error is why the file cannot be opened.
+    /// may be relative. The error says why the file cannot be opened, as Redis says it.
     pub fn start(settings: &Settings) -> io::Result<Logging> {
-        let (subscriber, logging) = build(settings, Sink::open(settings)?);
+        let sink = Sink::open(settings).map_err(|error| {
+            let text = format!(
+                "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\nCan't open the log file: {}",
+                system_reason(&error)
+            );
+            io::Error::new(error.kind(), text)
+        })?;
+        let (subscriber, logging) = build(settings, sink);
         tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
         Ok(logging)
     }

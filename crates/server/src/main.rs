@@ -9,6 +9,7 @@ mod gauge;
 mod identity;
 mod logging;
 mod main_lane;
+mod office;
 mod parcel;
 mod placement;
 
@@ -49,13 +50,14 @@ fn serve(run: &Run) -> anyhow::Result<()> {
     let names = engine::table::Table::new(&[]).expect("the table without renames is whole");
     let is_command = |name: &[u8]| names.find(name).is_some();
     let loaded = config::load::load(run, &stdin, &Disk, &is_command)?;
-    let _logging = Logging::start(&loaded.settings)?;
+    loaded.enter_dir()?;
+    let mut logging = Logging::start(&loaded.settings)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let mut running = boot::start(&loaded)?;
     tracing::info!("Ready to accept connections");
-    running.lane.run()?;
+    running.lane.run(&mut logging)?;
     for core in running.cores {
         core.join()?;
     }

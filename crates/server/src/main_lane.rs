@@ -1,5 +1,8 @@
 //! The main thread: it waits for signals and for cores that need the process.
 
+use crate::gauge;
+use crate::logging::Logging;
+use crate::office::Office;
 use crate::parcel::Parcel;
 use anyhow::{Context, Result};
 use engine::action::Request;
@@ -8,9 +11,14 @@ use mailbox::Mailbox;
 use reactor::Waker;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+/// How often the kernel is asked about the process, and the log about lines that it dropped.
+const FIGURES_EVERY: Duration = Duration::from_millis(200);
 
 /// The main thread's end of the mesh. Whoever has mail for it writes a byte into its bell, and so
 /// does every signal that ends the process.
@@ -19,6 +27,7 @@ pub struct MainLane {
     doorbell: UnixStream,
     bell: UnixStream,
     cores: Vec<Waker>,
+    office: Office,
     ended: usize,
     ending: bool,
 }
@@ -27,29 +36,47 @@ impl MainLane {
     /// The lane to these cores.
     pub fn new(
         mailbox: Mailbox<Parcel>,
-        doorbell: UnixStream,
-        bell: UnixStream,
+        (doorbell, bell): (UnixStream, UnixStream),
         cores: Vec<Waker>,
+        office: Office,
     ) -> MainLane {
-        MainLane { mailbox, doorbell, bell, cores, ended: 0, ending: false }
+        MainLane { mailbox, doorbell, bell, cores, office, ended: 0, ending: false }
     }
 
     /// Serves until every core has ended. Returns after SIGTERM, SIGINT or SHUTDOWN.
-    pub fn run(&mut self) -> Result<()> {
+    pub fn run(&mut self, logging: &mut Logging) -> Result<()> {
         let signals = self.listen_for_signals()?;
-        let mut bytes = [0u8; 64];
+        self.doorbell.set_read_timeout(Some(FIGURES_EVERY))?;
+        let mut figures_at = Instant::now();
         while self.ended < self.cores.len() {
-            if self.mailbox.sleep() {
-                self.doorbell.read(&mut bytes).context("the main thread's bell")?;
-                self.mailbox.awake();
+            self.wait()?;
+            if figures_at.elapsed() >= FIGURES_EVERY && !self.ending {
+                figures_at = Instant::now();
+                self.say(0, Parcel::Figures(gauge::process_figures()));
+                logging.report_drops();
             }
             for signal in signals.try_iter() {
                 tracing::warn!("Received {}, scheduling shutdown...", signal_name(signal));
                 self.end();
             }
-            self.take_mail();
+            self.take_mail(logging);
         }
         Ok(())
+    }
+
+    /// Sleeps until the bell rings or the figures are due.
+    fn wait(&mut self) -> Result<()> {
+        if !self.mailbox.sleep() {
+            return Ok(());
+        }
+        let outcome = self.doorbell.read(&mut [0u8; 64]);
+        self.mailbox.awake();
+        match outcome {
+            Err(error) if !matches!(error.kind(), WouldBlock | TimedOut | Interrupted) => {
+                Err(error).context("the main thread's bell")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A thread of its own waits for signals, says which, and rings the bell.
@@ -66,32 +93,42 @@ impl MainLane {
         Ok(said)
     }
 
-    fn take_mail(&mut self) {
+    fn take_mail(&mut self, logging: &Logging) {
         let mut mail = Vec::new();
         self.mailbox.drain(|from, parcel| mail.push((from, parcel)));
         for (from, parcel) in mail {
             match parcel {
-                Parcel::Request(ticket, request) => self.serve(from, ticket, request),
+                Parcel::Request(ticket, request) => self.serve(from, ticket, request, logging),
                 Parcel::Ended => self.ended += 1,
                 _ => unreachable!("cores send the main thread requests and their end"),
             }
         }
     }
 
-    fn serve(&mut self, core: usize, ticket: u64, request: Request) {
+    fn serve(&mut self, core: usize, ticket: u64, request: Request, logging: &Logging) {
         let answer = match request {
             Request::Shutdown { .. } => return self.end(),
             Request::AbortShutdown => Err("ERR No shutdown in progress.".to_owned()),
-            Request::RewriteConfig => {
-                Err("ERR The server is running without a config file".to_owned())
-            }
-            Request::ApplySettings(_) => Ok("OK".to_owned()),
+            Request::RewriteConfig(settings) => self.office.rewrite(&settings),
+            Request::ApplySettings(pairs) => self.apply(&pairs, logging),
             Request::LogLine(line) => {
                 tracing::info!("{line}");
                 Ok("OK".to_owned())
             }
         };
         self.say(core, Parcel::Control(Control::Answer(ticket, answer)));
+    }
+
+    /// Applies settings that belong to the process, all of them or none.
+    fn apply(&mut self, pairs: &[(String, String)], logging: &Logging) -> Result<String, String> {
+        let change = self.office.apply(pairs)?;
+        logging.set_level(&self.office.settings);
+        let admission = self.office.admission();
+        self.say(0, Parcel::Admission(admission));
+        if let Some(doors) = change {
+            self.say(0, Parcel::Doors(doors));
+        }
+        Ok("OK".to_owned())
     }
 
     /// Has every core end.

@@ -3,9 +3,11 @@
 //! `cargo run --profile dist -p store --example measure -- [spread|one-slot] [keys in millions]`
 //!
 //! Keys have 16 bytes and values 64 random ones, as in the project's memory target. Memory is the
-//! growth of the resident set; time is wall time of one thread, so compare only within one run.
+//! growth of the resident set. Times of single operations are CPU time of the thread, which still
+//! has page faults and the machine's noise in it, and about 0.3 us for reading the clock.
 
 use base::{Now, Prng};
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 use store::{Expiry, Key, Store};
 
@@ -14,7 +16,14 @@ const BATCH: usize = 16;
 
 fn resident_bytes() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").expect("Linux has statm");
-    text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("statm has pages") * 4096
+    text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("statm has pages")
+        * 4096
+}
+
+/// CPU time of this thread.
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn key_text(number: u64, one_slot: bool) -> String {
@@ -23,7 +32,9 @@ fn key_text(number: u64, one_slot: bool) -> String {
 
 fn random_value(prng: &mut Prng) -> [u8; VALUE] {
     let mut value = [0; VALUE];
-    value.chunks_exact_mut(8).for_each(|chunk| chunk.copy_from_slice(&prng.next_u64().to_ne_bytes()));
+    value
+        .chunks_exact_mut(8)
+        .for_each(|chunk| chunk.copy_from_slice(&prng.next_u64().to_ne_bytes()));
     value
 }
 
@@ -44,9 +55,9 @@ fn main() {
     for number in 0..total {
         let (text, value) = (key_text(number, one_slot), random_value(&mut prng));
         let key = store.hasher().key(text.as_bytes());
-        let start = Instant::now();
+        let start = cpu();
         store.db(0).set(&key, &value, Expiry::Clear, now);
-        let took = start.elapsed();
+        let took = cpu() - start;
         longest = longest.max(took);
         for (bound, count) in [10, 20, 50, 100, 1000].into_iter().zip(&mut over) {
             *count += u64::from(took > Duration::from_micros(bound));
@@ -71,8 +82,26 @@ fn main() {
         }
     }
     println!("longest set {longest:?}; over 10/20/50/100/1000 us: {over:?}");
+    control(total);
     reads(&mut store, total, one_slot, now);
     removals(&mut store, total, one_slot, now, base_bytes);
+}
+
+/// The same measurement of about as much work that cannot have a long operation: what the machine
+/// itself adds.
+fn control(total: u64) {
+    let (mut longest, mut over) = (Duration::ZERO, [0u64; 5]);
+    let mut prng = Prng::new(3);
+    for _ in 0..total {
+        let start = cpu();
+        std::hint::black_box((0..500).fold(0, |sum: u64, _| sum.wrapping_add(prng.next_u64())));
+        let took = cpu() - start;
+        longest = longest.max(took);
+        for (bound, count) in [10, 20, 50, 100, 1000].into_iter().zip(&mut over) {
+            *count += u64::from(took > Duration::from_micros(bound));
+        }
+    }
+    println!("control: longest {longest:?}; over 10/20/50/100/1000 us: {over:?}");
 }
 
 fn reads(store: &mut Store, total: u64, one_slot: bool, now: Now) {
@@ -83,19 +112,24 @@ fn reads(store: &mut Store, total: u64, one_slot: bool, now: Now) {
         let mut spent = Duration::ZERO;
         let mut found = 0usize;
         for _ in 0..rounds {
-            let texts: [String; BATCH] = std::array::from_fn(|_| key_text(prng.below(total), one_slot));
-            let keys: [Key<'_>; BATCH] = std::array::from_fn(|index| hasher.key(texts[index].as_bytes()));
-            let start = Instant::now();
+            let texts: [String; BATCH] =
+                std::array::from_fn(|_| key_text(prng.below(total), one_slot));
+            let keys: [Key<'_>; BATCH] =
+                std::array::from_fn(|index| hasher.key(texts[index].as_bytes()));
+            let start = cpu();
             if stages > 0 {
                 keys.iter().for_each(|key| store.prefetch_table(0, key));
                 keys.iter().for_each(|key| store.prefetch_bucket(0, key));
                 keys.iter().for_each(|key| store.prefetch_entry(0, key));
             }
             for key in &keys {
-                let value = store.db(0).string(key, now).map(|string| string.map_or(0, |string| string.len()));
+                let value = store
+                    .db(0)
+                    .string(key, now)
+                    .map(|string| string.map_or(0, |string| string.len()));
                 found += value.unwrap_or(0);
             }
-            spent += start.elapsed();
+            spent += cpu() - start;
         }
         assert_eq!(found, rounds * BATCH * VALUE);
         println!("get {name:<10} {:>6.1} ns", spent.as_nanos() as f64 / (rounds * BATCH) as f64);
@@ -107,9 +141,9 @@ fn removals(store: &mut Store, total: u64, one_slot: bool, now: Now, base_bytes:
     for number in 0..total {
         let text = key_text(number, one_slot);
         let key = store.hasher().key(text.as_bytes());
-        let start = Instant::now();
+        let start = cpu();
         assert!(store.db(0).remove(&key, now));
-        let took = start.elapsed();
+        let took = cpu() - start;
         longest = longest.max(took);
         spent += took;
         if number + 1 == total / 2 {
@@ -119,10 +153,18 @@ fn removals(store: &mut Store, total: u64, one_slot: bool, now: Now, base_bytes:
             while store.compact_step(1000) {
                 steps += 1;
             }
-            println!("compacted in {steps} steps of 1000, {:?}: {}", start.elapsed(), memory_line(store, base_bytes));
+            println!(
+                "compacted in {steps} steps of 1000, {:?}: {}",
+                start.elapsed(),
+                memory_line(store, base_bytes)
+            );
         }
     }
-    println!("del {:.0} ns, longest {longest:?}; empty: {}", spent.as_nanos() as f64 / total as f64, memory_line(store, base_bytes));
+    println!(
+        "del {:.0} ns, longest {longest:?}; empty: {}",
+        spent.as_nanos() as f64 / total as f64,
+        memory_line(store, base_bytes)
+    );
 }
 
 fn memory_line(store: &Store, base_bytes: usize) -> String {

@@ -3,7 +3,7 @@
 use crate::access;
 use crate::object::{INLINE_VALUE_MAX, Object};
 use crate::store::{Cause, Ledger, place};
-use crate::{parse_integer, Expiry, IncrError, Key, Kind, Store, Str, Value, WrongType};
+use crate::{Expiry, IncrError, Key, Kind, Store, Str, Value, WrongType, parse_integer};
 use base::Now;
 use compact::{Lookup, NewValue, Occupied, Tables};
 
@@ -119,7 +119,13 @@ impl Db<'_> {
 
     fn insert(&mut self, key: &Key<'_>, value: Value<'_>, deadline: Option<i64>, now: Now) {
         let access = access::fresh(&self.store.ledger.eviction, now);
-        self.store.tables.insert(place(self.index, key), key.bytes, stored(value), deadline, access);
+        self.store.tables.insert(
+            place(self.index, key),
+            key.bytes,
+            stored(value),
+            deadline,
+            access,
+        );
         self.changed();
     }
 
@@ -131,7 +137,12 @@ impl Db<'_> {
 
     /// The string of a key; `look` says what the lookup leaves behind. O(1).
     #[inline]
-    pub fn string_as(&mut self, key: &Key<'_>, look: Look, now: Now) -> Result<Option<Str<'_>>, WrongType> {
+    pub fn string_as(
+        &mut self,
+        key: &Key<'_>,
+        look: Look,
+        now: Now,
+    ) -> Result<Option<Str<'_>>, WrongType> {
         Ok(self.find(key, look, now).map(|found| string_of(found.into_value())))
     }
 
@@ -198,7 +209,13 @@ impl Db<'_> {
 
     /// Writes `patch` at `offset` of the string, filling a gap with zero bytes, and gives the new
     /// length. An empty patch changes nothing. Keeps the time to live. O(patch + gap).
-    pub fn set_range(&mut self, key: &Key<'_>, offset: usize, patch: &[u8], now: Now) -> Result<usize, WrongType> {
+    pub fn set_range(
+        &mut self,
+        key: &Key<'_>,
+        offset: usize,
+        patch: &[u8],
+        now: Now,
+    ) -> Result<usize, WrongType> {
         let Some(mut found) = self.find(key, Look::Write, now) else {
             if patch.is_empty() {
                 return Ok(0);
@@ -268,7 +285,8 @@ impl Db<'_> {
     /// The key's logarithmic access counter, decayed to now; meaningful if the policy is LFU. O(1).
     pub fn frequency(&mut self, key: &Key<'_>, now: Now) -> Option<u8> {
         let eviction = *self.store.eviction();
-        self.find(key, Look::Glance, now).map(|found| access::frequency(found.access(), &eviction, now) as u8)
+        self.find(key, Look::Glance, now)
+            .map(|found| access::frequency(found.access(), &eviction, now) as u8)
     }
 
     /// Bytes that the key takes, its share of the table included. O(1).

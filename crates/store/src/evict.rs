@@ -20,7 +20,10 @@ use crate::object::Object;
 /// Candidates that are kept.
 const POOL_MAX: usize = 16;
 /// Items of compaction that a step does when memory is short and fragmented.
-const COMPACT_ITEMS: usize = 128;
+const COMPACT_ITEMS: usize = 256;
+
+/// Keys of flushed databases that a step frees before it evicts anything that is alive.
+const FREE_KEYS: usize = 512;
 
 /// What [`Store::evict_step`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +72,9 @@ impl Pool {
 fn score(eviction: &Eviction, access: u32, deadline: Option<i64>, now: Now) -> u64 {
     match eviction.policy {
         Policy::AllKeysLru | Policy::VolatileLru => u64::from(access::idle_ticks(access, now)),
-        Policy::AllKeysLfu | Policy::VolatileLfu => u64::from(255 - access::frequency(access, eviction, now)),
+        Policy::AllKeysLfu | Policy::VolatileLfu => {
+            u64::from(255 - access::frequency(access, eviction, now))
+        }
         // Soonest first: the distance of the deadline from the end of time.
         Policy::VolatileTtl => deadline.map_or(0, |deadline| i64::MAX.abs_diff(deadline)),
         Policy::NoEviction | Policy::AllKeysRandom | Policy::VolatileRandom => 0,
@@ -78,11 +83,17 @@ fn score(eviction: &Eviction, access: u32, deadline: Option<i64>, now: Now) -> u
 
 impl Store {
     /// Looks for one key to evict by the policy and evicts it. The work of a call is bounded: it
-    /// looks at a few keys a database and evicts one at the most.
+    /// looks at a few keys a database and evicts one at the most. While memory of a flushed database
+    /// waits to be freed, a step frees some of that instead, whatever the policy.
     pub fn evict_step(&mut self, now: Now) -> Evicted {
+        if self.tables.has_buried() {
+            self.tables.free_step(FREE_KEYS);
+            return Evicted::Searching;
+        }
         let policy = self.ledger.eviction.policy;
         let volatile = policy.is_volatile();
-        let candidates = |db: usize| if volatile { self.tables.deadlines(db) } else { self.tables.len(db) };
+        let candidates =
+            |db: usize| if volatile { self.tables.deadlines(db) } else { self.tables.len(db) };
         let total: usize = (0..self.databases()).map(candidates).sum();
         if policy == Policy::NoEviction || total == 0 {
             return Evicted::Nothing;
@@ -134,16 +145,30 @@ impl Store {
             self.tables.sample(db, volatile, samples, prng, |view: View<'_, Object>| {
                 let score = score(eviction, view.access, view.deadline, now);
                 let known = |other: &Candidate| other.db == db && *other.key == *view.key;
-                let Some(rank) = pool.rank(score).filter(|_| !pool.0.iter().any(known)) else { return };
+                let Some(rank) = pool.rank(score).filter(|_| !pool.0.iter().any(known)) else {
+                    return;
+                };
                 let slot = Slot::new(view.table as u16).expect("there is a table for each slot");
-                pool.add(rank, Candidate { db, slot, hash: hasher.hash(view.key), key: view.key.into(), score });
+                pool.add(
+                    rank,
+                    Candidate {
+                        db,
+                        slot,
+                        hash: hasher.hash(view.key),
+                        key: view.key.into(),
+                        score,
+                    },
+                );
             });
         }
         while let Some(best) = self.pool.0.pop() {
             let place = Place { space: best.db, table: best.slot.index(), hash: best.hash };
             if let Lookup::Live(found) = self.tables.lookup(place, &best.key, i64::MIN, false) {
                 let eligible = !volatile || found.deadline().is_some();
-                if eligible && score(&self.ledger.eviction, found.access(), found.deadline(), now) >= best.score {
+                if eligible
+                    && score(&self.ledger.eviction, found.access(), found.deadline(), now)
+                        >= best.score
+                {
                     found.remove();
                     self.ledger.on_removed(best.db, &best.key, Cause::Evicted);
                     return Evicted::Key;

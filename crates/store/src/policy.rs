@@ -81,6 +81,11 @@ pub struct Eviction {
 
 impl Default for Eviction {
     fn default() -> Eviction {
-        Eviction { policy: Policy::NoEviction, samples: 5, lfu_log_factor: 10, lfu_decay_minutes: 1 }
+        Eviction {
+            policy: Policy::NoEviction,
+            samples: 5,
+            lfu_log_factor: 10,
+            lfu_decay_minutes: 1,
+        }
     }
 }

@@ -12,9 +12,16 @@ use std::ops::Range;
 /// Removals remembered before reads stop to delete expired keys, which are then only hidden:
 /// [`Store::take_removed`] should have been called long before.
 const REMOVED_MAX: usize = 4096;
-/// Idle memory of the slab within this share of what is in use is not counted as used: below it
-/// an eviction shows at once in full, above it `compact_step` can make it show.
+/// Idle memory of the slab up to this share of what is in use, or up to this many bytes, is not
+/// counted as used: below it an eviction shows at once in full, above it `compact_step` can make it
+/// show, which begins its work a little earlier.
 const IDLE_SHARE: usize = 40;
+const IDLE_BYTES: usize = 1 << 20;
+
+/// Idle memory that is not counted as used.
+fn idle_allowed(usage: &Usage) -> usize {
+    ((usage.data + usage.tables) / IDLE_SHARE).max(IDLE_BYTES)
+}
 
 /// Every database of one core. It owns a range of slots, but serves any.
 pub struct Store {
@@ -226,20 +233,25 @@ impl Store {
     /// Bytes in use: what `maxmemory` is compared with. O(1).
     #[inline]
     pub fn used_bytes(&self) -> usize {
-        let Usage { data, tables, idle } = self.tables.usage();
-        data + tables + idle.saturating_sub((data + tables) / IDLE_SHARE)
+        let usage = self.tables.usage();
+        usage.data + usage.tables + usage.idle.saturating_sub(idle_allowed(&usage))
     }
 
     /// Whether so much memory is idle in the slab that it counts as used.
     pub(crate) fn is_fragmented(&self) -> bool {
-        let Usage { data, tables, idle } = self.tables.usage();
-        idle > (data + tables) / IDLE_SHARE
+        let usage = self.tables.usage();
+        usage.idle > idle_allowed(&usage)
     }
 
     /// Where the memory goes. O(1).
     pub fn memory(&self) -> Memory {
         let Usage { data, tables, idle } = self.tables.usage();
-        Memory { used: self.used_bytes(), dataset: data, overhead: tables + idle, fragmentation: idle }
+        Memory {
+            used: self.used_bytes(),
+            dataset: data,
+            overhead: tables + idle,
+            fragmentation: idle,
+        }
     }
 
     /// How many effective writes there were. A command that moved it has changed something.
@@ -280,6 +292,11 @@ impl Store {
     /// Frees up to `budget` keys of what was flushed. True while there is more.
     pub fn free_step(&mut self, budget: usize) -> bool {
         self.tables.free_step(budget)
+    }
+
+    /// Whether memory of a flushed database waits to be freed. O(1).
+    pub fn has_buried(&self) -> bool {
+        self.tables.has_buried()
     }
 
     /// Moves entries out of sparse spans of the slab, if fragmentation is worth it, so that freed

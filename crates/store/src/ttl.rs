@@ -1,8 +1,8 @@
 //! Active expiry: deleting due keys that nobody asks for.
 //!
 //! Lookups delete what they meet; the cycle deletes the rest. As `active-expire-effort` means it
-//! in Redis: a database is sampled in rounds of some keys with a time to live; where more than a
-//! few per cent of a round were due, another follows; else the next database has its turn. So a
+//! in Redis: a database is sampled in rounds of some keys with a time to live; while more than a
+//! few per cent of them were due, another follows; else the next database has its turn. So a
 //! quiet keyspace costs a round a database, and a storm is worked off as fast as the budget lets.
 //! A round goes on where the last one ended, through the slots and through each table in the order
 //! of a scan, so that every key's turn comes. Tables without times to live are skipped by their
@@ -23,12 +23,14 @@ pub struct ExpireReport {
     pub more: bool,
 }
 
-/// Keys of a round, and how many more with each step of effort.
-const ROUND_KEYS: usize = 20;
-const ROUND_KEYS_PER_EFFORT: usize = 5;
+/// Keys of a round, and how many more with each step of effort: enough to judge a few per cent by.
+const ROUND_KEYS: usize = 100;
+const ROUND_KEYS_PER_EFFORT: usize = 25;
 /// Per cent of due keys in a round below which a database is left, and how many fewer with each
 /// step of effort.
 const STALE_PERCENT: usize = 10;
+/// The estimate of the share of due keys moves by this share towards each round's.
+const STALE_SHARE: usize = 2;
 /// Buckets without a time to live that a round passes at the most.
 const ROUND_BUCKETS_MAX: usize = 400;
 /// The estimate of the mean time to live moves by this share towards each round's.
@@ -40,6 +42,8 @@ pub(crate) struct Cycle {
     table: usize,
     position: u64,
     pub(crate) avg_ttl_ms: u64,
+    /// A running estimate of the share of due keys: a single round is too small to judge by.
+    stale_permille: usize,
 }
 
 /// What a round did.
@@ -60,7 +64,7 @@ impl Store {
     pub fn expire_step(&mut self, now: Now, budget: usize, effort: u32) -> ExpireReport {
         let effort = effort.clamp(1, 10) as usize - 1;
         let round_keys = ROUND_KEYS + ROUND_KEYS_PER_EFFORT * effort;
-        let stale_percent = STALE_PERCENT - effort;
+        let stale_permille = (STALE_PERCENT - effort) * 10;
         let mut report = ExpireReport::default();
         let mut databases_left = self.databases();
         while databases_left > 0 && report.used < budget {
@@ -72,11 +76,10 @@ impl Store {
             let round = self.expire_round(db, now, round_keys, budget - report.used);
             report.used += round.used;
             report.expired += round.expired;
-            let stale = round.expired * 100 > round.visited * stale_percent;
-            report.more = stale;
-            if !stale || (round.wrapped && round.visited == 0) {
+            report.more = self.cycles[db].stale_permille > stale_permille
+                && !(round.wrapped && round.visited == 0);
+            if !report.more {
                 (self.cycle_db, databases_left) = (db + 1, databases_left - 1);
-                report.more = false;
             }
         }
         if report.more {
@@ -111,6 +114,7 @@ impl Store {
             round.expired += reaped.removed;
             round.remaining_ms = round.remaining_ms.saturating_add(reaped.remaining_ms);
         }
+        cycle.learn_stale(&round);
         cycle.learn_ttl(&round);
         ledger.stats.expire_visited_keys += round.visited as u64;
         ledger.stats.expire_stale_keys += round.expired as u64;
@@ -119,6 +123,12 @@ impl Store {
 }
 
 impl Cycle {
+    /// Moves the estimate of the share of due keys towards what a round has seen.
+    fn learn_stale(&mut self, round: &Round) {
+        let Some(seen) = (round.expired * 1000).checked_div(round.visited) else { return };
+        self.stale_permille = (self.stale_permille * (STALE_SHARE - 1) + seen) / STALE_SHARE;
+    }
+
     /// Moves the estimate of the mean time to live towards what a round has seen.
     fn learn_ttl(&mut self, round: &Round) {
         let alive = (round.visited - round.expired) as u64;

@@ -22,7 +22,8 @@ pub fn cursor_at(slot: Slot) -> u64 {
 
 /// The slot that a SCAN cursor stands in; any number is a cursor, its high bits are ignored.
 pub fn cursor_slot(cursor: u64) -> Slot {
-    Slot::new((cursor >> POSITION_BITS) as u16 & (base::SLOTS as u16 - 1)).expect("14 bits are a slot")
+    Slot::new((cursor >> POSITION_BITS) as u16 & (base::SLOTS as u16 - 1))
+        .expect("14 bits are a slot")
 }
 
 /// The place in a table's scan order that a cursor stands at. Buckets have at most 33 address
@@ -45,7 +46,13 @@ impl Db<'_> {
     /// starts at their start. A key that is there from the first call to the last is visited at
     /// least once, whatever happens to the tables in between; some may be visited twice. Any
     /// number is a valid cursor. Expired keys are not visited. O(count).
-    pub fn scan(&mut self, cursor: u64, count: usize, now: Now, mut visit: impl FnMut(&[u8], Kind)) -> u64 {
+    pub fn scan(
+        &mut self,
+        cursor: u64,
+        count: usize,
+        now: Now,
+        mut visit: impl FnMut(&[u8], Kind),
+    ) -> u64 {
         let slots = self.store.slots.clone();
         let (mut slot, mut position) = (cursor_slot(cursor).index(), position_of(cursor));
         if slot < slots.start {
@@ -82,11 +89,23 @@ impl Db<'_> {
     }
 
     /// Visits up to `count` keys of one slot, for CLUSTER GETKEYSINSLOT. O(count).
-    pub fn keys_of_slot(&mut self, slot: Slot, count: usize, now: Now, mut visit: impl FnMut(&[u8])) {
+    pub fn keys_of_slot(
+        &mut self,
+        slot: Slot,
+        count: usize,
+        now: Now,
+        mut visit: impl FnMut(&[u8]),
+    ) {
         self.keys_of_table(slot.index(), count, now, &mut visit);
     }
 
-    fn keys_of_table(&mut self, table: usize, count: usize, now: Now, visit: &mut impl FnMut(&[u8])) {
+    fn keys_of_table(
+        &mut self,
+        table: usize,
+        count: usize,
+        now: Now,
+        visit: &mut impl FnMut(&[u8]),
+    ) {
         let mut left = count;
         let mut position = Some(0);
         while let Some(at) = position.filter(|_| left > 0) {

@@ -115,26 +115,40 @@ mod tests {
 
     #[test]
     fn flushdb_empties_one_database_and_flushall_every_one() {
-        check("SET a 1; @db 1; SET b 1; FLUSHDB; DBSIZE; @db 0; DBSIZE; FLUSHALL async; DBSIZE", "OK; OK; OK; 0; 1; OK; 0");
+        check(
+            "SET a 1; @db 1; SET b 1; FLUSHDB; DBSIZE; @db 0; DBSIZE; FLUSHALL async; DBSIZE",
+            "OK; OK; OK; 0; 1; OK; 0",
+        );
         check("FLUSHALL; FLUSHDB SYNC; FLUSHDB ASYNC", "OK; OK; OK");
     }
 
     #[test]
     fn flushing_takes_one_mode_at_the_most() {
         for arguments in ["FOO", "ASYNC SYNC", "x y"] {
-            check(&format!("SET a 1; FLUSHALL {arguments}; FLUSHDB {arguments}; DBSIZE"), "OK; ERR syntax error; ERR syntax error; 1");
+            check(
+                &format!("SET a 1; FLUSHALL {arguments}; FLUSHDB {arguments}; DBSIZE"),
+                "OK; ERR syntax error; ERR syntax error; 1",
+            );
         }
     }
 
     #[test]
     fn swapdb_exchanges_two_databases() {
-        check("SET a 1; SWAPDB 0 15; EXISTS a; @db 15; GET a; SWAPDB 15 15; GET a", "OK; OK; 0; 1; OK; 1");
+        check(
+            "SET a 1; SWAPDB 0 15; EXISTS a; @db 15; GET a; SWAPDB 15 15; GET a",
+            "OK; OK; 0; 1; OK; 1",
+        );
     }
 
     #[test]
     fn swapdb_names_the_index_that_is_wrong() {
-        check("SWAPDB a b; SWAPDB 99999999999 a; SWAPDB 0 a; SWAPDB 0 4294967296",
-              "ERR invalid first DB index; ERR invalid first DB index; ERR invalid second DB index; ERR invalid second DB index");
-        check("SWAPDB 0 16; SWAPDB -1 0; SWAPDB 0 256", "ERR DB index is out of range; ERR DB index is out of range; ERR DB index is out of range");
+        check(
+            "SWAPDB a b; SWAPDB 99999999999 a; SWAPDB 0 a; SWAPDB 0 4294967296",
+            "ERR invalid first DB index; ERR invalid first DB index; ERR invalid second DB index; ERR invalid second DB index",
+        );
+        check(
+            "SWAPDB 0 16; SWAPDB -1 0; SWAPDB 0 256",
+            "ERR DB index is out of range; ERR DB index is out of range; ERR DB index is out of range",
+        );
     }
 }

@@ -133,7 +133,10 @@ mod tests {
 
     #[test]
     fn exists_and_type_do_not_mark_a_key_as_used_but_touch_does() {
-        check("SET a 1; @+3000; EXISTS a; TYPE a; TTL a; OBJECT IDLETIME a; TOUCH a; OBJECT IDLETIME a", "OK; 1; string; -1; 3; 1; 0");
+        check(
+            "SET a 1; @+3000; EXISTS a; TYPE a; TTL a; OBJECT IDLETIME a; TOUCH a; OBJECT IDLETIME a",
+            "OK; 1; string; -1; 3; 1; 0",
+        );
     }
 
     #[test]

@@ -229,31 +229,55 @@ mod tests {
 
     #[test]
     fn encodings_are_those_of_redis() {
-        check("OBJECT ENCODING k; SET k 12; OBJECT ENCODING k; SET k a; object encoding k", "nil; OK; int; OK; embstr");
+        check(
+            "OBJECT ENCODING k; SET k 12; OBJECT ENCODING k; SET k a; object encoding k",
+            "nil; OK; int; OK; embstr",
+        );
         let (short, long) = ("a".repeat(44), "a".repeat(45));
-        check(&format!("SET k {short}; OBJECT ENCODING k; SET k {long}; OBJECT ENCODING k"), "OK; embstr; OK; raw");
-        check("SET k 12345678901234567890; OBJECT ENCODING k; SET k 9223372036854775807; OBJECT ENCODING k", "OK; embstr; OK; int");
-        check("SET k 12; GETRANGE k 0 0; OBJECT ENCODING k; SETRANGE k 0 9; OBJECT ENCODING k; INCR k; OBJECT ENCODING k", "OK; 1; int; 2; raw; 93; int");
+        check(
+            &format!("SET k {short}; OBJECT ENCODING k; SET k {long}; OBJECT ENCODING k"),
+            "OK; embstr; OK; raw",
+        );
+        check(
+            "SET k 12345678901234567890; OBJECT ENCODING k; SET k 9223372036854775807; OBJECT ENCODING k",
+            "OK; embstr; OK; int",
+        );
+        check(
+            "SET k 12; GETRANGE k 0 0; OBJECT ENCODING k; SETRANGE k 0 9; OBJECT ENCODING k; INCR k; OBJECT ENCODING k",
+            "OK; 1; int; 2; raw; 93; int",
+        );
     }
 
     #[test]
     fn small_integers_count_as_shared_unless_their_use_is_tracked() {
-        check("OBJECT REFCOUNT k; SET k 9999; OBJECT REFCOUNT k; SET k 10000; OBJECT REFCOUNT k; SET k -1; OBJECT REFCOUNT k; INCR k; OBJECT REFCOUNT k",
-              "nil; OK; 2147483647; OK; 1; OK; 1; 0; 2147483647");
-        check("@set maxmemory 1gb; SET k 5; OBJECT REFCOUNT k; @set maxmemory-policy allkeys-lru; OBJECT REFCOUNT k", "OK; 2147483647; 1");
+        check(
+            "OBJECT REFCOUNT k; SET k 9999; OBJECT REFCOUNT k; SET k 10000; OBJECT REFCOUNT k; SET k -1; OBJECT REFCOUNT k; INCR k; OBJECT REFCOUNT k",
+            "nil; OK; 2147483647; OK; 1; OK; 1; 0; 2147483647",
+        );
+        check(
+            "@set maxmemory 1gb; SET k 5; OBJECT REFCOUNT k; @set maxmemory-policy allkeys-lru; OBJECT REFCOUNT k",
+            "OK; 2147483647; 1",
+        );
     }
 
     #[test]
     fn idle_time_and_frequency_each_need_their_policy() {
-        check("SET k v; @+2500; OBJECT IDLETIME k; GET k; OBJECT IDLETIME k; OBJECT IDLETIME none; OBJECT FREQ none; OBJECT FREQ k",
-              "OK; 2; v; 0; nil; nil; ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.");
-        check("@set maxmemory-policy volatile-lfu; SET k v; OBJECT FREQ k; OBJECT IDLETIME none; OBJECT IDLETIME k",
-              "OK; 5; nil; ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.");
+        check(
+            "SET k v; @+2500; OBJECT IDLETIME k; GET k; OBJECT IDLETIME k; OBJECT IDLETIME none; OBJECT FREQ none; OBJECT FREQ k",
+            "OK; 2; v; 0; nil; nil; ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        );
+        check(
+            "@set maxmemory-policy volatile-lfu; SET k v; OBJECT FREQ k; OBJECT IDLETIME none; OBJECT IDLETIME k",
+            "OK; 5; nil; ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        );
     }
 
     #[test]
     fn unknown_subcommands_and_wrong_counts_are_named() {
-        check("OBJECT; OBJECT FOO; OBJECT ENCODING; OBJECT HELP a", "ERR wrong number of arguments for 'object' command; ERR unknown subcommand 'FOO'. Try OBJECT HELP.; ERR wrong number of arguments for 'object|encoding' command; ERR wrong number of arguments for 'object|help' command");
+        check(
+            "OBJECT; OBJECT FOO; OBJECT ENCODING; OBJECT HELP a",
+            "ERR wrong number of arguments for 'object' command; ERR unknown subcommand 'FOO'. Try OBJECT HELP.; ERR wrong number of arguments for 'object|encoding' command; ERR wrong number of arguments for 'object|help' command",
+        );
         let help = World::new(Protocol::Resp2).run(&[b"OBJECT", b"HELP"]);
         assert!(help.starts_with(b"*15\r\n+OBJECT <subcommand>"));
     }

@@ -213,7 +213,10 @@ mod tests {
 
     #[test]
     fn keys_lists_what_matches_and_has_not_expired() {
-        check("KEYS *; SET a 1 PX 5; SET b 2; @+6; KEYS *; KEYS b?; KEYS [a-c]", "[]; OK; OK; [b]; []; [b]");
+        check(
+            "KEYS *; SET a 1 PX 5; SET b 2; @+6; KEYS *; KEYS b?; KEYS [a-c]",
+            "[]; OK; OK; [b]; []; [b]",
+        );
     }
 
     #[test]
@@ -243,20 +246,26 @@ mod tests {
     #[test]
     fn scan_filters_by_pattern_and_type() {
         check("SCAN 0; SET a 1; SCAN 0 MATCH b*", "[0 []]; OK; [0 []]");
-        check("MSET a 1 b 2; SCAN 0 COUNT 100000 MATCH b; SCAN 0 COUNT 100000 MATCH x match a; SCAN 0 COUNT 100000 TYPE String MATCH a; SCAN 0 COUNT 100000 TYPE list",
-              "OK; [0 [b]]; [0 [a]]; [0 [a]]; [0 []]");
+        check(
+            "MSET a 1 b 2; SCAN 0 COUNT 100000 MATCH b; SCAN 0 COUNT 100000 MATCH x match a; SCAN 0 COUNT 100000 TYPE String MATCH a; SCAN 0 COUNT 100000 TYPE list",
+            "OK; [0 [b]]; [0 [a]]; [0 [a]]; [0 []]",
+        );
         check3("SET a 1; SCAN 0 COUNT 100000", "OK; [0 [a]]");
     }
 
     #[test]
     fn scan_refuses_what_is_no_cursor_and_options_in_their_order() {
-        for cursor in ["a", "0x0", "18446744073709551616", "\" 1\"", "\"1 \"", "-", "+", "--1", "\"- 1\""] {
+        for cursor in
+            ["a", "0x0", "18446744073709551616", "\" 1\"", "\"1 \"", "-", "+", "--1", "\"- 1\""]
+        {
             check(&format!("SCAN {cursor} COUNT a"), "ERR invalid cursor");
         }
         for cursor in ["+0", "00", "\"\"", "\"0\\x00x\""] {
             check(&format!("SCAN {cursor}"), "[0 []]");
         }
-        for options in ["COUNT", "COUNT 0", "COUNT -1", "MATCH", "TYPE", "FOO", "FOO a", "COUNT 0 COUNT a"] {
+        for options in
+            ["COUNT", "COUNT 0", "COUNT -1", "MATCH", "TYPE", "FOO", "FOO a", "COUNT 0 COUNT a"]
+        {
             check(&format!("SCAN 0 {options}"), "ERR syntax error");
         }
         check("SCAN 0 COUNT a FOO", "ERR value is not an integer or out of range");

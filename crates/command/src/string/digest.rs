@@ -37,7 +37,9 @@ impl<'a> Condition<'a> {
         match args.get(position) {
             [b'N' | b'n', b'X' | b'x'] => Some((Condition::Absent, 1)),
             [b'X' | b'x', b'X' | b'x'] => Some((Condition::Present, 1)),
-            [b'I' | b'i', b'F' | b'f', ..] => Condition::about_value(args, position).map(|about| (about, 2)),
+            [b'I' | b'i', b'F' | b'f', ..] => {
+                Condition::about_value(args, position).map(|about| (about, 2))
+            }
             _ => None,
         }
     }
@@ -170,7 +172,11 @@ fn delex(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 }
 
 /// Deletes a key that has a value, if the condition holds for it.
-fn remove_if(ctx: &mut Ctx<'_>, args: &Args<'_>, condition: Condition<'_>) -> Result<bool, Failure> {
+fn remove_if(
+    ctx: &mut Ctx<'_>,
+    args: &Args<'_>,
+    condition: Condition<'_>,
+) -> Result<bool, Failure> {
     let (key, now) = (args.key(1), ctx.now);
     let digest = condition.check_digest()?;
     let mut keyspace = ctx.keyspace();
@@ -183,7 +189,7 @@ pub const DELIFEQ: Command = Command::new(
     Spec {
         name: "DELIFEQ",
         arity: Arity::exactly(3),
-        keys: &[KeySpec::one(1, &["RM", "access", "delete"])],
+        keys: &[KeySpec::one(1, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::FAST).and(Flags::NEWER),
         group: Group::String,
         since: "9.0.0",
@@ -209,12 +215,18 @@ mod tests {
         check("SET k \"Hello world\"; DIGEST k; DIGEST none", "OK; b6acb9d84a38ff74; nil");
         // A digest with leading zeros, from the report that made Redis write them.
         let value = "v8lf0c11xh8ymlqztfd3eeq16kfn4sspw7fqmnuuq3k3t75em5wdizgcdw7uc26nnf961u2jkfzkjytls2kwlj7626sd";
-        check(&format!("SET k {value}; DIGEST k; DELEX k IFDEQ 00006c38adf31777"), "OK; 00006c38adf31777; 1");
+        check(
+            &format!("SET k {value}; DIGEST k; DELEX k IFDEQ 00006c38adf31777"),
+            "OK; 00006c38adf31777; 1",
+        );
     }
 
     #[test]
     fn the_digest_of_an_integer_is_that_of_its_text() {
-        check("SET k 12; APPEND s 1; APPEND s 2; DIGEST s; DIGEST k", "OK; 1; 2; 7ecd2e572c949f74; 7ecd2e572c949f74");
+        check(
+            "SET k 12; APPEND s 1; APPEND s 2; DIGEST s; DIGEST k",
+            "OK; 1; 2; 7ecd2e572c949f74; 7ecd2e572c949f74",
+        );
     }
 
     #[test]
@@ -226,13 +238,22 @@ mod tests {
     fn delex_deletes_only_if_the_condition_holds() {
         check("SET k v; DELEX k IFEQ x; DELEX k ifeq v; DELEX k IFEQ v", "OK; 0; 1; 0");
         check("SET k v; DELEX k IFNE v; DELEX k IFNE x; DELEX k IFNE x", "OK; 0; 1; 0");
-        check("SET k \"Hello world\"; DELEX k IFDNE B6ACB9D84A38FF74; DELEX k IFDEQ B6ACB9D84A38FF74", "OK; 0; 1");
+        check(
+            "SET k \"Hello world\"; DELEX k IFDNE B6ACB9D84A38FF74; DELEX k IFDEQ B6ACB9D84A38FF74",
+            "OK; 0; 1",
+        );
     }
 
     #[test]
     fn delex_names_what_is_wrong_with_its_arguments() {
-        check("DELEX k IFEQ; DELEX k IFEQ a b", "ERR wrong number of arguments for 'delex' command; ERR wrong number of arguments for 'delex' command");
-        check("DELEX k NX a; DELEX k IFDEQ 12", "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE; ERR must be exactly 16 hexadecimal characters");
+        check(
+            "DELEX k IFEQ; DELEX k IFEQ a b",
+            "ERR wrong number of arguments for 'delex' command; ERR wrong number of arguments for 'delex' command",
+        );
+        check(
+            "DELEX k NX a; DELEX k IFDEQ 12",
+            "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE; ERR must be exactly 16 hexadecimal characters",
+        );
     }
 
     #[test]

@@ -76,13 +76,7 @@ pub const GETEX: Command = Command::new(
             KEY,
             Arg::one_of(
                 "expiration",
-                &[
-                    lifetime::EX,
-                    lifetime::PX,
-                    lifetime::EXAT,
-                    lifetime::PXAT,
-                    lifetime::PERSIST,
-                ],
+                &[lifetime::EX, lifetime::PX, lifetime::EXAT, lifetime::PXAT, lifetime::PERSIST],
             )
             .optional(),
         ],
@@ -171,7 +165,10 @@ mod tests {
 
     #[test]
     fn get_returns_what_was_set_and_nil_for_an_absent_key() {
-        check("GET k; SET k v; GET k; SET k 12; GET k; SET k \"\"; GET k", "nil; OK; v; OK; 12; OK; \"\"");
+        check(
+            "GET k; SET k v; GET k; SET k 12; GET k; SET k \"\"; GET k",
+            "nil; OK; v; OK; 12; OK; \"\"",
+        );
         check3("GET k; SET k \"a b\\r\\n\"; GET k", "nil; OK; a b\\r\\n");
     }
 
@@ -193,7 +190,10 @@ mod tests {
     #[test]
     fn getex_sets_and_removes_the_time_to_live() {
         check("SET k v; GETEX k EX 10; TTL k; GETEX k PERSIST; TTL k", "OK; v; 10; v; -1");
-        check("SET k v; GETEX k px 1500; PTTL k; GETEX k PXAT 1700000009000; PTTL k", "OK; v; 1500; v; 9000");
+        check(
+            "SET k v; GETEX k px 1500; PTTL k; GETEX k PXAT 1700000009000; PTTL k",
+            "OK; v; 1500; v; 9000",
+        );
         check("SET k v; GETEX k EX 1 EX 20; TTL k; GETEX k PERSIST persist", "OK; v; 20; v");
     }
 
@@ -204,7 +204,9 @@ mod tests {
 
     #[test]
     fn getex_refuses_contradictions_before_it_looks_and_bad_numbers_after() {
-        for options in ["EX 10 PERSIST", "EX", "KEEPTTL", "NX", "GET", "EX 1 PX 1", "PERSIST EXAT 9"] {
+        for options in
+            ["EX 10 PERSIST", "EX", "KEEPTTL", "NX", "GET", "EX 1 PX 1", "PERSIST EXAT 9"]
+        {
             check(&format!("GETEX k {options}"), "ERR syntax error");
         }
         check("GETEX k EX abc; GETEX k EX 0", "nil; nil");

@@ -159,22 +159,37 @@ mod tests {
     #[test]
     fn only_canonical_integers_count() {
         for value in ["abc", "\"\"", "01", "+1", "1.0", "\" 1\"", "-0", "9223372036854775808"] {
-            check(&format!("SET k {value}; INCR k"), "OK; ERR value is not an integer or out of range");
-            check(&format!("INCRBY k {value}; EXISTS k"), "ERR value is not an integer or out of range; 0");
+            check(
+                &format!("SET k {value}; INCR k"),
+                "OK; ERR value is not an integer or out of range",
+            );
+            check(
+                &format!("INCRBY k {value}; EXISTS k"),
+                "ERR value is not an integer or out of range; 0",
+            );
         }
     }
 
     #[test]
     fn a_string_that_reads_as_an_integer_counts_and_becomes_one() {
-        check("APPEND k 1; APPEND k 0; OBJECT ENCODING k; INCR k; OBJECT ENCODING k", "1; 2; raw; 11; int");
+        check(
+            "APPEND k 1; APPEND k 0; OBJECT ENCODING k; INCR k; OBJECT ENCODING k",
+            "1; 2; raw; 11; int",
+        );
     }
 
     #[test]
     fn floats_add_as_long_doubles() {
         check("SET k 0.1; INCRBYFLOAT k 0.2; INCRBYFLOAT k -0.3", "OK; 0.3; 0");
-        check("SET k 10.50; INCRBYFLOAT k 0.1; SET k 5.0e3; INCRBYFLOAT k 2.0e2", "OK; 10.6; OK; 5200");
+        check(
+            "SET k 10.50; INCRBYFLOAT k 0.1; SET k 5.0e3; INCRBYFLOAT k 2.0e2",
+            "OK; 10.6; OK; 5200",
+        );
         check("INCRBYFLOAT k 1e30", "1000000000000000000024696061952");
-        check("SET k 3; INCRBYFLOAT k 1; OBJECT ENCODING k; INCR k; OBJECT ENCODING k", "OK; 4; embstr; 5; int");
+        check(
+            "SET k 3; INCRBYFLOAT k 1; OBJECT ENCODING k; INCR k; OBJECT ENCODING k",
+            "OK; 4; embstr; 5; int",
+        );
     }
 
     #[test]
@@ -183,7 +198,9 @@ mod tests {
             check(&format!("INCRBYFLOAT k {value}; EXISTS k"), "ERR value is not a valid float; 0");
             check(&format!("SET k {value}; INCRBYFLOAT k 1"), "OK; ERR value is not a valid float");
         }
-        check("INCRBYFLOAT k inf; SET k inf; INCRBYFLOAT k -inf; SET k 1e4932; INCRBYFLOAT k 1e4932",
-              "ERR increment would produce NaN or Infinity; OK; ERR increment would produce NaN or Infinity; OK; ERR increment would produce NaN or Infinity");
+        check(
+            "INCRBYFLOAT k inf; SET k inf; INCRBYFLOAT k -inf; SET k 1e4932; INCRBYFLOAT k 1e4932",
+            "ERR increment would produce NaN or Infinity; OK; ERR increment would produce NaN or Infinity; OK; ERR increment would produce NaN or Infinity",
+        );
     }
 }

@@ -38,13 +38,7 @@ pub const INCREX: Command = Command::new(
             Arg::string("upperbound").token("UBOUND").optional(),
             Arg::one_of(
                 "expiration",
-                &[
-                    lifetime::EX,
-                    lifetime::PX,
-                    lifetime::EXAT,
-                    lifetime::PXAT,
-                    lifetime::PERSIST,
-                ],
+                &[lifetime::EX, lifetime::PX, lifetime::EXAT, lifetime::PXAT, lifetime::PERSIST],
             )
             .optional(),
             Arg::word("enx", "ENX").optional(),
@@ -255,35 +249,69 @@ mod tests {
 
     #[test]
     fn beyond_a_bound_nothing_happens() {
-        check("SET k 99 EX 50; INCREX k BYINT 5 UBOUND 100 EX 9; GET k; TTL k", "OK; [99 0]; 99; 50");
-        check("INCREX k BYINT -1 LBOUND 0; EXISTS k; INCREX k BYINT 5 LBOUND 5 UBOUND 5", "[0 0]; 0; [5 5]");
-        check("SET k 9223372036854775807; INCREX k; GET k", "OK; [9223372036854775807 0]; 9223372036854775807");
+        check(
+            "SET k 99 EX 50; INCREX k BYINT 5 UBOUND 100 EX 9; GET k; TTL k",
+            "OK; [99 0]; 99; 50",
+        );
+        check(
+            "INCREX k BYINT -1 LBOUND 0; EXISTS k; INCREX k BYINT 5 LBOUND 5 UBOUND 5",
+            "[0 0]; 0; [5 5]",
+        );
+        check(
+            "SET k 9223372036854775807; INCREX k; GET k",
+            "OK; [9223372036854775807 0]; 9223372036854775807",
+        );
         check("SET k 1; INCREX k BYFLOAT 0.5 UBOUND 1.25; GET k", "OK; [1 0]; 1");
     }
 
     #[test]
     fn saturate_moves_to_the_bound() {
-        check("SET k 99; INCREX k BYINT 5 UBOUND 100 SATURATE; INCREX k UBOUND 100 SATURATE", "OK; [100 1]; [100 0]");
+        check(
+            "SET k 99; INCREX k BYINT 5 UBOUND 100 SATURATE; INCREX k UBOUND 100 SATURATE",
+            "OK; [100 1]; [100 0]",
+        );
         check("SET k 5; INCREX k BYINT 9223372036854775807 UBOUND 10 SATURATE", "OK; [10 5]");
-        check("SET k 5; INCREX k BYINT 9223372036854775807 SATURATE; GET k", "OK; [9223372036854775807 9223372036854775802]; 9223372036854775807");
-        check("SET k 1; INCREX k BYFLOAT 5 UBOUND 2.5 SATURATE; INCREX k BYFLOAT -9 LBOUND -1 SATURATE; GET k", "OK; [2.5 1.5]; [-1 -3.5]; -1");
-        check("SET k -5; INCREX k LBOUND 9223372036854775807 SATURATE; GET k", "OK; ERR increment or decrement would overflow; -5");
+        check(
+            "SET k 5; INCREX k BYINT 9223372036854775807 SATURATE; GET k",
+            "OK; [9223372036854775807 9223372036854775802]; 9223372036854775807",
+        );
+        check(
+            "SET k 1; INCREX k BYFLOAT 5 UBOUND 2.5 SATURATE; INCREX k BYFLOAT -9 LBOUND -1 SATURATE; GET k",
+            "OK; [2.5 1.5]; [-1 -3.5]; -1",
+        );
+        check(
+            "SET k -5; INCREX k LBOUND 9223372036854775807 SATURATE; GET k",
+            "OK; ERR increment or decrement would overflow; -5",
+        );
     }
 
     #[test]
     fn the_time_to_live_is_kept_set_or_removed() {
-        check("SET k 1 EX 100; INCREX k; TTL k; INCREX k EX 10; TTL k; INCREX k PERSIST; TTL k", "OK; [2 1]; 100; [3 1]; 10; [4 1]; -1");
-        check("INCREX k EX 60 ENX; TTL k; @+10000; INCREX k EX 60 ENX; TTL k; @+50001; INCREX k EX 60 ENX", "[1 1]; 60; [2 1]; 50; [1 1]");
+        check(
+            "SET k 1 EX 100; INCREX k; TTL k; INCREX k EX 10; TTL k; INCREX k PERSIST; TTL k",
+            "OK; [2 1]; 100; [3 1]; 10; [4 1]; -1",
+        );
+        check(
+            "INCREX k EX 60 ENX; TTL k; @+10000; INCREX k EX 60 ENX; TTL k; @+50001; INCREX k EX 60 ENX",
+            "[1 1]; 60; [2 1]; 50; [1 1]",
+        );
     }
 
     #[test]
     fn increx_refuses_what_makes_no_sense() {
-        for options in ["FOO", "BYINT", "BYINT 1 BYFLOAT 1", "EX 1 PERSIST", "PERSIST ENX", "LBOUND", "NX"] {
+        for options in
+            ["FOO", "BYINT", "BYINT 1 BYFLOAT 1", "EX 1 PERSIST", "PERSIST ENX", "LBOUND", "NX"]
+        {
             check(&format!("INCREX k {options}; EXISTS k"), "ERR syntax error; 0");
         }
-        check("INCREX k ENX; INCREX k BYINT a; INCREX k BYFLOAT a; INCREX k LBOUND 1.5; INCREX k LBOUND 2 UBOUND 1; INCREX k EX 0",
-              "ERR ENX flag requires an expiration; ERR value is not an integer or out of range; ERR value is not a valid float; \
-               ERR value is not an integer or out of range; ERR LBOUND must be less than or equal to UBOUND; ERR invalid expire time in 'increx' command");
-        check("SET k 1.5; INCREX k; INCREX k BYFLOAT inf; SET k a; INCREX k BYFLOAT 1", "OK; ERR value is not an integer or out of range; ERR increment would produce NaN or Infinity; OK; ERR value is not a valid float");
+        check(
+            "INCREX k ENX; INCREX k BYINT a; INCREX k BYFLOAT a; INCREX k LBOUND 1.5; INCREX k LBOUND 2 UBOUND 1; INCREX k EX 0",
+            "ERR ENX flag requires an expiration; ERR value is not an integer or out of range; ERR value is not a valid float; \
+               ERR value is not an integer or out of range; ERR LBOUND must be less than or equal to UBOUND; ERR invalid expire time in 'increx' command",
+        );
+        check(
+            "SET k 1.5; INCREX k; INCREX k BYFLOAT inf; SET k a; INCREX k BYFLOAT 1",
+            "OK; ERR value is not an integer or out of range; ERR increment would produce NaN or Infinity; OK; ERR value is not a valid float",
+        );
     }
 }

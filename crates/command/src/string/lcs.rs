@@ -84,7 +84,9 @@ fn lcs(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
             "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
         ));
     }
-    let table = Table::build(&a, &b);
+    let table = Table::build(&a, &b).ok_or(Failure::new(
+        "ERR Insufficient memory, failed allocating transient memory for LCS",
+    ))?;
     if options.len {
         ctx.reply.integer(table.len as i64);
     } else if options.idx {
@@ -146,9 +148,13 @@ struct Table {
 }
 
 impl Table {
-    /// O(a × b) time, a bit a cell of memory.
-    fn build(a: &[u8], b: &[u8]) -> Table {
-        let mut above = vec![0u64; (a.len() * b.len()).div_ceil(64)];
+    /// O(a × b) time, a bit a cell of memory; `None` when there is not that much, which a large
+    /// `proto-max-bulk-len` can bring about.
+    fn build(a: &[u8], b: &[u8]) -> Option<Table> {
+        let words = a.len().checked_mul(b.len())?.div_ceil(64);
+        let mut above: Vec<u64> = Vec::new();
+        above.try_reserve_exact(words).ok()?;
+        above.resize(words, 0);
         let mut before = vec![0u32; b.len() + 1];
         let mut row = before.clone();
         let mut cell = 0;
@@ -165,7 +171,7 @@ impl Table {
             }
             std::mem::swap(&mut before, &mut row);
         }
-        Table { len: before[b.len()] as usize, above }
+        Some(Table { len: before[b.len()] as usize, above })
     }
 
     /// The runs of the subsequence, last one first: from the end, along equal bytes, else upwards
@@ -227,8 +233,14 @@ mod tests {
 
     #[test]
     fn options_that_make_no_sense_are_refused() {
-        check("LCS a b FOO; LCS a b MINMATCHLEN; LCS a b LEN IDX FOO", "ERR syntax error; ERR syntax error; ERR syntax error");
-        check("LCS a b LEN IDX; LCS a b MINMATCHLEN x", "ERR If you want both the length and indexes, please just use IDX.; ERR value is not an integer or out of range");
+        check(
+            "LCS a b FOO; LCS a b MINMATCHLEN; LCS a b LEN IDX FOO",
+            "ERR syntax error; ERR syntax error; ERR syntax error",
+        );
+        check(
+            "LCS a b LEN IDX; LCS a b MINMATCHLEN x",
+            "ERR If you want both the length and indexes, please just use IDX.; ERR value is not an integer or out of range",
+        );
     }
 
     #[test]
@@ -239,7 +251,8 @@ mod tests {
         world.run(&[b"SET", b"b", &[b'x'; 511]]);
         world.run(&[b"SET", b"c", &[b'x'; 512]]);
         assert_eq!(world.run(&[b"LCS", b"a", b"b", b"LEN"]), b":511\r\n");
-        let refused = b"-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len\r\n";
+        let refused =
+            b"-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len\r\n";
         assert_eq!(world.run(&[b"LCS", b"a", b"c", b"LEN"]), refused);
     }
 }

@@ -117,13 +117,7 @@ pub const MSETEX: Command = Command::new(
             Arg::one_of("condition", &[Arg::word("nx", "NX"), Arg::word("xx", "XX")]).optional(),
             Arg::one_of(
                 "expiration",
-                &[
-                    lifetime::EX,
-                    lifetime::PX,
-                    lifetime::EXAT,
-                    lifetime::PXAT,
-                    lifetime::KEEPTTL,
-                ],
+                &[lifetime::EX, lifetime::PX, lifetime::EXAT, lifetime::PXAT, lifetime::KEEPTTL],
             )
             .optional(),
         ],
@@ -138,9 +132,9 @@ fn set_pairs(ctx: &mut Ctx<'_>, args: &Args<'_>, pairs: &Pairs) -> Result<(), Fa
     let expiry = pairs.lifetime.expiry(Expiry::Clear, "msetex", args, now)?;
     let mut keyspace = ctx.store.db(ctx.db);
     let holds = pairs.must_exist.is_none_or(|wanted| {
-        pairs.keys().all(|key| {
-            keyspace.kind_as(&args.key(key), Look::Write, now).is_some() == wanted
-        })
+        pairs
+            .keys()
+            .all(|key| keyspace.kind_as(&args.key(key), Look::Write, now).is_some() == wanted)
     });
     if holds {
         for key in pairs.keys() {
@@ -273,18 +267,27 @@ mod tests {
     #[test]
     fn msetnx_sets_all_or_nothing() {
         check("MSETNX a 1 b 2; MSETNX b 3 c 4; MGET a b c", "1; 0; [1 2 nil]");
-        check("MSETNX a 1 a 2; GET a; MSETNX a 1 b", "1; 2; ERR wrong number of arguments for 'msetnx' command");
+        check(
+            "MSETNX a 1 a 2; GET a; MSETNX a 1 b",
+            "1; 2; ERR wrong number of arguments for 'msetnx' command",
+        );
     }
 
     #[test]
     fn msetex_sets_all_with_one_time_to_live() {
         check("MSETEX 2 a 1 b 2 EX 10; TTL a; PTTL b; MGET a b", "1; 10; 10000; [1 2]");
-        check("SET a x EX 50; MSETEX 2 a 1 b 2 KEEPTTL; TTL a; TTL b; MSETEX 1 a 2; TTL a", "OK; 1; 50; -1; 1; -1");
+        check(
+            "SET a x EX 50; MSETEX 2 a 1 b 2 KEEPTTL; TTL a; TTL b; MSETEX 1 a 2; TTL a",
+            "OK; 1; 50; -1; 1; -1",
+        );
     }
 
     #[test]
     fn msetex_obeys_its_condition_wherever_it_stands() {
-        check("MSETEX 2 a 1 b 2 EX 10 NX; MSETEX 2 b 5 c 6 nx EX 10; EXISTS c; MSETEX 2 a 7 b 8 XX; MGET a b; MSETEX 2 a 1 c 1 xx", "1; 0; 0; 1; [7 8]; 0");
+        check(
+            "MSETEX 2 a 1 b 2 EX 10 NX; MSETEX 2 b 5 c 6 nx EX 10; EXISTS c; MSETEX 2 a 7 b 8 XX; MGET a b; MSETEX 2 a 1 c 1 xx",
+            "1; 0; 0; 1; [7 8]; 0",
+        );
     }
 
     #[test]
@@ -292,12 +295,17 @@ mod tests {
         for count in ["0", "-1", "a", "2147483648", "99999999999999999999"] {
             check(&format!("MSETEX {count} a 1"), "ERR invalid numkeys value");
         }
-        check("MSETEX 2 a 1; MSETEX 2 a 1 b", "ERR wrong number of key-value pairs; ERR wrong number of key-value pairs");
+        check(
+            "MSETEX 2 a 1; MSETEX 2 a 1 b",
+            "ERR wrong number of key-value pairs; ERR wrong number of key-value pairs",
+        );
         for options in ["FOO", "NX XX", "EX", "EX 1 PX 1", "KEEPTTL EX 1", "PERSIST", "b 2"] {
             check(&format!("MSETEX 1 a 1 {options}; EXISTS a"), "ERR syntax error; 0");
         }
-        check("MSETEX 1 a 1 EX 0; MSETEX 1 a 1 PX 9223372036854775807; MSETEX 1 a 1 EX a; EXISTS a",
-              "ERR invalid expire time in 'msetex' command; ERR invalid expire time in 'msetex' command; ERR value is not an integer or out of range; 0");
+        check(
+            "MSETEX 1 a 1 EX 0; MSETEX 1 a 1 PX 9223372036854775807; MSETEX 1 a 1 EX a; EXISTS a",
+            "ERR invalid expire time in 'msetex' command; ERR invalid expire time in 'msetex' command; ERR value is not an integer or out of range; 0",
+        );
     }
 
     #[test]

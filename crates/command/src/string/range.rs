@@ -134,34 +134,56 @@ mod tests {
     fn append_creates_and_extends() {
         check("APPEND k Hello; APPEND k \" World\"; GET k", "5; 11; Hello World");
         check("SET k 12 EX 9; APPEND k 3; GET k; TTL k; OBJECT ENCODING k", "OK; 3; 123; 9; raw");
-        check("APPEND k 12; OBJECT ENCODING k; APPEND e \"\"; EXISTS e; APPEND e \"\"", "2; int; 0; 1; 0");
+        check(
+            "APPEND k 12; OBJECT ENCODING k; APPEND e \"\"; EXISTS e; APPEND e \"\"",
+            "2; int; 0; 1; 0",
+        );
     }
 
     #[test]
     fn getrange_takes_indexes_from_both_ends() {
-        let script = |range: &str| format!("SET k \"hello world\"; GETRANGE k {range}; SUBSTR k {range}");
+        let script =
+            |range: &str| format!("SET k \"hello world\"; GETRANGE k {range}; SUBSTR k {range}");
         for (range, part) in [
-            ("0 -1", "hello world"), ("0 4", "hello"), ("-3 -1", "rld"), ("-3 -5", "\"\""), ("3 2", "\"\""),
-            ("-100 3", "hell"), ("-100 -50", "h"), ("11 20", "\"\""), ("10 20", "d"), ("-1 0", "\"\""),
-            ("9223372036854775807 9223372036854775807", "\"\""), ("0 -9223372036854775808", "h"),
+            ("0 -1", "hello world"),
+            ("0 4", "hello"),
+            ("-3 -1", "rld"),
+            ("-3 -5", "\"\""),
+            ("3 2", "\"\""),
+            ("-100 3", "hell"),
+            ("-100 -50", "h"),
+            ("11 20", "\"\""),
+            ("10 20", "d"),
+            ("-1 0", "\"\""),
+            ("9223372036854775807 9223372036854775807", "\"\""),
+            ("0 -9223372036854775808", "h"),
             ("-9223372036854775808 9223372036854775807", "hello world"),
         ] {
             check(&script(range), &format!("OK; {part}; {part}"));
         }
         check("SET k 12345; GETRANGE k 1 2; GETRANGE none 0 -1", "OK; 23; \"\"");
-        check("GETRANGE k a 1; GETRANGE k 1 a", "ERR value is not an integer or out of range; ERR value is not an integer or out of range");
+        check(
+            "GETRANGE k a 1; GETRANGE k 1 a",
+            "ERR value is not an integer or out of range; ERR value is not an integer or out of range",
+        );
     }
 
     #[test]
     fn setrange_patches_and_fills_gaps_with_zeros() {
         check("SET k \"Hello World\"; SETRANGE k 6 Redis; GET k", "OK; 11; Hello Redis");
-        check("SETRANGE k 2 ab; GET k; SETRANGE k 0 1; OBJECT ENCODING k", "4; \\x00\\x00ab; 4; raw");
+        check(
+            "SETRANGE k 2 ab; GET k; SETRANGE k 0 1; OBJECT ENCODING k",
+            "4; \\x00\\x00ab; 4; raw",
+        );
         check("SET k 12 EX 9; SETRANGE k 1 3; GET k; TTL k", "OK; 2; 13; 9");
     }
 
     #[test]
     fn an_empty_patch_changes_and_creates_nothing() {
-        check("SETRANGE k 5 \"\"; EXISTS k; SET k abc; SETRANGE k 9223372036854775807 \"\"", "0; 0; OK; 3");
+        check(
+            "SETRANGE k 5 \"\"; EXISTS k; SET k abc; SETRANGE k 9223372036854775807 \"\"",
+            "0; 0; OK; 3",
+        );
     }
 
     #[test]
@@ -176,6 +198,9 @@ mod tests {
         assert_eq!(world.run(&[b"SETRANGE", b"k", b"1048576", b"b"]), refused);
         assert_eq!(world.run(&[b"SETRANGE", b"n", b"9223372036854775807", b"b"]), refused);
         assert_eq!(world.run(&[b"SETRANGE", b"k", b"1048575", b"b"]), b":1048576\r\n");
-        check("SETRANGE k -1 a; SETRANGE k a a; EXISTS k", "ERR offset is out of range; ERR value is not an integer or out of range; 0");
+        check(
+            "SETRANGE k -1 a; SETRANGE k a a; EXISTS k",
+            "ERR offset is out of range; ERR value is not an integer or out of range; 0",
+        );
     }
 }

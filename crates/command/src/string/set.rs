@@ -110,13 +110,13 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let expiry = options.lifetime.expiry(Expiry::Clear, "set", args, ctx.now)?;
     let Ctx { store, reply, db, now, .. } = ctx;
     let (mut keyspace, key) = (store.db(*db), args.key(1));
-    let holds = match options.condition {
+    let digest = match options.condition {
         Some(condition) => condition.check_digest()?,
         None => None,
     };
     let holds = if options.get {
         let old = keyspace.string_as(&key, Look::Read, *now)?;
-        let holds = options.condition.is_none_or(|condition| condition.holds(old, holds));
+        let holds = options.condition.is_none_or(|condition| condition.holds(old, digest));
         match old {
             Some(value) => reply_string(reply, value),
             None => reply.null(),
@@ -128,7 +128,7 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
             Some(Condition::Absent) => keyspace.kind_as(&key, Look::Write, *now).is_none(),
             Some(Condition::Present) => keyspace.kind_as(&key, Look::Write, *now).is_some(),
             Some(about_value) => {
-                about_value.holds(keyspace.string_as(&key, Look::Write, *now)?, holds)
+                about_value.holds(keyspace.string_as(&key, Look::Write, *now)?, digest)
             }
         }
     };
@@ -243,9 +243,15 @@ mod tests {
     #[test]
     fn every_unit_of_time_is_understood() {
         check("SET k v EX 10; PTTL k; SET k v px 10; PTTL k", "OK; 10000; OK; 10");
-        check("SET k v EXAT 1700000001; PTTL k; SET k v PXAT 1700000000300; PTTL k", "OK; 1000; OK; 300");
+        check(
+            "SET k v EXAT 1700000001; PTTL k; SET k v PXAT 1700000000300; PTTL k",
+            "OK; 1000; OK; 300",
+        );
         check("SET k v EX 10 EX 20; TTL k", "OK; 20");
-        check("SET k v PXAT 9223372036854775807; PEXPIRETIME k; EXPIRETIME k", "OK; 9223372036854775807; 9223372036854776");
+        check(
+            "SET k v PXAT 9223372036854775807; PEXPIRETIME k; EXPIRETIME k",
+            "OK; 9223372036854775807; 9223372036854776",
+        );
     }
 
     #[test]
@@ -255,15 +261,31 @@ mod tests {
 
     #[test]
     fn keepttl_keeps_the_time_to_live() {
-        check("SET k v EX 100; SET k w KEEPTTL; TTL k; GET k; SET k x KEEPTTL KEEPTTL GET; TTL k", "OK; OK; 100; w; w; 100");
+        check(
+            "SET k v EX 100; SET k w KEEPTTL; TTL k; GET k; SET k x KEEPTTL KEEPTTL GET; TTL k",
+            "OK; OK; 100; w; w; 100",
+        );
         check("SET k v KEEPTTL; TTL k", "OK; -1");
     }
 
     #[test]
     fn contradicting_or_unknown_options_are_syntax_errors_whatever_the_numbers_are() {
         for options in [
-            "NX XX", "EX 10 PX 10", "KEEPTTL EX 1", "EX 1 KEEPTTL", "PERSIST", "EX abc foo", "EX abc PX 5",
-            "foo", "GET nx EX 10 xx", "EX", "EX 10 NX EX", "IFEQ", "IFEQ a NX", "IFEQ a IFNE b", "NX IFDEQ x",
+            "NX XX",
+            "EX 10 PX 10",
+            "KEEPTTL EX 1",
+            "EX 1 KEEPTTL",
+            "PERSIST",
+            "EX abc foo",
+            "EX abc PX 5",
+            "foo",
+            "GET nx EX 10 xx",
+            "EX",
+            "EX 10 NX EX",
+            "IFEQ",
+            "IFEQ a NX",
+            "IFEQ a IFNE b",
+            "NX IFDEQ x",
         ] {
             check(&format!("SET k v {options}; EXISTS k"), "ERR syntax error; 0");
         }
@@ -272,20 +294,37 @@ mod tests {
     #[test]
     fn times_that_cannot_be_are_refused() {
         for options in [
-            "EX 0", "EX -1", "PX 9223372036854775807", "EX 9223372036854775", "EX 9223372036854776",
-            "EXAT 9223372036854775807", "PXAT 0", "PX 9223372036854775806",
+            "EX 0",
+            "EX -1",
+            "PX 9223372036854775807",
+            "EX 9223372036854775",
+            "EX 9223372036854776",
+            "EXAT 9223372036854775807",
+            "PXAT 0",
+            "PX 9223372036854775806",
         ] {
-            check(&format!("SET k v {options}; EXISTS k"), "ERR invalid expire time in 'set' command; 0");
+            check(
+                &format!("SET k v {options}; EXISTS k"),
+                "ERR invalid expire time in 'set' command; 0",
+            );
         }
-        check("SET k v EX 010; SET k v EX +1; SET k v GET EX a; EXISTS k",
-              "ERR value is not an integer or out of range; ERR value is not an integer or out of range; ERR value is not an integer or out of range; 0");
+        check(
+            "SET k v EX 010; SET k v EX +1; SET k v GET EX a; EXISTS k",
+            "ERR value is not an integer or out of range; ERR value is not an integer or out of range; ERR value is not an integer or out of range; 0",
+        );
     }
 
     #[test]
     fn ifeq_sets_only_over_that_value_and_ifne_over_any_other() {
-        check("SET k v IFEQ a; EXISTS k; SET k a; SET k b IFEQ x; SET k b IFEQ a; GET k", "nil; 0; OK; nil; OK; b");
+        check(
+            "SET k v IFEQ a; EXISTS k; SET k a; SET k b IFEQ x; SET k b IFEQ a; GET k",
+            "nil; 0; OK; nil; OK; b",
+        );
         check("SET k v IFNE a; SET k w IFNE v; GET k; SET k w ifne x; GET k", "OK; nil; v; OK; w");
-        check("SET k 10; SET k 11 IFEQ 10 EX 5 GET; GET k; TTL k; SET k 12 IFEQ 10 GET", "OK; 10; 11; 5; 11");
+        check(
+            "SET k 10; SET k 11 IFEQ 10 EX 5 GET; GET k; TTL k; SET k 12 IFEQ 10 GET",
+            "OK; 10; 11; 5; 11",
+        );
     }
 
     #[test]
@@ -294,8 +333,14 @@ mod tests {
             "SET k \"Hello world\"; SET k a IFDEQ 0000000000000000; SET k a IFDEQ B6ACB9D84A38ff74; GET k",
             "OK; nil; OK; a",
         );
-        check("SET k v IFDEQ b6acb9d84a38ff74; SET k \"Hello world\" IFDNE b6acb9d84a38ff74; SET k x IFDNE b6acb9d84a38ff74", "nil; OK; nil");
-        check("SET k v IFDEQ abc; SET k v IFDNE 000000000000000g", "ERR must be exactly 16 hexadecimal characters; ERR must be exactly 16 hexadecimal characters");
+        check(
+            "SET k v IFDEQ b6acb9d84a38ff74; SET k \"Hello world\" IFDNE b6acb9d84a38ff74; SET k x IFDNE b6acb9d84a38ff74",
+            "nil; OK; nil",
+        );
+        check(
+            "SET k v IFDEQ abc; SET k v IFDNE 000000000000000g",
+            "ERR must be exactly 16 hexadecimal characters; ERR must be exactly 16 hexadecimal characters",
+        );
     }
 
     #[test]
@@ -305,8 +350,13 @@ mod tests {
 
     #[test]
     fn setex_and_psetex_set_value_and_time() {
-        check("SETEX k 10 v; TTL k; GET k; PSETEX k 10 5; PTTL k; @+11; GET k", "OK; 10; v; OK; 10; nil");
-        check("SETEX k 0 v; PSETEX k -1 v; SETEX k a v; EXISTS k",
-              "ERR invalid expire time in 'setex' command; ERR invalid expire time in 'psetex' command; ERR value is not an integer or out of range; 0");
+        check(
+            "SETEX k 10 v; TTL k; GET k; PSETEX k 10 5; PTTL k; @+11; GET k",
+            "OK; 10; v; OK; 10; nil",
+        );
+        check(
+            "SETEX k 0 v; PSETEX k -1 v; SETEX k a v; EXISTS k",
+            "ERR invalid expire time in 'setex' command; ERR invalid expire time in 'psetex' command; ERR value is not an integer or out of range; 0",
+        );
     }
 }

@@ -55,7 +55,8 @@ fn documented_arguments_fit_the_arity() {
             })
             .sum();
         let least = least + words.len();
-        let open = spec.args.iter().any(|arg| arg.optional || arg.multiple) || !subcommands.is_empty();
+        let open =
+            spec.args.iter().any(|arg| arg.optional || arg.multiple) || !subcommands.is_empty();
         if subcommands.is_empty() {
             assert!(spec.arity.fits(least), "{words:?} takes {least} words at the least");
             assert!(!spec.arity.fits(least - 1), "{words:?} needs {least} words");
@@ -69,7 +70,9 @@ fn keys_are_within_the_shortest_request() {
     for (words, Command { spec, .. }) in all() {
         let least = spec.arity.0.unsigned_abs() as usize;
         for keys in spec.keys {
-            let Begin::Index(first) = keys.begin else { panic!("{words:?}: keys begin at an index") };
+            let Begin::Index(first) = keys.begin else {
+                panic!("{words:?}: keys begin at an index")
+            };
             assert!((first as usize) < least, "{words:?}: key {first} of {least} words");
             assert!(matches!(keys.flags[0], "RO" | "RW" | "OW" | "RM"), "{words:?}");
             assert_eq!(keys.flags[0] == "RO", spec.flags.has(Flags::READONLY), "{words:?}");
@@ -114,21 +117,74 @@ fn fast_commands_are_those_that_redis_calls_fast() {
                 GETEX GETSET INCR INCRBY INCRBYFLOAT INCREX MGET PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PTTL SETNX \
                 STRLEN SWAPDB TOUCH TTL TYPE UNLINK";
     let expected: BTreeSet<&str> = fast.split_ascii_whitespace().collect();
-    let found: BTreeSet<&str> =
-        all().filter(|(_, command)| command.spec.flags.has(Flags::FAST)).map(|(words, _)| words[0]).collect();
+    let found: BTreeSet<&str> = all()
+        .filter(|(_, command)| command.spec.flags.has(Flags::FAST))
+        .map(|(words, _)| words[0])
+        .collect();
     assert_eq!(found, expected);
 }
 
 /// Every command in at least one call that takes effect.
 const EXAMPLES: &[&str] = &[
-    "APPEND k a", "DECR n", "DECRBY n 2", "SET d v", "DELEX d", "SET d v", "DELIFEQ d v", "DIGEST k", "GET k",
-    "SET d v", "GETDEL d", "GETEX k EX 100", "GETRANGE k 0 1", "GETSET k b", "INCR n", "INCRBY n 2",
-    "INCRBYFLOAT n 0.5", "SET n 1", "INCREX n", "LCS k n", "MGET k n", "MSET k 1 n 2", "MSETEX 1 k 1", "MSETNX x 1 y 2",
-    "PSETEX k 100000 v", "SET k v", "SETEX k 100 v", "SETNX z v", "SETRANGE k 1 x", "STRLEN k", "SUBSTR k 0 1",
-    "DBSIZE", "DEL z", "EXISTS k", "KEYS *", "OBJECT ENCODING k", "OBJECT IDLETIME k", "OBJECT REFCOUNT k",
-    "OBJECT HELP", "OBJECT FREQ none", "RANDOMKEY", "SCAN 0", "TOUCH k", "TYPE k", "UNLINK x", "EXPIRE k 100",
-    "EXPIREAT k 1700000100", "EXPIRETIME k", "PERSIST k", "PEXPIRE k 9000", "PEXPIREAT k 1700000100000",
-    "PEXPIRETIME k", "PTTL k", "TTL k", "SWAPDB 0 1", "SWAPDB 0 1", "FLUSHDB", "SET k v", "FLUSHALL",
+    "APPEND k a",
+    "DECR n",
+    "DECRBY n 2",
+    "SET d v",
+    "DELEX d",
+    "SET d v",
+    "DELIFEQ d v",
+    "DIGEST k",
+    "GET k",
+    "SET d v",
+    "GETDEL d",
+    "GETEX k EX 100",
+    "GETRANGE k 0 1",
+    "GETSET k b",
+    "INCR n",
+    "INCRBY n 2",
+    "INCRBYFLOAT n 0.5",
+    "SET n 1",
+    "INCREX n",
+    "LCS k n",
+    "MGET k n",
+    "MSET k 1 n 2",
+    "MSETEX 1 k 1",
+    "MSETNX x 1 y 2",
+    "PSETEX k 100000 v",
+    "SET k v",
+    "SETEX k 100 v",
+    "SETNX z v",
+    "SETRANGE k 1 x",
+    "STRLEN k",
+    "SUBSTR k 0 1",
+    "DBSIZE",
+    "DEL z",
+    "EXISTS k",
+    "KEYS *",
+    "OBJECT ENCODING k",
+    "OBJECT IDLETIME k",
+    "OBJECT REFCOUNT k",
+    "OBJECT HELP",
+    "OBJECT FREQ none",
+    "RANDOMKEY",
+    "SCAN 0",
+    "TOUCH k",
+    "TYPE k",
+    "UNLINK x",
+    "EXPIRE k 100",
+    "EXPIREAT k 1700000100",
+    "EXPIRETIME k",
+    "PERSIST k",
+    "PEXPIRE k 9000",
+    "PEXPIREAT k 1700000100000",
+    "PEXPIRETIME k",
+    "PTTL k",
+    "TTL k",
+    "SWAPDB 0 1",
+    "SWAPDB 0 1",
+    "FLUSHDB",
+    "SET k v",
+    "FLUSHALL",
 ];
 
 #[test]
@@ -155,13 +211,77 @@ fn writing_commands_change_and_others_never_do() {
 
 /// Words that mean something to some command, and some that mean nothing to any.
 const WORDS: &[&[u8]] = &[
-    b"a", b"b", b"c", b"", b"0", b"1", b"-1", b"2", b"10", b"100", b"1.5", b"-0", b"+1", b"9223372036854775807",
-    b"-9223372036854775808", b"9223372036854775808", b"536870912", b"1700000000000", b"1700000001", b"inf", b"nan",
-    b"1e4932", b"-1e4932", b"0x1p3", b"NX", b"xx", b"GT", b"LT", b"EX", b"px", b"EXAT", b"PXAT", b"KEEPTTL", b"PERSIST",
-    b"GET", b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE", b"b6acb9d84a38ff74", b"LEN", b"IDX", b"MINMATCHLEN", b"WITHMATCHLEN",
-    b"COUNT", b"MATCH", b"TYPE", b"string", b"*", b"[a-", b"\\", b"ASYNC", b"SYNC", b"BYINT", b"BYFLOAT", b"LBOUND",
-    b"UBOUND", b"SATURATE", b"ENX", b"ENCODING", b"FREQ", b"IDLETIME", b"REFCOUNT", b"HELP", b"\0", b"\xff\xfe\r\n",
-    b"ohmytext", b"mynewtext", b"549755813888", b"4503599627370495", b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    b"a",
+    b"b",
+    b"c",
+    b"",
+    b"0",
+    b"1",
+    b"-1",
+    b"2",
+    b"10",
+    b"100",
+    b"1.5",
+    b"-0",
+    b"+1",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"9223372036854775808",
+    b"536870912",
+    b"1700000000000",
+    b"1700000001",
+    b"inf",
+    b"nan",
+    b"1e4932",
+    b"-1e4932",
+    b"0x1p3",
+    b"NX",
+    b"xx",
+    b"GT",
+    b"LT",
+    b"EX",
+    b"px",
+    b"EXAT",
+    b"PXAT",
+    b"KEEPTTL",
+    b"PERSIST",
+    b"GET",
+    b"IFEQ",
+    b"IFNE",
+    b"IFDEQ",
+    b"IFDNE",
+    b"b6acb9d84a38ff74",
+    b"LEN",
+    b"IDX",
+    b"MINMATCHLEN",
+    b"WITHMATCHLEN",
+    b"COUNT",
+    b"MATCH",
+    b"TYPE",
+    b"string",
+    b"*",
+    b"[a-",
+    b"\\",
+    b"ASYNC",
+    b"SYNC",
+    b"BYINT",
+    b"BYFLOAT",
+    b"LBOUND",
+    b"UBOUND",
+    b"SATURATE",
+    b"ENX",
+    b"ENCODING",
+    b"FREQ",
+    b"IDLETIME",
+    b"REFCOUNT",
+    b"HELP",
+    b"\0",
+    b"\xff\xfe\r\n",
+    b"ohmytext",
+    b"mynewtext",
+    b"549755813888",
+    b"4503599627370495",
+    b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ];
 
 /// Calls that a run of the test makes; more are one environment variable away:

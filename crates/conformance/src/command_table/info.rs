@@ -5,7 +5,18 @@ use crate::random::rules::unordered;
 use crate::wire::Value;
 
 /// Elements of a row, in order. Flags, categories, tips and key specifications are sets.
-const FIELDS: &[&str] = &["name", "arity", "flags", "first key", "last key", "step", "categories", "tips", "key specs", "sub-commands"];
+const FIELDS: &[&str] = &[
+    "name",
+    "arity",
+    "flags",
+    "first key",
+    "last key",
+    "step",
+    "categories",
+    "tips",
+    "key specs",
+    "sub-commands",
+];
 
 /// Compares one command's reply of COMMAND INFO.
 pub fn compare(name: &str, oracle: &Value, subject: &Value, into: &mut Vec<Mismatch>) {
@@ -39,9 +50,12 @@ fn compare_sets(name: &str, field: &str, expected: &Value, got: &Value, into: &m
         return;
     }
     match (expected.items(), got.items()) {
-        (Some(want), Some(have)) if std::mem::discriminant(expected) == std::mem::discriminant(got) => {
+        (Some(want), Some(have))
+            if std::mem::discriminant(expected) == std::mem::discriminant(got) =>
+        {
             let list = |from: &[Value], not: &[Value]| {
-                Value::Array(from.iter().filter(|item| !not.contains(item)).cloned().collect()).show()
+                Value::Array(from.iter().filter(|item| !not.contains(item)).cloned().collect())
+                    .show()
             };
             let (missing, surplus) = (list(want, have), list(have, want));
             into.push(Mismatch {
@@ -61,8 +75,15 @@ fn compare_subcommands(name: &str, expected: &Value, got: &Value, into: &mut Vec
         return note(name, "sub-commands", expected, got, into);
     };
     for row in expected {
-        let sub = row.items().and_then(|fields| fields.first()).and_then(Value::string).unwrap_or_default();
-        let same = |other: &&Value| other.items().and_then(|fields| fields.first()).and_then(Value::string).as_deref() == Some(sub.as_str());
+        let sub = row
+            .items()
+            .and_then(|fields| fields.first())
+            .and_then(Value::string)
+            .unwrap_or_default();
+        let same = |other: &&Value| {
+            other.items().and_then(|fields| fields.first()).and_then(Value::string).as_deref()
+                == Some(sub.as_str())
+        };
         if let Some(other) = got.iter().find(same) {
             compare_row(&sub, row, other, into);
         }
@@ -79,7 +100,8 @@ pub fn deep_order(value: &Value) -> Value {
             Value::Set(items)
         }
         Value::Map(pairs) => {
-            let mut pairs: Vec<(Value, Value)> = pairs.iter().map(|(k, v)| (k.clone(), deep_order(v))).collect();
+            let mut pairs: Vec<(Value, Value)> =
+                pairs.iter().map(|(k, v)| (k.clone(), deep_order(v))).collect();
             pairs.sort();
             Value::Map(pairs)
         }
@@ -94,7 +116,9 @@ mod tests {
     fn row(flags: &str, arity: i64) -> Value {
         let count = flags.split(' ').count();
         let flags: String = flags.split(' ').map(|flag| format!("+{flag}\r\n")).collect();
-        let text = format!("*1\r\n*10\r\n$3\r\nget\r\n:{arity}\r\n~{count}\r\n{flags}:1\r\n:1\r\n:1\r\n~0\r\n~0\r\n~0\r\n~0\r\n");
+        let text = format!(
+            "*1\r\n*10\r\n$3\r\nget\r\n:{arity}\r\n~{count}\r\n{flags}:1\r\n:1\r\n:1\r\n~0\r\n~0\r\n~0\r\n~0\r\n"
+        );
         Value::parse(text.as_bytes())
     }
 

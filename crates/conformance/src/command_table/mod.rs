@@ -40,9 +40,16 @@ pub fn run(args: &TableArgs) -> Result<bool> {
     ask(&mut links, &["HELLO", "3"]);
     let names = ask(&mut links, &["COMMAND", "LIST"]);
     let lists = Sides { oracle: names_of(&names.oracle)?, subject: names_of(&names.subject)? };
-    let common: Vec<&str> = lists.oracle.iter().filter(|name| lists.subject.contains(*name)).map(String::as_str).collect();
-    let missing: Vec<&String> = lists.oracle.iter().filter(|name| !lists.subject.contains(*name)).collect();
-    let newer: Vec<&String> = lists.subject.iter().filter(|name| !lists.oracle.contains(*name)).collect();
+    let common: Vec<&str> = lists
+        .oracle
+        .iter()
+        .filter(|name| lists.subject.contains(*name))
+        .map(String::as_str)
+        .collect();
+    let missing: Vec<&String> =
+        lists.oracle.iter().filter(|name| !lists.subject.contains(*name)).collect();
+    let newer: Vec<&String> =
+        lists.subject.iter().filter(|name| !lists.oracle.contains(*name)).collect();
 
     let mut mismatches = Vec::new();
     for name in &common {
@@ -54,7 +61,10 @@ pub fn run(args: &TableArgs) -> Result<bool> {
     let samples = keys::compare(&mut links, &common, &mut mismatches);
 
     for mismatch in &mismatches {
-        println!("{} {}\n  expected {}\n  got      {}", mismatch.command, mismatch.field, mismatch.expected, mismatch.got);
+        println!(
+            "{} {}\n  expected {}\n  got      {}",
+            mismatch.command, mismatch.field, mismatch.expected, mismatch.got
+        );
     }
     println!(
         "{} commands in both compared with {samples} samples of GETKEYS: {} fields differ; {} only in the oracle, {} only in the server under test",
@@ -64,8 +74,14 @@ pub fn run(args: &TableArgs) -> Result<bool> {
         newer.len()
     );
     if args.missing {
-        println!("only in the oracle: {}", missing.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" "));
-        println!("only in the server under test: {}", newer.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" "));
+        println!(
+            "only in the oracle: {}",
+            missing.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ")
+        );
+        println!(
+            "only in the server under test: {}",
+            newer.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ")
+        );
     }
     if common.is_empty() {
         bail!("no command is known to both");
@@ -74,7 +90,10 @@ pub fn run(args: &TableArgs) -> Result<bool> {
 }
 
 fn connect(servers: &Sides<Server>) -> Result<Sides<Link>> {
-    Ok(Sides { oracle: Link::connect(servers.oracle.addr())?, subject: Link::connect(servers.subject.addr())? })
+    Ok(Sides {
+        oracle: Link::connect(servers.oracle.addr())?,
+        subject: Link::connect(servers.subject.addr())?,
+    })
 }
 
 /// One request to both sides.
@@ -97,7 +116,9 @@ pub fn ask(links: &mut Sides<Link>, words: &[&str]) -> Sides<Value> {
 
 fn names_of(list: &Value) -> Result<BTreeSet<String>> {
     match list.items() {
-        Some(items) => Ok(items.iter().filter_map(Value::string).map(|name| name.to_lowercase()).collect()),
+        Some(items) => {
+            Ok(items.iter().filter_map(Value::string).map(|name| name.to_lowercase()).collect())
+        }
         None => bail!("COMMAND LIST answered {}", list.show()),
     }
 }
@@ -105,6 +126,11 @@ fn names_of(list: &Value) -> Result<BTreeSet<String>> {
 /// Notes a field whose two values differ.
 fn note(command: &str, field: &str, oracle: &Value, subject: &Value, into: &mut Vec<Mismatch>) {
     if oracle != subject {
-        into.push(Mismatch { command: command.to_owned(), field: field.to_owned(), expected: oracle.show(), got: subject.show() });
+        into.push(Mismatch {
+            command: command.to_owned(),
+            field: field.to_owned(),
+            expected: oracle.show(),
+            got: subject.show(),
+        });
     }
 }

@@ -47,11 +47,36 @@ pub const TOUCHED: &[(&str, &str)] = &[
 ];
 
 /// Parameters that exist but cannot be set, or do not exist.
-const UNSETTABLE: &[&str] = &["databases", "port-nosuch", "nosuch", "", "unixsocket", "daemonize", "cluster-enabled", "get"];
+const UNSETTABLE: &[&str] = &[
+    "databases",
+    "port-nosuch",
+    "nosuch",
+    "",
+    "unixsocket",
+    "daemonize",
+    "cluster-enabled",
+    "get",
+];
 
 const PATTERNS: &[&str] = &[
-    "maxmemory*", "*-max-*", "*", "nosuch", "", "SAVE", "appendonly", "maxmemory-policy", "m?xmemory", "[hl]fu-*", "*time*",
-    "lfu-*", "databases", "list-max-ziplist-size", "slave-*", "replica-*", "client-output-buffer-limit", "proto-max-bulk-len",
+    "maxmemory*",
+    "*-max-*",
+    "*",
+    "nosuch",
+    "",
+    "SAVE",
+    "appendonly",
+    "maxmemory-policy",
+    "m?xmemory",
+    "[hl]fu-*",
+    "*time*",
+    "lfu-*",
+    "databases",
+    "list-max-ziplist-size",
+    "slave-*",
+    "replica-*",
+    "client-output-buffer-limit",
+    "proto-max-bulk-len",
 ];
 
 pub const FAMILY: Family = Family {
@@ -88,7 +113,24 @@ pub fn pattern(draw: &mut Draw) -> Vec<u8> {
 pub fn setting(draw: &mut Draw) -> Vec<u8> {
     match draw.below(4) {
         0 => draw.pick(INTEGER_EDGES).as_bytes().to_vec(),
-        1 => draw.pick(&["yes", "no", "YES", "maybe", "1k", "1kb", "1mb", "10%", "", "noeviction", "allkeys-lru", "KEA", "notice"]).as_bytes().to_vec(),
+        1 => draw
+            .pick(&[
+                "yes",
+                "no",
+                "YES",
+                "maybe",
+                "1k",
+                "1kb",
+                "1mb",
+                "10%",
+                "",
+                "noeviction",
+                "allkeys-lru",
+                "KEA",
+                "notice",
+            ])
+            .as_bytes()
+            .to_vec(),
         2 => draw.below(100).to_string().into_bytes(),
         _ => TOUCHED[draw.below(TOUCHED.len())].1.as_bytes().to_vec(),
     }
@@ -109,8 +151,12 @@ fn good_set(draw: &mut Draw, conn: usize) -> Vec<Action> {
 
 /// A limit that any server exceeds: what grows answers OOM, the rest works.
 fn out_of_memory(draw: &mut Draw, conn: usize) -> Vec<Action> {
-    let command = |words: &[&[u8]]| Action::Command { conn, args: words.iter().map(|w| w.to_vec()).collect() };
-    let mut actions = vec![command(&[b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction", b"maxmemory", b"1"])];
+    let command = |words: &[&[u8]]| Action::Command {
+        conn,
+        args: words.iter().map(|w| w.to_vec()).collect(),
+    };
+    let mut actions =
+        vec![command(&[b"CONFIG", b"SET", b"maxmemory-policy", b"noeviction", b"maxmemory", b"1"])];
     for _ in 0..3 + draw.below(8) {
         let key = draw.key();
         actions.push(match draw.below(16) {

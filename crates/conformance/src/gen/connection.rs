@@ -28,10 +28,16 @@ pub const FAMILY: Family = Family {
         line(1, "CLIENT NO-EVICT (on|off|<junk>)"),
         line(1, "CLIENT UNBLOCK (999999999|<int>) [TIMEOUT|ERROR|<junk>]"),
         line(1, "CLIENT REPLY ON"),
-        fixed(1, "CLIENT (PAUSE (0|1|-1|abc|1.5) [WRITE|ALL|<junk>]|UNPAUSE|UNPAUSE|UNPAUSE|PAUSE)"),
+        fixed(
+            1,
+            "CLIENT (PAUSE (0|1|-1|abc|1.5) [WRITE|ALL|<junk>]|UNPAUSE|UNPAUSE|UNPAUSE|PAUSE)",
+        ),
         line(1, "CLIENT UNPAUSE <junk>"),
         line(1, "CLIENT KILL (nosuch|1.2.3.4:5)"),
-        line(1, "CLIENT KILL {[ID 999999999] [TYPE (pubsub|master|replica|<junk>)] [ADDR 1.2.3.4:5] [LADDR 1.2.3.4:5] [SKIPME (yes|no|<junk>)]}"),
+        line(
+            1,
+            "CLIENT KILL {[ID 999999999] [TYPE (pubsub|master|replica|<junk>)] [ADDR 1.2.3.4:5] [LADDR 1.2.3.4:5] [SKIPME (yes|no|<junk>)]}",
+        ),
         line(1, "CLIENT KILL (ID <int>|USER nosuch|USER)"),
         fixed(1, "CLIENT KILL TYPE normal [SKIPME (yes|no)]"),
         line(1, "CLIENT HELP"),
@@ -42,7 +48,10 @@ pub const FAMILY: Family = Family {
 
 /// A password comes and goes; what may be said without it.
 fn password(draw: &mut Draw, conn: usize) -> Vec<Action> {
-    let command = |words: &[&str]| Action::Command { conn, args: words.iter().map(|w| w.as_bytes().to_vec()).collect() };
+    let command = |words: &[&str]| Action::Command {
+        conn,
+        args: words.iter().map(|w| w.as_bytes().to_vec()).collect(),
+    };
     let mut pieces = Vec::new();
     for _ in 0..1 + draw.below(6) {
         let line = match draw.below(14) {
@@ -51,7 +60,7 @@ fn password(draw: &mut Draw, conn: usize) -> Vec<Action> {
             2 => format!("AUTH {}", super::PASSWORD),
             3 => format!("AUTH default {}", super::PASSWORD),
             4 => "AUTH nobody x".to_owned(),
-            5 => "HELLO".to_owned(),
+            5 => "HELLO 9".to_owned(),
             6 => "HELLO 3 AUTH default wrong".to_owned(),
             7 => "GET k".to_owned(),
             8 => "nosuch a b".to_owned(),
@@ -65,7 +74,9 @@ fn password(draw: &mut Draw, conn: usize) -> Vec<Action> {
     }
     if draw.chance(10) {
         // Redis refuses these from clients that have not said the password.
-        pieces.push(draw.pick(&["*1\r\n$16385\r\n", "*11\r\n", "*10\r\n$3\r\nGET\r\n"]).as_bytes().to_vec());
+        pieces.push(
+            draw.pick(&["*1\r\n$16385\r\n", "*11\r\n", "*10\r\n$3\r\nGET\r\n"]).as_bytes().to_vec(),
+        );
     }
     let own = [b"AUTH".to_vec(), draw.arg(Kind::Value)];
     vec![

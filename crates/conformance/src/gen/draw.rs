@@ -73,43 +73,212 @@ impl Kind {
 
 /// Integers where implementations go wrong, as text because some are no integers.
 pub const INTEGER_EDGES: &[&str] = &[
-    "0", "1", "-1", "-0", "+1", "00", "01", " 1", "1 ", "", "2147483647", "2147483648", "-2147483648", "-2147483649",
-    "4294967295", "4294967296", "9223372036854775806", "9223372036854775807", "9223372036854775808",
-    "-9223372036854775807", "-9223372036854775808", "-9223372036854775809", "18446744073709551615",
-    "18446744073709551616", "1e3", "1.0", "0x10", "nan", "inf", "abc", "99999999999999999999", "1\0", "-",
+    "0",
+    "1",
+    "-1",
+    "-0",
+    "+1",
+    "00",
+    "01",
+    " 1",
+    "1 ",
+    "",
+    "2147483647",
+    "2147483648",
+    "-2147483648",
+    "-2147483649",
+    "4294967295",
+    "4294967296",
+    "9223372036854775806",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775807",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1e3",
+    "1.0",
+    "0x10",
+    "nan",
+    "inf",
+    "abc",
+    "99999999999999999999",
+    "1\0",
+    "-",
 ];
 
 /// Floats where implementations go wrong.
 pub const FLOAT_EDGES: &[&str] = &[
-    "0", "-0", "0.0", "-0.0", "1", "1.5", "-1.5", ".5", "5.", "1e5", "1E5", "1e-5", "1e17", "1e18", "1e19", "1e-17",
-    "1e-18", "5.0e3", "3.0000000000000000001", "0.1", "0.2", "0.3", "1.1", "123456789.987654321", "1e300", "1e308",
-    "1.7e308", "-1.7e308", "1e400", "1e4932", "1e5000", "nan", "-nan", "inf", "-inf", "+inf", "Infinity", "0x1p3",
-    "0x10", " 1", "1 ", "", "abc", "1.2.3", "1e", "--1", "+1.5", "4503599627370497.5", "9007199254740993", "1_0",
-    "0.30000000000000004", "3.14159265358979323846", "99999999999999999", "1000000000000000000000",
+    "0",
+    "-0",
+    "0.0",
+    "-0.0",
+    "1",
+    "1.5",
+    "-1.5",
+    ".5",
+    "5.",
+    "1e5",
+    "1E5",
+    "1e-5",
+    "1e17",
+    "1e18",
+    "1e19",
+    "1e-17",
+    "1e-18",
+    "5.0e3",
+    "3.0000000000000000001",
+    "0.1",
+    "0.2",
+    "0.3",
+    "1.1",
+    "123456789.987654321",
+    "1e300",
+    "1e308",
+    "1.7e308",
+    "-1.7e308",
+    "1e400",
+    "1e4932",
+    "1e5000",
+    "nan",
+    "-nan",
+    "inf",
+    "-inf",
+    "+inf",
+    "Infinity",
+    "0x1p3",
+    "0x10",
+    " 1",
+    "1 ",
+    "",
+    "abc",
+    "1.2.3",
+    "1e",
+    "--1",
+    "+1.5",
+    "4503599627370497.5",
+    "9007199254740993",
+    "1_0",
+    "0.30000000000000004",
+    "3.14159265358979323846",
+    "99999999999999999",
+    "1000000000000000000000",
 ];
 
 /// Words that are no option of anything, and options that belong elsewhere.
 const JUNK: &[&str] = &[
-    "", "foo", "NX", "XX", "GT", "LT", "EX", "PX", "EXAT", "PXAT", "KEEPTTL", "GET", "PERSIST", "MATCH", "COUNT", "TYPE",
-    "LEN", "IDX", "0", "-1", "1", "*", "string", "ASYNC", "SYNC", "\0", "\r\n", "NXX", "AB",
+    "", "foo", "NX", "XX", "GT", "LT", "EX", "PX", "EXAT", "PXAT", "KEEPTTL", "GET", "PERSIST",
+    "MATCH", "COUNT", "TYPE", "LEN", "IDX", "0", "-1", "1", "*", "string", "ASYNC", "SYNC", "\0",
+    "\r\n", "NXX", "AB",
 ];
 
 const PATTERNS: &[&str] = &[
-    "*", "", "k:*", "k:?", "k:[0-4]", "k:[^0-4]", "k:[4-0]", "*:1", "k\\:1", "[", "[]", "[^", "k:[", "k:[a", "\\",
-    "k:\\", "**", "***k***1***", "?:?", "[k]:[1]", "k:[\\1]", "k:[1-]", "K:*", "*{*", "big*", "a", "?", "*\0*", "k:[0-", "g*", "*set",
+    "*",
+    "",
+    "k:*",
+    "k:?",
+    "k:[0-4]",
+    "k:[^0-4]",
+    "k:[4-0]",
+    "*:1",
+    "k\\:1",
+    "[",
+    "[]",
+    "[^",
+    "k:[",
+    "k:[a",
+    "\\",
+    "k:\\",
+    "**",
+    "***k***1***",
+    "?:?",
+    "[k]:[1]",
+    "k:[\\1]",
+    "k:[1-]",
+    "K:*",
+    "*{*",
+    "big*",
+    "a",
+    "?",
+    "*\0*",
+    "k:[0-",
+    "g*",
+    "*set",
 ];
 
 const COMMANDS: &[&str] = &[
-    "get", "SET", "mset", "MGET", "del", "lcs", "append", "object", "OBJECT|ENCODING", "object|help", "client",
-    "client|list", "config|get", "CONFIG", "ping", "echo", "select", "expire", "ttl", "scan", "keys", "command",
-    "command|docs", "nosuch", "", "get|foo", "config|nosuch", "quit", "hello", "reset", "swapdb", "msetnx", "substr",
-    "getex", "incrbyfloat", "slowlog", "latency|histogram", "memory|usage", "flushall", "dbsize", "type",
+    "get",
+    "SET",
+    "mset",
+    "MGET",
+    "del",
+    "lcs",
+    "append",
+    "object",
+    "OBJECT|ENCODING",
+    "object|help",
+    "client",
+    "client|list",
+    "config|get",
+    "CONFIG",
+    "ping",
+    "echo",
+    "select",
+    "expire",
+    "ttl",
+    "scan",
+    "keys",
+    "command",
+    "command|docs",
+    "nosuch",
+    "",
+    "get|foo",
+    "config|nosuch",
+    "quit",
+    "hello",
+    "reset",
+    "swapdb",
+    "msetnx",
+    "substr",
+    "getex",
+    "incrbyfloat",
+    "slowlog",
+    "latency|histogram",
+    "memory|usage",
+    "flushall",
+    "dbsize",
+    "type",
 ];
 
 const SHORT_VALUES: &[&str] = &[
-    "", "a", "v", "hello", "hello world", "0", "1", "-1", "10", "9999", "10000", "10001", "3.5", "-0", "007", " 5",
-    "9223372036854775807", "-9223372036854775808", "9223372036854775808", "12345678901234567890", "1e2", "nan", "OK",
-    "QUEUED", "\r\n", "$-1\r\n", "true",
+    "",
+    "a",
+    "v",
+    "hello",
+    "hello world",
+    "0",
+    "1",
+    "-1",
+    "10",
+    "9999",
+    "10000",
+    "10001",
+    "3.5",
+    "-0",
+    "007",
+    " 5",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "12345678901234567890",
+    "1e2",
+    "nan",
+    "OK",
+    "QUEUED",
+    "\r\n",
+    "$-1\r\n",
+    "true",
 ];
 
 /// A far but exact moment: seconds that no clock of these machines reaches.
@@ -154,7 +323,9 @@ impl Draw {
             8 => word.to_ascii_uppercase(),
             9 | 10 => word.to_ascii_lowercase(),
             _ => {
-                let flip = |b: &u8| if self.rng.bool() { b.to_ascii_lowercase() } else { b.to_ascii_uppercase() };
+                let flip = |b: &u8| {
+                    if self.rng.bool() { b.to_ascii_lowercase() } else { b.to_ascii_uppercase() }
+                };
                 word.iter().map(flip).collect()
             }
         }
@@ -189,8 +360,25 @@ impl Draw {
             Kind::ParameterPattern => super::config::pattern(self),
             Kind::ParameterValue => super::config::setting(self),
             Kind::Name => self.name(),
-            Kind::Cursor => self.pick(&["0", "0", "0", "1", "17", "abc", "-1", "", " 0", "18446744073709551615", "18446744073709551616"]).as_bytes().to_vec(),
-            Kind::Slot => self.pick(&["0", "1", "16383", "16384", "-1", "abc", "866"]).as_bytes().to_vec(),
+            Kind::Cursor => self
+                .pick(&[
+                    "0",
+                    "0",
+                    "0",
+                    "1",
+                    "17",
+                    "abc",
+                    "-1",
+                    "",
+                    " 0",
+                    "18446744073709551615",
+                    "18446744073709551616",
+                ])
+                .as_bytes()
+                .to_vec(),
+            Kind::Slot => {
+                self.pick(&["0", "1", "16383", "16384", "-1", "abc", "866"]).as_bytes().to_vec()
+            }
         }
     }
 
@@ -216,7 +404,9 @@ impl Draw {
             12 | 13 => self.float(),
             14 => {
                 // Around the places where representations change: 20 and 21 digits, 44 and 45 bytes, 64, 255 and 256.
-                let length = [7, 8, 19, 20, 21, 31, 32, 43, 44, 45, 46, 63, 64, 65, 127, 128, 254, 255, 256][self.below(19)];
+                let length =
+                    [7, 8, 19, 20, 21, 31, 32, 43, 44, 45, 46, 63, 64, 65, 127, 128, 254, 255, 256]
+                        [self.below(19)];
                 self.letters(b"xyz", length)
             }
             15 => {
@@ -231,7 +421,8 @@ impl Draw {
     }
 
     fn big_value(&mut self) -> Vec<u8> {
-        let length = [1 << 10, 4095, 4096, 16 << 10, 65_535, 65_536, 65_537, 100_000][self.below(8)];
+        let length =
+            [1 << 10, 4095, 4096, 16 << 10, 65_535, 65_536, 65_537, 100_000][self.below(8)];
         let seed = self.rng.u8(..);
         (0..length).map(|i: usize| seed.wrapping_add((i % 251) as u8)).collect()
     }
@@ -252,14 +443,18 @@ impl Draw {
         match self.below(4) {
             0 | 1 => self.pick(FLOAT_EDGES).as_bytes().to_vec(),
             2 => format!("{}.{}", self.rng.i32(-1000..1000), self.rng.u32(..100_000)).into_bytes(),
-            _ => format!("{:e}", (self.rng.f64() - 0.5) * 10f64.powi(self.rng.i32(-20..20))).into_bytes(),
+            _ => format!("{:e}", (self.rng.f64() - 0.5) * 10f64.powi(self.rng.i32(-20..20)))
+                .into_bytes(),
         }
     }
 
     fn offset(&mut self) -> Vec<u8> {
         match self.below(6) {
             0 => self.pick(INTEGER_EDGES).as_bytes().to_vec(),
-            1 => self.pick(&["536870911", "536870912", "536870913", "4294967297", "1099511627776"]).as_bytes().to_vec(),
+            1 => self
+                .pick(&["536870911", "536870912", "536870913", "4294967297", "1099511627776"])
+                .as_bytes()
+                .to_vec(),
             _ => self.rng.u32(..300).to_string().into_bytes(),
         }
     }
@@ -275,7 +470,17 @@ impl Draw {
     fn ttl(&mut self, least: u64, most: u64) -> Vec<u8> {
         match self.below(10) {
             0 => self.pick(INTEGER_EDGES).as_bytes().to_vec(),
-            1 => self.pick(&["9223372036854775", "9223372036854776", "-9223372036854775", "-9223372036854776", "0", "-1"]).as_bytes().to_vec(),
+            1 => self
+                .pick(&[
+                    "9223372036854775",
+                    "9223372036854776",
+                    "-9223372036854775",
+                    "-9223372036854776",
+                    "0",
+                    "-1",
+                ])
+                .as_bytes()
+                .to_vec(),
             _ => self.rng.u64(least..most).to_string().into_bytes(),
         }
     }
@@ -284,7 +489,9 @@ impl Draw {
     fn moment(&mut self, unit: u64) -> Vec<u8> {
         match self.below(10) {
             0 => self.pick(INTEGER_EDGES).as_bytes().to_vec(),
-            1 => self.pick(&["9223372036854775", "9223372036854776", "-1", "0"]).as_bytes().to_vec(),
+            1 => {
+                self.pick(&["9223372036854775", "9223372036854776", "-1", "0"]).as_bytes().to_vec()
+            }
             2 => (self.rng.u64(1..1_000_000_000) * unit).to_string().into_bytes(),
             _ => (FAR_SECONDS * unit + self.rng.u64(..4)).to_string().into_bytes(),
         }
@@ -299,12 +506,30 @@ impl Draw {
 
     fn database(&mut self) -> Vec<u8> {
         match self.below(6) {
-            0 => self.pick(&["15", "16", "-1", "abc", "", "9223372036854775808", " 1", "1.0"]).as_bytes().to_vec(),
+            0 => self
+                .pick(&["15", "16", "-1", "abc", "", "9223372036854775808", " 1", "1.0"])
+                .as_bytes()
+                .to_vec(),
             _ => self.below(3).to_string().into_bytes(),
         }
     }
 
     fn name(&mut self) -> Vec<u8> {
-        self.pick(&["", "alice", "bob", "with space", "new\nline", "ünï", "a", "name!", "0", "\0", "~tilde", "x=y"]).as_bytes().to_vec()
+        self.pick(&[
+            "",
+            "alice",
+            "bob",
+            "with space",
+            "new\nline",
+            "ünï",
+            "a",
+            "name!",
+            "0",
+            "\0",
+            "~tilde",
+            "x=y",
+        ])
+        .as_bytes()
+        .to_vec()
     }
 }

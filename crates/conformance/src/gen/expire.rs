@@ -29,7 +29,10 @@ const WAIT: Duration = Duration::from_millis(15);
 fn used_after_it_expired(draw: &mut Draw, conn: usize) -> Vec<Action> {
     let key = draw.key();
     let text = |words: &[&str]| -> Vec<Vec<u8>> {
-        words.iter().map(|word| if *word == "K" { key.clone() } else { word.as_bytes().to_vec() }).collect()
+        words
+            .iter()
+            .map(|word| if *word == "K" { key.clone() } else { word.as_bytes().to_vec() })
+            .collect()
     };
     let before = match draw.below(5) {
         0 => vec![text(&["SET", "K", "10", "PX", "5"])],

@@ -124,7 +124,10 @@ impl Parser<'_> {
             self.rest = rest;
             return Ok(Node::Arg(Kind::named(kind)?));
         }
-        let end = self.rest.find(|c: char| c.is_whitespace() || "[](){}<>|*+".contains(c)).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| c.is_whitespace() || "[](){}<>|*+".contains(c))
+            .unwrap_or(self.rest.len());
         if end == 0 {
             bail!("cannot read {:?}", self.rest);
         }
@@ -162,7 +165,8 @@ mod tests {
             .map(|_| {
                 let mut args = Vec::new();
                 node.write(&mut draw, &mut args);
-                let words: Vec<_> = args.iter().map(|a| String::from_utf8_lossy(a).to_uppercase()).collect();
+                let words: Vec<_> =
+                    args.iter().map(|a| String::from_utf8_lossy(a).to_uppercase()).collect();
                 words.join(" ")
             })
             .collect();

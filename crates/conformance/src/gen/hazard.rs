@@ -15,15 +15,19 @@ pub fn is_hazardous(args: &[Vec<u8>]) -> bool {
     let name = args[0].to_ascii_uppercase();
     match name.as_slice() {
         // A short TTL races with the comparison; `Action::Lapse` is how keys expire on purpose.
-        b"SET" | b"GETEX" => {
-            args.windows(2).any(|pair| too_soon(&pair[0], b"EX", &pair[1], 1000) || too_soon(&pair[0], b"PX", &pair[1], 1))
-        }
+        b"SET" | b"GETEX" => args.windows(2).any(|pair| {
+            too_soon(&pair[0], b"EX", &pair[1], 1000) || too_soon(&pair[0], b"PX", &pair[1], 1)
+        }),
         b"SETEX" | b"EXPIRE" => args.get(2).is_some_and(|ttl| soon(ttl, 1000)),
         b"PSETEX" | b"PEXPIRE" => args.get(2).is_some_and(|ttl| soon(ttl, 1)),
         // A SETRANGE just below 512 MB is honest work for a server but not for a comparison of a million commands.
         b"SETRANGE" => {
             let offset = args.get(2).and_then(|offset| number(offset)).unwrap_or(0);
-            let most = if args.get(1).is_some_and(|key| key.starts_with(b"big:")) { 1 << 20 } else { OFFSET_MAX };
+            let most = if args.get(1).is_some_and(|key| key.starts_with(b"big:")) {
+                1 << 20
+            } else {
+                OFFSET_MAX
+            };
             offset > most && offset < STRING_MAX
         }
         // LCS allocates the product of two lengths.
@@ -31,9 +35,15 @@ pub fn is_hazardous(args: &[Vec<u8>]) -> bool {
         // Waits for replicas that never come until a timer looks.
         b"WAIT" => args.get(1).and_then(|count| number(count)).is_some_and(|count| count > 0),
         // The whole table is hundreds of kilobytes; `command-table` compares it once and better.
-        b"COMMAND" => args.len() == 1 || (args.len() == 2 && (args[1].eq_ignore_ascii_case(b"INFO") || args[1].eq_ignore_ascii_case(b"DOCS"))),
+        b"COMMAND" => {
+            args.len() == 1
+                || (args.len() == 2
+                    && (args[1].eq_ignore_ascii_case(b"INFO")
+                        || args[1].eq_ignore_ascii_case(b"DOCS")))
+        }
         // These end or stop the server, or write its files, in both.
-        b"SHUTDOWN" | b"SAVE" | b"BGSAVE" | b"BGREWRITEAOF" | b"MONITOR" | b"SYNC" | b"PSYNC" | b"REPLICAOF" | b"SLAVEOF" => true,
+        b"SHUTDOWN" | b"SAVE" | b"BGSAVE" | b"BGREWRITEAOF" | b"MONITOR" | b"SYNC" | b"PSYNC"
+        | b"REPLICAOF" | b"SLAVEOF" => true,
         _ => false,
     }
 }
@@ -46,7 +56,8 @@ pub fn expires_at_once(args: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
         let dated = pair[0].eq_ignore_ascii_case(b"EXAT") || pair[0].eq_ignore_ascii_case(b"PXAT");
         dated && number(&pair[1]).is_some_and(|at| at > 0 && at < PAST_SECONDS * unit)
     };
-    (args[0].eq_ignore_ascii_case(b"SET") && args.windows(2).any(past)).then(|| vec![b"EXISTS".to_vec(), args[1].clone()])
+    (args[0].eq_ignore_ascii_case(b"SET") && args.windows(2).any(past))
+        .then(|| vec![b"EXISTS".to_vec(), args[1].clone()])
 }
 
 fn too_soon(word: &[u8], option: &[u8], ttl: &[u8], unit_ms: i128) -> bool {
@@ -59,7 +70,8 @@ fn soon(ttl: &[u8], unit_ms: i128) -> bool {
 
 /// Generous on purpose: what any server might take as a number is one.
 fn number(text: &[u8]) -> Option<i128> {
-    let text = std::str::from_utf8(text).ok()?.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    let text =
+        std::str::from_utf8(text).ok()?.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     match text.parse::<i64>() {
         Ok(n) => Some(i128::from(n)),
         Err(_) => text.parse::<f64>().ok().filter(|n| n.abs() < 1e18).map(|n| n as i128),
@@ -77,14 +89,30 @@ mod tests {
 
     #[test]
     fn short_ttls_and_giant_strings_are_kept_out() {
-        for line in ["SET k v EX 5", "set k v px 500", "EXPIRE k 1", "PSETEX k 1 v", "SETRANGE k 500000000 x", "LCS big:0 k", "shutdown"] {
+        for line in [
+            "SET k v EX 5",
+            "set k v px 500",
+            "EXPIRE k 1",
+            "PSETEX k 1 v",
+            "SETRANGE k 500000000 x",
+            "LCS big:0 k",
+            "shutdown",
+        ] {
             assert!(hazardous(line), "{line}");
         }
     }
 
     #[test]
     fn edges_that_answer_at_once_stay() {
-        for line in ["SET k v EX 0", "SET k v EX -1", "SET k v EX 100", "EXPIRE k -5", "SETRANGE k 536870912 x", "SETRANGE big:0 99999 x", "LCS k j"] {
+        for line in [
+            "SET k v EX 0",
+            "SET k v EX -1",
+            "SET k v EX 100",
+            "EXPIRE k -5",
+            "SETRANGE k 536870912 x",
+            "SETRANGE big:0 99999 x",
+            "LCS k j",
+        ] {
             assert!(!hazardous(line), "{line}");
         }
     }

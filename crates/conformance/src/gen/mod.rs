@@ -94,6 +94,7 @@ enum Compiled {
 pub struct Generator {
     templates: Vec<(u32, Compiled)>,
     total_weight: u32,
+    skip: Vec<String>,
 }
 
 impl Generator {
@@ -124,7 +125,7 @@ impl Generator {
         if total_weight == 0 {
             bail!("no templates are left to draw from");
         }
-        Ok(Generator { templates, total_weight })
+        Ok(Generator { templates, total_weight, skip: skip.to_vec() })
     }
 
     /// The script of one seed: about `commands` requests in runs of one connection each. The same seed, length and
@@ -146,6 +147,10 @@ impl Generator {
         actions
     }
 
+    fn is_skipped(&self, action: &Action) -> bool {
+        matches!(action, Action::Command { args, .. } if is_named(args, &self.skip))
+    }
+
     fn draw_one(&self, draw: &mut Draw, conn: usize, actions: &mut Vec<Action>) {
         let mut ticket = draw.below(self.total_weight as usize) as u32;
         let chosen = self.templates.iter().find(|(weight, _)| {
@@ -157,14 +162,15 @@ impl Generator {
             return;
         };
         match template {
-            Compiled::Script(make) => actions.extend(make(draw, conn)),
+            Compiled::Script(make) => actions
+                .extend(make(draw, conn).into_iter().filter(|action| !self.is_skipped(action))),
             Compiled::Line(node, may_mutate) => {
                 let mut args = Vec::new();
                 node.write(draw, &mut args);
                 if *may_mutate {
                     mutate::mutate(draw, &mut args);
                 }
-                if !hazard::is_hazardous(&args) {
+                if !hazard::is_hazardous(&args) && !is_named(&args, &self.skip) {
                     let touch = hazard::expires_at_once(&args);
                     actions.push(Action::Command { conn, args });
                     actions.extend(touch.map(|args| Action::Command { conn, args }));
@@ -172,6 +178,15 @@ impl Generator {
             }
         }
     }
+}
+
+/// Whether a request is one of `words` (a command, or a command with its sub-command).
+fn is_named(args: &[Vec<u8>], words: &[String]) -> bool {
+    let text = |i: usize| {
+        args.get(i).map(|arg| String::from_utf8_lossy(arg).to_uppercase()).unwrap_or_default()
+    };
+    let both = format!("{} {}", text(0), text(1));
+    words.iter().any(|word| word.eq_ignore_ascii_case(&text(0)) || word.eq_ignore_ascii_case(&both))
 }
 
 fn starts_with_any(line: &str, words: &[String]) -> bool {
@@ -210,7 +225,8 @@ mod tests {
     #[test]
     fn skipped_commands_are_not_drawn() {
         let skip = vec!["APPEND".to_owned(), "object freq".to_owned()];
-        let generator = Generator::new(&["string".to_owned(), "generic".to_owned()], &skip).expect("compiles");
+        let generator =
+            Generator::new(&["string".to_owned(), "generic".to_owned()], &skip).expect("compiles");
         for seed in 0..20 {
             for action in generator.episode(seed, 300) {
                 if let Action::Command { args, .. } = action {

@@ -7,7 +7,16 @@ const PERCENT: u8 = 14;
 
 /// Names that no server knows; some are long or odd because the error echoes them.
 const UNKNOWN: &[&[u8]] = &[
-    b"nosuchcommand", b"", b"get ", b" get", b"GETT", b"se\0t", b"\xff\xfe", b"set\r\n", b"foo|bar", b"get|x",
+    b"nosuchcommand",
+    b"",
+    b"get ",
+    b" get",
+    b"GETT",
+    b"se\0t",
+    b"\xff\xfe",
+    b"set\r\n",
+    b"foo|bar",
+    b"get|x",
 ];
 
 /// Maybe changes `args` in one way. Never touches the name of a command except to one that is unknown.
@@ -15,7 +24,9 @@ pub fn mutate(draw: &mut Draw, args: &mut Vec<Vec<u8>>) {
     if !draw.chance(PERCENT) || args.is_empty() {
         return;
     }
-    let any = |draw: &mut Draw, args: &[Vec<u8>]| if args.len() > 1 { Some(1 + draw.below(args.len() - 1)) } else { None };
+    let any = |draw: &mut Draw, args: &[Vec<u8>]| {
+        if args.len() > 1 { Some(1 + draw.below(args.len() - 1)) } else { None }
+    };
     match draw.below(10) {
         0 if args.len() > 1 => {
             args.pop();

@@ -7,23 +7,68 @@ use crate::wire::encode;
 
 pub const FAMILY: Family = Family {
     name: "protocol",
-    templates: &[script(2, inline), script(2, framing), script(1, cut_anywhere), script(1, reply_modes)],
+    templates: &[
+        script(2, inline),
+        script(2, framing),
+        script(1, cut_anywhere),
+        script(1, reply_modes),
+    ],
 };
 
 const INLINE: &[&str] = &[
-    "PING\r\n", "PING\n", "  PING  \r\n", "\r\n", "\n", " \r\n", "SET k:1 \"a b\"\r\n", "SET k:1 'a b'\r\n", "GET k:1\r\n",
-    "SET k:1 \"\\x41\\n\\\"\\q\"\r\n", "SET k:1 'it\\'s'\r\n", "SET k:1 \"unbalanced\r\n", "SET k:1 'unbalanced\r\n",
-    "SET k:1 \"a\"b\r\n", "SET k:1 'a'b\r\n", "ECHO \"\"\r\n", "ECHO ''\r\n", "ECHO \"\\x4\"\r\n", "ECHO a\tb\r\n",
-    "EcHo hi\r\n", "nosuch a b c\r\n", "GET\r\n", "GET / HTTP/1.1\r\n", "QUIT\r\n", "quit now\r\n", "\0\r\n", "PING\0\r\n", "PING \0x\r\n", "\u{7f}\r\n",
-    "+OK\r\n", "-ERR\r\n", ":1\r\n", "$3\r\n", "ECHO \"a\" \"b\"\r\n", "ECHO \\\r\n", "ECHO \"\\r\\n\\t\\b\\a\"\r\n", "PING\rPING\r\n",
+    "PING\r\n",
+    "PING\n",
+    "  PING  \r\n",
+    "\r\n",
+    "\n",
+    " \r\n",
+    "SET k:1 \"a b\"\r\n",
+    "SET k:1 'a b'\r\n",
+    "GET k:1\r\n",
+    "SET k:1 \"\\x41\\n\\\"\\q\"\r\n",
+    "SET k:1 'it\\'s'\r\n",
+    "SET k:1 \"unbalanced\r\n",
+    "SET k:1 'unbalanced\r\n",
+    "SET k:1 \"a\"b\r\n",
+    "SET k:1 'a'b\r\n",
+    "ECHO \"\"\r\n",
+    "ECHO ''\r\n",
+    "ECHO \"\\x4\"\r\n",
+    "ECHO a\tb\r\n",
+    "EcHo hi\r\n",
+    "nosuch a b c\r\n",
+    "GET\r\n",
+    "GET / HTTP/1.1\r\n",
+    "QUIT\r\n",
+    "quit now\r\n",
+    "\0\r\n",
+    "PING\0\r\n",
+    "PING \0x\r\n",
+    "\u{7f}\r\n",
+    "+OK\r\n",
+    "-ERR\r\n",
+    ":1\r\n",
+    "$3\r\n",
+    "ECHO \"a\" \"b\"\r\n",
+    "ECHO \\\r\n",
+    "ECHO \"\\r\\n\\t\\b\\a\"\r\n",
+    "PING\rPING\r\n",
 ];
 
 /// Redis closes on these at once and forgets replies that it has not written yet; the runner waits before it sends one.
-const HTTP: &[&str] =
-    &["POST / HTTP/1.1\r\n", "Host: localhost\r\n", "post x\r\n", "host:\r\n", "POST\r\n", "*1\r\n$4\r\nPOST\r\n", "*2\r\n$5\r\nHost:\r\n$1\r\nx\r\n"];
+const HTTP: &[&str] = &[
+    "POST / HTTP/1.1\r\n",
+    "Host: localhost\r\n",
+    "post x\r\n",
+    "host:\r\n",
+    "POST\r\n",
+    "*1\r\n$4\r\nPOST\r\n",
+    "*2\r\n$5\r\nHost:\r\n$1\r\nx\r\n",
+];
 
 fn inline(draw: &mut Draw, _: usize) -> Vec<Action> {
-    let mut pieces: Vec<Vec<u8>> = (0..1 + draw.below(5)).map(|_| draw.pick(INLINE).as_bytes().to_vec()).collect();
+    let mut pieces: Vec<Vec<u8>> =
+        (0..1 + draw.below(5)).map(|_| draw.pick(INLINE).as_bytes().to_vec()).collect();
     if draw.chance(15) {
         pieces.push(draw.pick(HTTP).as_bytes().to_vec());
     }
@@ -31,13 +76,50 @@ fn inline(draw: &mut Draw, _: usize) -> Vec<Action> {
 }
 
 const FRAMES: &[&str] = &[
-    "*0\r\n", "*-1\r\n", "*-10\r\n", "*\r\n", "*a\r\n", "*1.5\r\n", "* 1\r\n", "*1 \r\n", "*+1\r\n$4\r\nPING\r\n", "*01\r\n$4\r\nPING\r\n",
-    "*2147483647\r\n", "*2147483648\r\n", "*1048577\r\n", "*9223372036854775808\r\n", "*1\r\n$-1\r\n", "*1\r\n$\r\n", "*1\r\n$a\r\n",
-    "*1\r\n$0\r\n\r\n", "*1\r\n$4\r\nPING\r\n", "*1\n$4\nPING\n", "*1\r\n+PING\r\n", "*1\r\n:1\r\n", "*1\r\nPING\r\n", "*1\r\n*1\r\n",
-    "*1\r\n$536870913\r\n", "*1\r\n$9223372036854775808\r\n", "*1\r\n$4\r\nPINGxx", "*1\r\n$4\r\nPING\r\r", "*1\r\n$3\r\nPING\r\n",
-    "*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n", "*2\r\n$4\r\nECHO\r\n$-2\r\n", "*2\r\n$4\r\nECHO\r\n", "*1\r\n$4\r\nQUIT\r\n", "*1\r\n$04\r\nPING\r\n",
-    "*1\r\n\r\n", "*1\r\n$4\r\n", "*3\r\n$3\r\nSET\r\n$3\r\nk:1\r\n$1\r\nv\r\n", "*2\r\n$3\r\nGET\r\n$3\r\nk:1\r\n", "\r\n*1\r\n$4\r\nPING\r\n",
-    "*2\r\n$6\r\nnosuch\r\n$2\r\n\r\n\r\n", "%1\r\n", "~1\r\n", "_\r\n", "*1\r\n$ 4\r\nPING\r\n",
+    "*0\r\n",
+    "*-1\r\n",
+    "*-10\r\n",
+    "*\r\n",
+    "*a\r\n",
+    "*1.5\r\n",
+    "* 1\r\n",
+    "*1 \r\n",
+    "*+1\r\n$4\r\nPING\r\n",
+    "*01\r\n$4\r\nPING\r\n",
+    "*2147483647\r\n",
+    "*2147483648\r\n",
+    "*1048577\r\n",
+    "*9223372036854775808\r\n",
+    "*1\r\n$-1\r\n",
+    "*1\r\n$\r\n",
+    "*1\r\n$a\r\n",
+    "*1\r\n$0\r\n\r\n",
+    "*1\r\n$4\r\nPING\r\n",
+    "*1\n$4\nPING\n",
+    "*1\r\n+PING\r\n",
+    "*1\r\n:1\r\n",
+    "*1\r\nPING\r\n",
+    "*1\r\n*1\r\n",
+    "*1\r\n$536870913\r\n",
+    "*1\r\n$9223372036854775808\r\n",
+    "*1\r\n$4\r\nPINGxx",
+    "*1\r\n$4\r\nPING\r\r",
+    "*1\r\n$3\r\nPING\r\n",
+    "*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n",
+    "*2\r\n$4\r\nECHO\r\n$-2\r\n",
+    "*2\r\n$4\r\nECHO\r\n",
+    "*1\r\n$4\r\nQUIT\r\n",
+    "*1\r\n$04\r\nPING\r\n",
+    "*1\r\n\r\n",
+    "*1\r\n$4\r\n",
+    "*3\r\n$3\r\nSET\r\n$3\r\nk:1\r\n$1\r\nv\r\n",
+    "*2\r\n$3\r\nGET\r\n$3\r\nk:1\r\n",
+    "\r\n*1\r\n$4\r\nPING\r\n",
+    "*2\r\n$6\r\nnosuch\r\n$2\r\n\r\n\r\n",
+    "%1\r\n",
+    "~1\r\n",
+    "_\r\n",
+    "*1\r\n$ 4\r\nPING\r\n",
 ];
 
 fn framing(draw: &mut Draw, conn: usize) -> Vec<Action> {
@@ -58,7 +140,9 @@ fn cut_anywhere(draw: &mut Draw, _: usize) -> Vec<Action> {
             0 => encode(&[b"SET".to_vec(), key, value], &mut bytes),
             1 => encode(&[b"GET".to_vec(), key], &mut bytes),
             2 => encode(&[b"ECHO".to_vec(), value], &mut bytes),
-            3 => encode(&[b"MSET".to_vec(), key, value.clone(), b"k:2".to_vec(), value], &mut bytes),
+            3 => {
+                encode(&[b"MSET".to_vec(), key, value.clone(), b"k:2".to_vec(), value], &mut bytes)
+            }
             _ => bytes.extend_from_slice(draw.pick(INLINE).as_bytes()),
         }
     }
@@ -88,7 +172,13 @@ fn too_long(draw: &mut Draw, _: usize) -> Vec<Action> {
         1 => vec![b"*".to_vec(), filler(LINE_BYTES_MAX + 1000, b'1')],
         2 => vec![b"*1\r\n$".to_vec(), filler(LINE_BYTES_MAX + 1000, b'1')],
         3 => vec![b"ECHO ".to_vec(), filler(60_000, b'x'), b"\r\n".to_vec()],
-        4 => vec![b"nosuch ".to_vec(), filler(300, b'x'), b" ".to_vec(), filler(300, b'y'), b"\r\n".to_vec()],
+        4 => vec![
+            b"nosuch ".to_vec(),
+            filler(300, b'x'),
+            b" ".to_vec(),
+            filler(300, b'y'),
+            b"\r\n".to_vec(),
+        ],
         _ => vec![filler(300, b'n'), b"\r\n".to_vec()],
     };
     vec![Action::Raw { pieces: vec![pieces.concat()] }]
@@ -99,9 +189,21 @@ fn reply_modes(draw: &mut Draw, _: usize) -> Vec<Action> {
     let pieces = (0..2 + draw.below(6))
         .map(|_| {
             draw.pick(&[
-                "CLIENT REPLY OFF\r\n", "CLIENT REPLY SKIP\r\n", "CLIENT REPLY ON\r\n", "PING\r\n", "SET k:1 v\r\n", "GET k:1\r\n",
-                "nosuch\r\n", "CLIENT REPLY\r\n", "CLIENT REPLY MAYBE\r\n", "client reply off x\r\n", "ECHO hi\r\n", "RESET\r\n", "QUIT\r\n",
-                "MGET k:1 k:2\r\n", "CLIENT REPLY ON\r\n",
+                "CLIENT REPLY OFF\r\n",
+                "CLIENT REPLY SKIP\r\n",
+                "CLIENT REPLY ON\r\n",
+                "PING\r\n",
+                "SET k:1 v\r\n",
+                "GET k:1\r\n",
+                "nosuch\r\n",
+                "CLIENT REPLY\r\n",
+                "CLIENT REPLY MAYBE\r\n",
+                "client reply off x\r\n",
+                "ECHO hi\r\n",
+                "RESET\r\n",
+                "QUIT\r\n",
+                "MGET k:1 k:2\r\n",
+                "CLIENT REPLY ON\r\n",
             ])
             .as_bytes()
             .to_vec()

@@ -14,7 +14,10 @@ pub const FAMILY: Family = Family {
         line(1, "TIME"),
         line(1, "ROLE"),
         line(1, "LASTSAVE"),
-        line(1, "INFO [server|clients|memory|persistence|stats|replication|cpu|modules|cluster|keyspace|all|default|everything|commandstats|errorstats|latencystats|<junk>]"),
+        line(
+            1,
+            "INFO [server|clients|memory|persistence|stats|replication|cpu|modules|cluster|keyspace|all|default|everything|commandstats|errorstats|latencystats|<junk>]",
+        ),
         line(1, "INFO (keyspace|server) (clients|cpu)"),
         line(1, "MEMORY HELP"),
         line(1, "MEMORY USAGE <key> [SAMPLES <int>]"),
@@ -35,12 +38,10 @@ pub const FAMILY: Family = Family {
         fixed(1, "DEBUG SLEEP (0|0.001|abc|-1)"),
         fixed(1, "DEBUG SET-ACTIVE-EXPIRE (0|1)"),
         fixed(1, "DEBUG OBJECT <key>"),
-        fixed(1, "DEBUG STRINGMATCH-LEN (5|16) (a|k:1)"),
         fixed(1, "DEBUG CHANGE-REPL-ID"),
         fixed(1, "DEBUG POPULATE (3|10) [p [0|5|30]]"),
         fixed(1, "DEBUG DIGEST"),
         fixed(1, "DEBUG DIGEST-VALUE <key>+"),
-        fixed(1, "DEBUG JMAP"),
         fixed(1, "DEBUG NOSUCH"),
         fixed(1, "DEBUG"),
         script(1, slow_log),
@@ -49,7 +50,10 @@ pub const FAMILY: Family = Family {
 
 /// Logs every command for a moment and reads the log back.
 fn slow_log(draw: &mut Draw, conn: usize) -> Vec<Action> {
-    let command = |words: &[&[u8]]| Action::Command { conn, args: words.iter().map(|w| w.to_vec()).collect() };
+    let command = |words: &[&[u8]]| Action::Command {
+        conn,
+        args: words.iter().map(|w| w.to_vec()).collect(),
+    };
     let mut actions = vec![
         command(&[b"CONFIG", b"SET", b"slowlog-log-slower-than", b"0"]),
         command(&[b"SLOWLOG", b"RESET"]),
@@ -60,12 +64,19 @@ fn slow_log(draw: &mut Draw, conn: usize) -> Vec<Action> {
         actions.push(match draw.below(5) {
             0 => command(&[b"SET", &key, &long]),
             1 => command(&[b"GET", &key]),
-            2 => Action::Command { conn, args: (0..40).map(|i| if i == 0 { b"DEL".to_vec() } else { key.clone() }).collect() },
+            2 => Action::Command {
+                conn,
+                args: (0..40).map(|i| if i == 0 { b"DEL".to_vec() } else { key.clone() }).collect(),
+            },
             3 => command(&[b"INCR", &key, b"x"]),
             _ => command(&[b"CLIENT", b"SETNAME", &draw.arg(Kind::Junk)]),
         });
     }
-    actions.push(command(&[b"SLOWLOG", b"GET", draw.pick(&[b"1".as_slice(), b"3", b"-1", b"10", b"128"])]));
+    actions.push(command(&[
+        b"SLOWLOG",
+        b"GET",
+        draw.pick(&[b"1".as_slice(), b"3", b"-1", b"10", b"128"]),
+    ]));
     actions.push(command(&[b"CONFIG", b"SET", b"slowlog-log-slower-than", b"-1"]));
     actions.push(command(&[b"SLOWLOG", b"LEN"]));
     actions.push(command(&[b"SLOWLOG", b"RESET"]));

@@ -6,8 +6,14 @@ pub const FAMILY: Family = Family {
     name: "string",
     templates: &[
         line(60, "SET <key> <value>"),
-        line(40, "SET <key> <value> {[NX|XX] [GET] [EX <ttl>|PX <pttl>|EXAT <at>|PXAT <pat>|KEEPTTL]}"),
-        line(6, "SET <key> <value> {[NX] [XX] [GET] [GET] [KEEPTTL] [EX <ttl>] [PX <pttl>] [EXAT <at>]}"),
+        line(
+            40,
+            "SET <key> <value> {[NX|XX] [GET] [EX <ttl>|PX <pttl>|EXAT <at>|PXAT <pat>|KEEPTTL]}",
+        ),
+        line(
+            6,
+            "SET <key> <value> {[NX] [XX] [GET] [GET] [KEEPTTL] [EX <ttl>] [PX <pttl>] [EXAT <at>]}",
+        ),
         line(6, "SET <key> <value> (EX|PX|EXAT|PXAT) <int>"),
         line(4, "SET <key> <value> <junk>+"),
         line(40, "GET <key>"),

@@ -34,7 +34,11 @@ pub fn exchange(links: &mut Sides<Link>, replies: usize, quiet: Duration) -> Dur
 }
 
 /// As [`exchange`], with the caller's word for when a side is done.
-pub fn exchange_until(links: &mut Sides<Link>, quiet: Duration, done: impl Fn(&Link) -> bool) -> Duration {
+pub fn exchange_until(
+    links: &mut Sides<Link>,
+    quiet: Duration,
+    done: impl Fn(&Link) -> bool,
+) -> Duration {
     let begun = Instant::now();
     let mut heard = begun;
     for link in [&mut links.oracle, &mut links.subject] {
@@ -73,7 +77,8 @@ fn wait(links: &Sides<Link>, done: (bool, bool), patience: Duration) -> bool {
     }
     // A remainder under a millisecond must not become a busy loop, hence the floor.
     let patience = patience.max(Duration::from_millis(1));
-    let timeout = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
+    let timeout =
+        Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
     match poll(&mut fds, Some(&timeout)) {
         Ok(ready) => ready > 0,
         // An interrupted poll is a spurious wake-up; the caller looks again.

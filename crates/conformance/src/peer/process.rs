@@ -36,6 +36,8 @@ pub struct Server {
     addr: SocketAddr,
     spec: Option<Spec>,
     scratch: TempDir,
+    /// Where in the log file the output of the present process starts.
+    log_from: usize,
 }
 
 impl Server {
@@ -43,7 +45,7 @@ impl Server {
     pub fn start(spec: Spec) -> Result<Server> {
         let scratch = tempfile::Builder::new().prefix("conformance-").tempdir()?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, spec.port));
-        let mut server = Server { child: None, addr, spec: Some(spec), scratch };
+        let mut server = Server { child: None, addr, spec: Some(spec), scratch, log_from: 0 };
         server.launch()?;
         Ok(server)
     }
@@ -51,7 +53,7 @@ impl Server {
     /// Uses a server that runs already.
     pub fn external(addr: SocketAddr) -> Result<Server> {
         let scratch = tempfile::tempdir()?;
-        let server = Server { child: None, addr, spec: None, scratch };
+        let server = Server { child: None, addr, spec: None, scratch, log_from: 0 };
         if !server.answers() {
             bail!("nothing answers PING at {addr}");
         }
@@ -67,8 +69,10 @@ impl Server {
         }
         let program = find_program(&spec.program)?;
         let log = File::options().create(true).append(true).open(self.log_path())?;
+        self.log_from = usize::try_from(log.metadata()?.len()).unwrap_or(0);
         let port = spec.port.to_string();
-        let common = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"];
+        let common =
+            ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"];
         let child = Command::new(&program)
             .args(common)
             .args(&spec.extra)
@@ -86,14 +90,21 @@ impl Server {
         let begun = Instant::now();
         while begun.elapsed() < START_TIMEOUT {
             if let Some(end) = self.end_of_process() {
-                bail!("the server ended while starting ({end}); its last lines:\n{}", self.last_lines());
+                bail!(
+                    "the server ended while starting ({end}); its last lines:\n{}",
+                    self.last_lines()
+                );
             }
             if self.answers() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        bail!("no PONG from {} within {START_TIMEOUT:?}; last lines:\n{}", self.addr, self.last_lines())
+        bail!(
+            "no PONG from {} within {START_TIMEOUT:?}; last lines:\n{}",
+            self.addr,
+            self.last_lines()
+        )
     }
 
     /// Whether PING is answered right now (any reply counts: it may want a password).
@@ -131,6 +142,15 @@ impl Server {
             Ok(None) => None,
             Err(e) => Some(e.to_string()),
         }
+    }
+
+    /// The first panic in its output since it was started. A build that unwinds may lose a thread and live on.
+    pub fn panic(&self) -> Option<String> {
+        let text = std::fs::read(self.log_path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(text.get(self.log_from..)?).into_owned();
+        let at = text.find("panicked at")?;
+        let from = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        Some(text[from..].lines().take(2).collect::<Vec<_>>().join(" / "))
     }
 
     /// Stops what is left of the process and starts it again.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::intended::INTENDED;
-use super::run::{Difference, Runner, command_name};
+use super::run::{Difference, MISSING, Runner, command_name};
 use super::script::Action;
 use crate::cli::RandomArgs;
 use crate::r#gen::CONNECTIONS;
@@ -25,6 +25,8 @@ pub struct Finding {
     pub script: Vec<Action>,
     /// The difference itself, of the shortest script.
     pub difference: Difference,
+    /// What was no longer asked when it was met; a seed gives the same script only with the same list.
+    pub skipped: Vec<String>,
 }
 
 impl Finding {
@@ -34,8 +36,15 @@ impl Finding {
 
     /// A readable report.
     pub fn show(&self, args: &RandomArgs) -> String {
-        let mut text = format!("DIFFERENCE in seed {} (connections speak RESP {:?})\n", self.seed, self.protocols);
-        let title = if self.confirmed { "shortest script" } else { "NOT repeated by replays; the last requests were" };
+        let mut text = format!(
+            "DIFFERENCE in seed {} (connections speak RESP {:?})\n",
+            self.seed, self.protocols
+        );
+        let title = if self.confirmed {
+            "shortest script"
+        } else {
+            "NOT repeated by replays; the last requests were"
+        };
         let _ = writeln!(text, "  {title}:");
         for line in self.script_text().lines() {
             let _ = writeln!(text, "    {line}");
@@ -43,7 +52,7 @@ impl Finding {
         let _ = writeln!(text, "  request:  {}", self.difference.request);
         let _ = writeln!(text, "  expected: {}", clipped(&self.difference.expected));
         let _ = writeln!(text, "  got:      {}", clipped(&self.difference.got));
-        let _ = writeln!(text, "  reproduce: {}", args.command_line(self.seed));
+        let _ = writeln!(text, "  reproduce: {}", args.command_line(self.seed, &self.skipped));
         text
     }
 }
@@ -62,17 +71,36 @@ impl Survey {
         Survey { findings: Vec::new(), repeats: BTreeMap::new(), title: args.places.subject_name() }
     }
 
+    /// Whether a difference like this has been shown already.
+    pub fn knows(&self, difference: &Difference) -> bool {
+        self.findings.iter().any(|finding| {
+            finding.confirmed && finding.difference.signature == difference.signature
+        })
+    }
+
     /// Adds a finding. Returns a command that should not be asked any more, because it hides what comes after it.
     pub fn add(&mut self, finding: Finding) -> Option<String> {
+        if let Some(name) = finding.difference.signature.strip_prefix(MISSING) {
+            let name = name.to_owned();
+            self.keep(finding);
+            return Some(name);
+        }
         let command = command_of(&finding);
         let repeats = self.repeats.entry(command.clone()).or_default();
         *repeats += 1;
-        let mask = *repeats >= MASK_AFTER;
-        let known = self.findings.iter().any(|other| other.difference.signature == finding.difference.signature);
-        if !known {
+        let mask = *repeats >= MASK_AFTER && !command.starts_with('(');
+        self.keep(finding);
+        mask.then_some(command)
+    }
+
+    fn keep(&mut self, finding: Finding) {
+        if !self
+            .findings
+            .iter()
+            .any(|other| other.difference.signature == finding.difference.signature)
+        {
             self.findings.push(finding);
         }
-        mask.then_some(command)
     }
 
     /// Prints the end of a run.
@@ -98,18 +126,43 @@ impl Survey {
         for finding in &self.findings {
             groups.entry(command_of(finding)).or_default().push(finding);
         }
-        let mut page = format!("# Differences of {} from redis-server 7.0\n\n{} kinds.\n", self.title, self.findings.len());
+        let mut page = format!(
+            "# Differences of {} from redis-server 7.0\n\n{} kinds.\n",
+            self.title,
+            self.findings.len()
+        );
         for (command, findings) in groups {
             let _ = writeln!(page, "\n## {command}\n");
             for finding in findings {
                 let unsure = if finding.confirmed { "" } else { " (not repeated by replays)" };
-                let _ = writeln!(page, "- `{}` seed {}{unsure}", clipped(&finding.difference.request), finding.seed);
-                let _ = writeln!(page, "  ```\n  {}", clipped(&finding.script_text()).replace('\n', "\n  "));
-                let _ = writeln!(page, "  expected: {}", clipped(&finding.difference.expected).replace('\n', "\n  "));
-                let _ = writeln!(page, "  got:      {}\n  ```", clipped(&finding.difference.got).replace('\n', "\n  "));
+                let _ = writeln!(
+                    page,
+                    "- `{}` seed {}{unsure}",
+                    clipped(&finding.difference.request),
+                    finding.seed
+                );
+                let _ = writeln!(
+                    page,
+                    "  ```\n  {}",
+                    clipped(&finding.script_text()).replace('\n', "\n  ")
+                );
+                let _ = writeln!(
+                    page,
+                    "  expected: {}",
+                    clipped(&finding.difference.expected).replace('\n', "\n  ")
+                );
+                let _ = writeln!(
+                    page,
+                    "  got:      {}\n  ```",
+                    clipped(&finding.difference.got).replace('\n', "\n  ")
+                );
             }
         }
-        let _ = writeln!(page, "\nReproduce one: `{}`", args.command_line(0).replace("--seed 0", "--seed SEED"));
+        let _ = writeln!(
+            page,
+            "\nReproduce one: `{}`",
+            args.command_line(0, &args.skip).replace("--seed 0", "--seed SEED")
+        );
         page
     }
 }
@@ -126,6 +179,17 @@ fn clipped(text: &str) -> String {
 
 /// What a finding is filed under, in the words that `--skip` takes.
 fn command_of(finding: &Finding) -> String {
+    let signature = &finding.difference.signature;
+    if let Some((group, _)) = signature.split_once(": ").filter(|(group, _)| group.starts_with('('))
+    {
+        return group.to_owned();
+    }
+    if signature.starts_with('(') || signature.starts_with("crash") {
+        return signature.clone();
+    }
+    if signature.starts_with("raw") {
+        return "(raw bytes)".to_owned();
+    }
     let request = finding.difference.request.trim_start_matches("(after) ");
     let request = match request.split_once(") ") {
         Some((scope, rest)) if scope.starts_with("(database") => rest,
@@ -147,7 +211,13 @@ mod tests {
             got: ":2".to_owned(),
             signature: request.to_owned(),
         };
-        Finding { seed: 1, protocols: [2; CONNECTIONS], confirmed: true, script: Vec::new(), difference }
+        Finding {
+            seed: 1,
+            protocols: [2; CONNECTIONS],
+            confirmed: true,
+            script: Vec::new(),
+            difference, skipped: Vec::new(),
+        }
     }
 
     #[test]

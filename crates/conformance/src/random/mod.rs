@@ -17,12 +17,16 @@ use crate::cli::{Places, RandomArgs, ReplayArgs};
 use crate::r#gen::{CONNECTIONS, Generator};
 use crate::peer::{Server, Sides};
 use compare_report::{Finding, Survey};
-use run::{Difference, Runner};
+use run::{Difference, PATIENCE, PATIENCE_SHORT, Runner};
 use sabotage::Sabotage;
 use script::Action;
 
 /// A difference must show again in one of so many replays to be shrunk; else it is reported as it was met.
 const CONFIRMATIONS: usize = 4;
+/// How long a crash may take to be seen.
+const CRASH_PATIENCE: Duration = Duration::from_secs(2);
+/// Shrinking one script ends after this, however short it is by then.
+const SHRINK_TIME: Duration = Duration::from_secs(40);
 /// Between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
@@ -43,93 +47,169 @@ pub fn campaign(args: &RandomArgs) -> Result<bool> {
         }
         let script = generator.episode(seed, args.episode);
         let protocols = protocols(seed, args.resp);
-        if let Some(finding) = episode(&mut runner, seed, script, protocols)? {
-            println!("{}", finding.show(args));
+        if let Some(mut finding) = episode(&mut runner, seed, script, protocols, &survey)? {
+            finding.skipped.clone_from(&skipped);
+            if !survey.knows(&finding.difference) {
+                println!("{}", finding.show(args));
+            }
             let masked = survey.add(finding);
             if survey.findings.len() >= args.max_differences {
                 seed += 1;
                 break;
             }
             if let Some(command) = masked {
-                println!("(not asking {command} any more in this run)\n");
-                skipped.push(command);
-                generator = Generator::new(&args.families, &skipped)?;
+                if !skipped.contains(&command) {
+                    println!("(not asking {command} any more in this run)\n");
+                    skipped.push(command);
+                    generator = Generator::new(&args.families, &skipped)?;
+                }
             }
         }
         seed += 1;
         if told.elapsed() >= PROGRESS_EVERY {
             told = Instant::now();
             let rate = runner.compared as f64 / begun.elapsed().as_secs_f64();
-            println!("{} requests compared, next seed {seed}, {rate:.0}/s, {} differences", runner.compared, survey.findings.len());
+            println!(
+                "{} requests compared, next seed {seed}, {rate:.0}/s, {} differences",
+                runner.compared,
+                survey.findings.len()
+            );
         }
     }
     survey.finish(&runner, first, seed, begun.elapsed());
     if let Some(path) = &args.report {
-        std::fs::write(path, survey.markdown(args)).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(path, survey.markdown(args))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(survey.findings.is_empty())
 }
 
 /// Plays one script; a difference is confirmed and shrunk.
-fn episode(runner: &mut Runner, seed: u64, script: Vec<Action>, protocols: [u8; CONNECTIONS]) -> Result<Option<Finding>> {
-    let difference = match runner.play(&script, protocols) {
-        Ok(None) => return Ok(None),
-        Ok(Some(difference)) => difference,
-        Err(error) => return crashed(runner, seed, error).map(Some),
+fn episode(
+    runner: &mut Runner,
+    seed: u64,
+    script: Vec<Action>,
+    protocols: [u8; CONNECTIONS],
+    survey: &Survey,
+) -> Result<Option<Finding>> {
+    let Some(difference) = attempt(runner, &script, protocols)? else {
+        return Ok(None);
     };
-    if let Some(finding) = dead(runner, seed, &difference)? {
-        return Ok(Some(finding));
+    if survey.knows(&difference) {
+        return Ok(Some(Finding {
+            seed,
+            protocols,
+            confirmed: false,
+            script: Vec::new(),
+            difference,
+            skipped: Vec::new(),
+        }));
     }
     let mut shortest = script[..=difference.action].to_vec();
     let compared = runner.compared;
+    if difference.got.contains("no reply") {
+        runner.patience = PATIENCE_SHORT;
+    }
     runner.caution = 4;
     let mut last = difference.clone();
-    let mut fails = |runner: &mut Runner, candidate: &[Action]| match runner.play(candidate, protocols) {
-        Ok(Some(found)) if found.signature == difference.signature => {
-            last = found;
-            true
-        }
-        _ => false,
-    };
+    let mut fails =
+        |runner: &mut Runner, candidate: &[Action]| match attempt(runner, candidate, protocols) {
+            Ok(Some(found)) if found.signature == difference.signature => {
+                last = found;
+                true
+            }
+            _ => false,
+        };
     let confirmed = (0..CONFIRMATIONS).any(|_| fails(runner, &shortest));
     if confirmed {
         // Shrinking stays patient only where patience matters: in waits, not in searching.
         runner.caution = 2;
-        shortest = shrink::shrink(shortest, |candidate| fails(runner, candidate));
+        let begun = Instant::now();
+        shortest = shrink::shrink(shortest, |candidate| {
+            begun.elapsed() < SHRINK_TIME && fails(runner, candidate)
+        });
         fails(runner, &shortest);
     }
     runner.caution = 1;
+    runner.patience = PATIENCE;
     runner.compared = compared;
-    let script = if confirmed { shortest } else { script[difference.action.saturating_sub(20)..=difference.action].to_vec() };
-    Ok(Some(Finding { seed, protocols, confirmed, script, difference: last }))
+    let script = if confirmed {
+        shortest
+    } else {
+        script[difference.action.saturating_sub(20)..=difference.action].to_vec()
+    };
+    Ok(Some(Finding { seed, protocols, confirmed, script, difference: last, skipped: Vec::new() }))
+}
+
+/// Plays a script once. A crash of the server under test is a difference too, and leaves it restarted.
+fn attempt(
+    runner: &mut Runner,
+    script: &[Action],
+    protocols: [u8; CONNECTIONS],
+) -> Result<Option<Difference>> {
+    match runner.play(script, protocols) {
+        // A thread that panicked may not have been needed for the last replies.
+        Ok(None) => match runner.servers.subject.panic() {
+            Some(_) => dead(runner, &unanswered(script, "a reply", "(connection closed)")),
+            None => Ok(None),
+        },
+        Ok(Some(difference)) => Ok(Some(dead(runner, &difference)?.unwrap_or(difference))),
+        Err(error) => {
+            let difference = unanswered(script, "a connection", &format!("closed: {error:#}"));
+            dead(runner, &difference)?.map(Some).ok_or(error)
+        }
+    }
+}
+
+/// What a crash looks like before it is known as one.
+fn unanswered(script: &[Action], expected: &str, got: &str) -> Difference {
+    Difference {
+        action: script.len() - 1,
+        request: script.last().map(Action::show).unwrap_or_default(),
+        expected: expected.to_owned(),
+        got: got.to_owned(),
+        signature: "connecting".to_owned(),
+    }
 }
 
 /// A server that ended is restarted, so that a survey goes on.
-fn dead(runner: &mut Runner, seed: u64, difference: &Difference) -> Result<Option<Finding>> {
-    // A process that just crashed needs a moment to be seen as ended.
-    std::thread::sleep(Duration::from_millis(20));
-    let Some(end) = runner.servers.subject.end_of_process() else {
+fn dead(runner: &mut Runner, difference: &Difference) -> Result<Option<Difference>> {
+    let Some(end) = ended(runner, difference) else {
         return Ok(None);
     };
-    let lines = runner.servers.subject.last_lines();
-    runner.servers.subject.restart().context("the server under test ended and does not start again")?;
+    runner
+        .servers
+        .subject
+        .restart()
+        .context("the server under test ended and does not start again")?;
     let mut difference = difference.clone();
-    difference.got = format!("the server ended: {end}\n{lines}");
-    difference.signature = format!("crash {}", difference.signature);
-    Ok(Some(Finding { seed, protocols: [0; CONNECTIONS], confirmed: false, script: Vec::new(), difference }))
+    difference.got = format!("the server crashed: {end}");
+    difference.signature = format!("crash {}", place_of_panic(&end));
+    Ok(Some(difference))
 }
 
-fn crashed(runner: &mut Runner, seed: u64, error: anyhow::Error) -> Result<Finding> {
-    let difference = Difference {
-        action: 0,
-        request: "(connecting)".to_owned(),
-        expected: "a connection".to_owned(),
-        got: format!("{error:#}"),
-        signature: "connecting".to_owned(),
-    };
-    match dead(runner, seed, &difference)? {
-        Some(finding) => Ok(finding),
-        None => Err(error),
+/// The file and line of a panic, which tell crashes apart better than what was asked.
+fn place_of_panic(end: &str) -> String {
+    let place = end.split("panicked at ").nth(1).unwrap_or(end);
+    place.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// How the process ended, or that it panicked. A closed connection or silence is what a crash looks like first, and
+/// dumping a core takes its time.
+fn ended(runner: &mut Runner, difference: &Difference) -> Option<String> {
+    let suspicious = difference.got.contains("closed") || difference.got.contains("no reply");
+    if !suspicious {
+        return None;
+    }
+    let begun = Instant::now();
+    loop {
+        let end =
+            runner.servers.subject.panic().or_else(|| runner.servers.subject.end_of_process());
+        // One that still answers did not crash, it closed this connection.
+        if end.is_some() || begun.elapsed() >= CRASH_PATIENCE || runner.servers.subject.answers() {
+            return end;
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -171,7 +251,10 @@ pub fn replay(args: &ReplayArgs) -> Result<bool> {
             Ok(true)
         }
         Some(difference) => {
-            println!("{}\n  expected {}\n  got      {}", difference.request, difference.expected, difference.got);
+            println!(
+                "{}\n  expected {}\n  got      {}",
+                difference.request, difference.expected, difference.got
+            );
             Ok(false)
         }
     }

@@ -38,7 +38,11 @@ const fn rule(words: &'static [&'static str], rule: Rule, reason: &'static str) 
 /// Every exception from comparing bytes. The longest match wins.
 pub const NORMALISERS: &[Normaliser] = &[
     rule(&["KEYS"], Rule::Unordered, "the order of the keyspace is that of a hash table"),
-    rule(&["SCAN"], Rule::Rewrite(scan_page), "cursors and pages follow the hash table; whole iterations are compared elsewhere"),
+    rule(
+        &["SCAN"],
+        Rule::Rewrite(scan_page),
+        "cursors and pages follow the hash table; whole iterations are compared elsewhere",
+    ),
     rule(&["RANDOMKEY"], Rule::Shape, "random"),
     rule(&["TTL"], Rule::Clock(1000), "the clock runs between the two servers' turns"),
     rule(&["PTTL"], Rule::Clock(1), "the clock runs between the two servers' turns"),
@@ -48,36 +52,82 @@ pub const NORMALISERS: &[Normaliser] = &[
     rule(&["OBJECT", "FREQ"], Rule::Shape, "a logarithmic counter that is bumped at random"),
     rule(&["TIME"], Rule::Shape, "the clock"),
     rule(&["LASTSAVE"], Rule::Shape, "the time of the server's start"),
-    rule(&["INFO"], Rule::Rewrite(info_fields), "values differ; the fields and their order within a section do not"),
-    rule(&["CLIENT", "ID"], Rule::Shape, "ids are given in the order of connecting, over all of a server's life"),
+    rule(
+        &["INFO"],
+        Rule::Rewrite(info_fields),
+        "values differ; the fields and their order within a section do not",
+    ),
+    rule(
+        &["CLIENT", "ID"],
+        Rule::Shape,
+        "ids are given in the order of connecting, over all of a server's life",
+    ),
     rule(&["CLIENT", "INFO"], Rule::Rewrite(client_lines), "ids, addresses, ages and buffer sizes"),
-    rule(&["CLIENT", "LIST"], Rule::Rewrite(client_lines), "ids, addresses, ages; connections that are just closing"),
-    rule(&["CLIENT", "KILL"], Rule::Rewrite(any_number), "connections that are just closing count or not"),
+    rule(
+        &["CLIENT", "LIST"],
+        Rule::Rewrite(client_lines),
+        "ids, addresses, ages; connections that are just closing",
+    ),
+    rule(
+        &["CLIENT", "KILL"],
+        Rule::Rewrite(any_number),
+        "connections that are just closing count or not",
+    ),
     rule(&["HELLO"], Rule::Rewrite(hello), "the client's id and the server's version"),
     rule(&["CONFIG", "GET"], Rule::Map, "the order of the settings is that of a hash table"),
-    rule(&["COMMAND", "LIST"], Rule::Unordered, "the order of the command table is that of a hash table"),
-    rule(&["COMMAND", "COUNT"], Rule::Shape, "depends on the version; the table itself is compared by `command-table`"),
+    rule(
+        &["COMMAND", "LIST"],
+        Rule::Unordered,
+        "the order of the command table is that of a hash table",
+    ),
+    rule(
+        &["COMMAND", "COUNT"],
+        Rule::Shape,
+        "depends on the version; the table itself is compared by `command-table`",
+    ),
     rule(&["COMMAND", END], Rule::Shape, "the whole table is compared by `command-table`"),
     rule(&["COMMAND", "INFO", END], Rule::Shape, "the whole table is compared by `command-table`"),
     rule(&["COMMAND", "DOCS", END], Rule::Shape, "the whole table is compared by `command-table`"),
-    rule(&["COMMAND", "INFO"], Rule::Rewrite(arity_of_commands), "compared field by field by `command-table`"),
-    rule(&["COMMAND", "DOCS"], Rule::Rewrite(names_of_docs), "compared field by field by `command-table`"),
+    rule(
+        &["COMMAND", "INFO"],
+        Rule::Rewrite(arity_of_commands),
+        "compared field by field by `command-table`",
+    ),
+    rule(
+        &["COMMAND", "DOCS"],
+        Rule::Rewrite(names_of_docs),
+        "compared field by field by `command-table`",
+    ),
     rule(&["SLOWLOG", "GET"], Rule::Rewrite(slow_entries), "ids, moments, durations and addresses"),
     rule(&["LATENCY", "HISTOGRAM"], Rule::Shape, "durations"),
     rule(&["LATENCY", "DOCTOR"], Rule::Shape, "prose"),
     rule(&["LATENCY", "LATEST"], Rule::Shape, "durations"),
     rule(&["MEMORY", "DOCTOR"], Rule::Shape, "prose"),
     rule(&["MEMORY", "USAGE"], Rule::Shape, "the memory layout is our own"),
-    rule(&["MEMORY", "STATS"], Rule::Rewrite(names_of_map), "the memory layout is our own; the names are not"),
+    rule(
+        &["MEMORY", "STATS"],
+        Rule::Rewrite(names_of_map),
+        "the memory layout is our own; the names are not",
+    ),
     rule(&["MEMORY", "MALLOC-STATS"], Rule::Shape, "prose of the allocator"),
     rule(&["LOLWUT"], Rule::Shape, "art"),
     rule(&["ACL", "GENPASS"], Rule::Rewrite(length_of_text), "random"),
     rule(&["ACL", "CAT"], Rule::Unordered, "the order is that of a hash table"),
-    rule(&["DEBUG", "OBJECT"], Rule::Rewrite(debug_object), "addresses, idle times and the serialised length of a layout"),
-    rule(&["DEBUG", "DIGEST"], Rule::Rewrite(length_of_text), "the digest mixes in a layout's internals; only its form is promised"),
-    rule(&["DEBUG", "DIGEST-VALUE"], Rule::Rewrite(lengths_of_texts), "the digest mixes in a layout's internals"),
-    rule(&["DEBUG", "JMAP"], Rule::Shape, "prose"),
-    rule(&["DEBUG", "STRINGMATCH-LEN"], Rule::Shape, "timing"),
+    rule(
+        &["DEBUG", "OBJECT"],
+        Rule::Rewrite(debug_object),
+        "addresses, idle times and the serialised length of a layout",
+    ),
+    rule(
+        &["DEBUG", "DIGEST"],
+        Rule::Rewrite(length_of_text),
+        "the digest mixes in a layout's internals; only its form is promised",
+    ),
+    rule(
+        &["DEBUG", "DIGEST-VALUE"],
+        Rule::Rewrite(lengths_of_texts),
+        "the digest mixes in a layout's internals",
+    ),
 ];
 
 /// The normaliser for a request, if its reply is not compared byte for byte.
@@ -86,7 +136,10 @@ pub fn normaliser(args: &[Vec<u8>]) -> Option<&'static Normaliser> {
         Some(arg) => arg.eq_ignore_ascii_case(word.as_bytes()),
         None => *word == END,
     };
-    NORMALISERS.iter().filter(|n| n.words.iter().enumerate().all(fits)).max_by_key(|n| n.words.len())
+    NORMALISERS
+        .iter()
+        .filter(|n| n.words.iter().enumerate().all(fits))
+        .max_by_key(|n| n.words.len())
 }
 
 impl Normaliser {
@@ -119,9 +172,55 @@ impl Normaliser {
             _ => None,
         };
         let shown = |value: &Value| view(value).unwrap_or_else(|| value.clone()).show();
-        Sides { oracle: shown(oracle), subject: shown(subject) }
+        if let (Rule::Map, Some(oracle), Some(subject)) =
+            (self.rule, oracle.pairs(), subject.pairs())
+        {
+            let lines = |pairs: Vec<(Value, Value)>| {
+                let line = |(name, held): (Value, Value)| {
+                    Value::Simple(format!("{} = {}", name.show(), held.show()).into_bytes())
+                };
+                Some(Value::Array(pairs.into_iter().map(line).collect()))
+            };
+            if let Some(short) = contrast(&lines(oracle), &lines(subject)) {
+                return short;
+            }
+        }
+        contrast(&view(oracle), &view(subject))
+            .unwrap_or_else(|| Sides { oracle: shown(oracle), subject: shown(subject) })
     }
 }
+
+/// Of two long lists (arrays, or texts of lines) only what one has and the other has not.
+fn contrast(oracle: &Option<Value>, subject: &Option<Value>) -> Option<Sides<String>> {
+    let parts = |value: &Value| match value {
+        Value::Bulk(text) => {
+            String::from_utf8_lossy(text).lines().map(str::to_owned).collect::<Vec<_>>()
+        }
+        other => other.items().unwrap_or_default().iter().map(Value::show).collect(),
+    };
+    let (oracle, subject) = (parts(oracle.as_ref()?), parts(subject.as_ref()?));
+    if oracle.len() + subject.len() < CONTRASTED_LEAST {
+        return None;
+    }
+    let only = |from: &[String], other: &[String]| {
+        from.iter().filter(|part| !other.contains(part)).cloned().collect::<Vec<_>>().join(", ")
+    };
+    let (missing, surplus) = (only(&oracle, &subject), only(&subject, &oracle));
+    if missing.is_empty() && surplus.is_empty() {
+        let at = oracle.iter().zip(&subject).position(|(a, b)| a != b)?;
+        return Some(Sides {
+            oracle: format!("…{} at place {at}", oracle[at]),
+            subject: format!("…{} at place {at}", subject[at]),
+        });
+    }
+    Some(Sides {
+        oracle: format!("of {} parts also: {missing}", oracle.len()),
+        subject: format!("of {} parts also: {surplus}", subject.len()),
+    })
+}
+
+/// Shorter lists are shown whole.
+const CONTRASTED_LEAST: usize = 24;
 
 /// An array (or set) with its elements in a fixed order.
 pub fn unordered(value: &Value) -> Value {
@@ -170,7 +269,9 @@ fn any_number(value: &Value) -> Value {
 
 fn scan_page(value: &Value) -> Value {
     match value.items() {
-        Some([Value::Bulk(cursor), Value::Array(_)]) if cursor.iter().all(u8::is_ascii_digit) => bulk("a page"),
+        Some([Value::Bulk(cursor), Value::Array(_)]) if cursor.iter().all(u8::is_ascii_digit) => {
+            bulk("a page")
+        }
         _ => value.clone(),
     }
 }
@@ -193,7 +294,8 @@ fn lengths_of_texts(value: &Value) -> Value {
 fn names_of_map(value: &Value) -> Value {
     match value.pairs() {
         Some(pairs) => {
-            let names = pairs.into_iter().map(|(name, _)| name).filter(|name| !is_database_entry(name));
+            let names =
+                pairs.into_iter().map(|(name, _)| name).filter(|name| !is_database_entry(name));
             unordered(&Value::Array(names.collect()))
         }
         None => value.clone(),
@@ -205,7 +307,7 @@ fn is_database_entry(name: &Value) -> bool {
     name.text().is_some_and(|text| text.starts_with(b"db."))
 }
 
-fn hello(value: &Value) -> Value {
+pub fn hello(value: &Value) -> Value {
     let Some(pairs) = value.pairs() else {
         return value.clone();
     };
@@ -222,13 +324,22 @@ fn hello(value: &Value) -> Value {
 
 /// Fields of INFO that a section of 7.0 has only in some states or builds.
 const INFO_SOMETIMES: &[&str] = &[
-    "mem_cluster_links", "io_threads_active", "slave0", "executable", "config_file", "process_supervised", "gcc_version",
-    "monotonic_clock", "atomicvar_api", "mem_not_counted_for_evict", "mem_overhead_db_hashtable_rehashing",
+    "mem_cluster_links",
+    "io_threads_active",
+    "slave0",
+    "executable",
+    "config_file",
+    "process_supervised",
+    "gcc_version",
+    "monotonic_clock",
+    "atomicvar_api",
+    "mem_not_counted_for_evict",
+    "mem_overhead_db_hashtable_rehashing",
 ];
 
 /// The sections with their fields, values removed. Of the keyspace section the key counts stay. Statistics of commands
 /// and errors have a row per name seen, so only the section's name is kept.
-fn info_fields(value: &Value) -> Value {
+pub fn info_fields(value: &Value) -> Value {
     let Some(text) = value.string() else {
         return value.clone();
     };
@@ -238,13 +349,20 @@ fn info_fields(value: &Value) -> Value {
             kept.push(line.to_owned());
             continue;
         };
-        if name.starts_with("cmdstat_") || name.starts_with("errorstat_") || name.starts_with("latency_percentiles") {
+        if name.starts_with("cmdstat_")
+            || name.starts_with("errorstat_")
+            || name.starts_with("latency_percentiles")
+        {
             continue;
         }
-        if let Some(database) = name.strip_prefix("db").filter(|n| n.bytes().all(|b| b.is_ascii_digit())) {
+        if let Some(database) =
+            name.strip_prefix("db").filter(|n| n.bytes().all(|b| b.is_ascii_digit()))
+        {
             let keys = held.split(',').next().unwrap_or_default();
             kept.push(format!("db{database}:{keys}"));
-        } else if !INFO_SOMETIMES.contains(&name) && !super::intended::NEWER_INFO_FIELDS.contains(&name) {
+        } else if !INFO_SOMETIMES.contains(&name)
+            && !super::intended::NEWER_INFO_FIELDS.contains(&name)
+        {
             kept.push(name.to_owned());
         }
     }
@@ -252,7 +370,8 @@ fn info_fields(value: &Value) -> Value {
 }
 
 /// Fields of a CLIENT LIST line whose values both servers must agree on.
-const CLIENT_FIELDS_KEPT: &[&str] = &["name", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "redir", "resp", "flags"];
+const CLIENT_FIELDS_KEPT: &[&str] =
+    &["name", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "redir", "resp", "flags"];
 
 /// The field names of the first line, and what is kept of the lines with a name (connections of raw scripts and control
 /// have none, and may be closing).
@@ -262,16 +381,24 @@ fn client_lines(value: &Value) -> Value {
     };
     let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
     let fields = |line: &str| -> Vec<(String, String)> {
-        let pair = |word: &str| word.split_once('=').map(|(name, held)| (name.to_owned(), held.to_owned()));
-        line.split(' ').filter_map(pair).filter(|(name, _)| !super::intended::NEWER_CLIENT_FIELDS.contains(&name.as_str())).collect()
+        let pair = |word: &str| {
+            word.split_once('=').map(|(name, held)| (name.to_owned(), held.to_owned()))
+        };
+        line.split(' ')
+            .filter_map(pair)
+            .filter(|(name, _)| !super::intended::NEWER_CLIENT_FIELDS.contains(&name.as_str()))
+            .collect()
     };
-    let names = lines.first().map(|line| fields(line).into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" "));
+    let names = lines
+        .first()
+        .map(|line| fields(line).into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" "));
     let mut kept: Vec<String> = lines
         .iter()
         .map(|line| fields(line))
         .filter(|fields| fields.iter().any(|(name, held)| name == "name" && !held.is_empty()))
         .map(|fields| {
-            let agreed = fields.iter().filter(|(name, _)| CLIENT_FIELDS_KEPT.contains(&name.as_str()));
+            let agreed =
+                fields.iter().filter(|(name, _)| CLIENT_FIELDS_KEPT.contains(&name.as_str()));
             agreed.map(|(name, held)| format!("{name}={held}")).collect::<Vec<_>>().join(" ")
         })
         .collect();
@@ -304,9 +431,13 @@ fn slow_entries(value: &Value) -> Value {
         return value.clone();
     };
     let row = |item: &Value| match item.items() {
-        Some([id, moment, duration, args, _address, name]) => {
-            Value::Array(vec![any_number(id), any_number(moment), any_number(duration), args.clone(), name.clone()])
-        }
+        Some([id, moment, duration, args, _address, name]) => Value::Array(vec![
+            any_number(id),
+            any_number(moment),
+            any_number(duration),
+            args.clone(),
+            name.clone(),
+        ]),
         _ => item.clone(),
     };
     Value::Array(items.iter().map(row).collect())
@@ -369,8 +500,20 @@ mod tests {
     #[test]
     fn a_missing_info_field_is_seen() {
         let text = |fields: &str| format!("${}\r\n{fields}\r\n", fields.len()).into_bytes();
-        assert!(agree("INFO clients", &text("# Clients\r\nconnected_clients:1\r\n"), &text("# Clients\r\nconnected_clients:9\r\n")));
-        assert!(!agree("INFO clients", &text("# Clients\r\nconnected_clients:1\r\n"), &text("# Clients\r\n")));
-        assert!(!agree("INFO keyspace", &text("# Keyspace\r\ndb0:keys=1,x=1\r\n"), &text("# Keyspace\r\ndb0:keys=2,x=1\r\n")));
+        assert!(agree(
+            "INFO clients",
+            &text("# Clients\r\nconnected_clients:1\r\n"),
+            &text("# Clients\r\nconnected_clients:9\r\n")
+        ));
+        assert!(!agree(
+            "INFO clients",
+            &text("# Clients\r\nconnected_clients:1\r\n"),
+            &text("# Clients\r\n")
+        ));
+        assert!(!agree(
+            "INFO keyspace",
+            &text("# Keyspace\r\ndb0:keys=1,x=1\r\n"),
+            &text("# Keyspace\r\ndb0:keys=2,x=1\r\n")
+        ));
     }
 }

@@ -14,7 +14,9 @@ use crate::peer::{Link, Reply, Server, Sides, exchange, exchange_until, take};
 use crate::wire::{Value, encode, printable};
 
 /// A reply that takes longer is missing.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// The same while a script that made a server silent is shrunk.
+pub const PATIENCE_SHORT: Duration = Duration::from_secs(1);
 /// Requests of one pipeline.
 const CHUNK: usize = 50;
 /// A raw script whose end no server answers is given this long.
@@ -57,6 +59,8 @@ pub struct Runner {
     sabotage: Option<Sabotage>,
     protocols: [u8; CONNECTIONS],
     slowest: Duration,
+    /// How long a reply may take. Shrinking a script that makes the server silent waits less.
+    pub patience: Duration,
     /// Multiplies waits; verification of a difference is more patient than the search.
     pub caution: u32,
     /// Requests compared so far, by all scripts.
@@ -75,6 +79,7 @@ impl Runner {
             sabotage,
             protocols: [2; CONNECTIONS],
             slowest: Duration::ZERO,
+            patience: PATIENCE,
             caution: 1,
             compared: 0,
             excused: BTreeMap::new(),
@@ -87,7 +92,9 @@ impl Runner {
         let mut links = self.connect()?;
         for (name, _) in TOUCHED {
             let replies = ask(&mut links, &[b"CONFIG", b"GET", name.as_bytes()]);
-            let held = |reply: &Reply| reply.value().and_then(|value| value.get(name)).and_then(|value| value.string());
+            let held = |reply: &Reply| {
+                reply.value().and_then(|value| value.get(name)).and_then(|value| value.string())
+            };
             if let Some(value) = held(&replies.oracle) {
                 self.baseline.oracle.push(((*name).to_owned(), value));
             }
@@ -108,8 +115,10 @@ impl Runner {
 
     fn connect(&self) -> Result<Sides<Link>> {
         Ok(Sides {
-            oracle: Link::connect(self.servers.oracle.addr()).context("the oracle does not accept connections")?,
-            subject: Link::connect(self.servers.subject.addr()).context("the server under test does not accept connections")?,
+            oracle: Link::connect(self.servers.oracle.addr())
+                .context("the oracle does not accept connections")?,
+            subject: Link::connect(self.servers.subject.addr())
+                .context("the server under test does not accept connections")?,
         })
     }
 
@@ -120,11 +129,16 @@ impl Runner {
         self.slowest = Duration::ZERO;
         let mut links = self.connect()?;
         let replies = ask(&mut links, &[b"PING"]);
-        let wants_password = |reply: &Reply| reply.value().and_then(|v| v.error()).is_some_and(|e| e.starts_with("NOAUTH"));
+        let wants_password = |reply: &Reply| {
+            reply.value().and_then(|v| v.error()).is_some_and(|e| e.starts_with("NOAUTH"))
+        };
         if wants_password(&replies.oracle) || wants_password(&replies.subject) {
             ask(&mut links, &[b"AUTH", PASSWORD.as_bytes()]);
         }
-        for (link, settings) in [(&mut links.oracle, &self.baseline.oracle), (&mut links.subject, &self.baseline.subject)] {
+        for (link, settings) in [
+            (&mut links.oracle, &self.baseline.oracle),
+            (&mut links.subject, &self.baseline.subject),
+        ] {
             let mut args = vec![b"CONFIG".to_vec(), b"SET".to_vec()];
             // Several names of one setting may not stand in one request, so each goes alone.
             for (name, value) in settings {
@@ -157,7 +171,11 @@ impl Runner {
     }
 
     /// Plays `actions` from an empty state. Returns the first difference.
-    pub fn play(&mut self, actions: &[Action], protocols: [u8; CONNECTIONS]) -> Result<Option<Difference>> {
+    pub fn play(
+        &mut self,
+        actions: &[Action],
+        protocols: [u8; CONNECTIONS],
+    ) -> Result<Option<Difference>> {
         self.reset(protocols)?;
         let mut at = 0;
         while at < actions.len() {
@@ -169,10 +187,13 @@ impl Runner {
                 Action::Raw { pieces } => (1, self.raw(pieces)?),
                 Action::Scan { conn, options } => (1, self.scan(*conn, options)?),
                 Action::RandomKey { conn } => (1, self.random_key(*conn)?),
-                Action::Lapse { conn, before, wait, after } => (1, self.lapse(*conn, before, *wait, after)?),
+                Action::Lapse { conn, before, wait, after } => {
+                    (1, self.lapse(*conn, before, *wait, after)?)
+                }
                 Action::Sweep => (1, self.sweep()?),
             };
-            self.compared += actions[at..at + taken].iter().map(|action| action.requests() as u64).sum::<u64>();
+            self.compared +=
+                actions[at..at + taken].iter().map(|action| action.requests() as u64).sum::<u64>();
             if let Some(mut difference) = difference {
                 difference.action += at;
                 return Ok(Some(difference));
@@ -219,7 +240,7 @@ impl Runner {
         requests.iter().for_each(|args| encode(args, &mut bytes));
         links.oracle.queue(&bytes);
         links.subject.queue(&bytes);
-        let took = exchange(&mut links, requests.len(), PATIENCE * self.caution);
+        let took = exchange(&mut links, requests.len(), self.patience);
         self.slowest = self.slowest.max(took);
         let expected = take(&mut links.oracle, requests.len());
         let mut got = take(&mut links.subject, requests.len());
@@ -231,9 +252,11 @@ impl Runner {
                 return Ok(Some(difference));
             }
         }
-        let surplus = Sides { oracle: links.oracle.replies.first(), subject: links.subject.replies.first() };
+        let surplus =
+            Sides { oracle: links.oracle.replies.first(), subject: links.subject.replies.first() };
         if surplus.oracle != surplus.subject {
-            let show = |reply: Option<&Reply>| reply.map_or("(nothing more)".to_owned(), Reply::show);
+            let show =
+                |reply: Option<&Reply>| reply.map_or("(nothing more)".to_owned(), Reply::show);
             let last = requests.last().map(|args| line(args)).unwrap_or_default();
             return Ok(Some(Difference {
                 action: requests.len() - 1,
@@ -249,7 +272,13 @@ impl Runner {
     }
 
     /// Whether two replies to one request agree, by bytes, by rule, or by an intended difference.
-    fn judge(&mut self, args: &[Vec<u8>], oracle: &Reply, subject: &Reply, action: usize) -> Option<Difference> {
+    fn judge(
+        &mut self,
+        args: &[Vec<u8>],
+        oracle: &Reply,
+        subject: &Reply,
+        action: usize,
+    ) -> Option<Difference> {
         if oracle == subject {
             return None;
         }
@@ -282,7 +311,13 @@ impl Runner {
         2 + 2 * i64::try_from(self.slowest.as_millis()).unwrap_or(i64::MAX / 4)
     }
 
-    fn lapse(&mut self, conn: usize, before: &[Vec<Vec<u8>>], wait: Duration, after: &[Vec<Vec<u8>>]) -> Result<Option<Difference>> {
+    fn lapse(
+        &mut self,
+        conn: usize,
+        before: &[Vec<Vec<u8>>],
+        wait: Duration,
+        after: &[Vec<Vec<u8>>],
+    ) -> Result<Option<Difference>> {
         let before: Vec<&[Vec<u8>]> = before.iter().map(Vec::as_slice).collect();
         if let Some(difference) = self.requests(conn, &before)? {
             return Ok(Some(Difference { action: 0, ..difference }));
@@ -314,7 +349,11 @@ impl Runner {
 
     fn raw_once(&mut self, pieces: &[Vec<u8>], quiet: Duration) -> Result<Sides<Vec<String>>> {
         let mut links = self.connect()?;
-        let answered = |link: &Link| link.replies.last().is_some_and(|reply| matches!(reply, Reply::Raw(raw) if raw == SENTINEL_REPLY));
+        let answered = |link: &Link| {
+            link.replies
+                .last()
+                .is_some_and(|reply| matches!(reply, Reply::Raw(raw) if raw == SENTINEL_REPLY))
+        };
         for (i, piece) in pieces.iter().enumerate() {
             if i > 0 {
                 std::thread::sleep(PIECE_PAUSE);
@@ -392,40 +431,62 @@ impl Runner {
         for database in 0..DATABASES {
             ask(&mut links, &[b"SELECT", database.to_string().as_bytes()]);
             let keys = ask(&mut links, &[b"KEYS", b"*"]);
-            let request = |words: &str| vec![format!("(database {database})").into_bytes(), words.as_bytes().to_vec()];
-            let sorted = keys.as_ref().map(|reply| reply.value().map(|value| rules::unordered(&value)));
+            let request = |words: &str| {
+                vec![format!("(database {database})").into_bytes(), words.as_bytes().to_vec()]
+            };
+            let sorted =
+                keys.as_ref().map(|reply| reply.value().map(|value| rules::unordered(&value)));
             if sorted.oracle != sorted.subject {
                 return Ok(Some(self.sweep_difference(&request("KEYS *"), &keys)));
             }
-            let names = sorted.oracle.and_then(|value| value.items().map(<[Value]>::to_vec)).unwrap_or_default();
+            let names = sorted
+                .oracle
+                .and_then(|value| value.items().map(<[Value]>::to_vec))
+                .unwrap_or_default();
             if let Some(difference) = self.sweep_keys(&mut links, &names)? {
                 let request = format!("(database {database}) {}", difference.request);
-                return Ok(Some(Difference { request, signature: format!("state: {}", difference.signature), ..difference }));
+                return Ok(Some(Difference {
+                    request,
+                    signature: format!("state: {}", difference.signature),
+                    ..difference
+                }));
             }
         }
         Ok(None)
     }
 
-    fn sweep_keys(&mut self, links: &mut Sides<Link>, names: &[Value]) -> Result<Option<Difference>> {
+    fn sweep_keys(
+        &mut self,
+        links: &mut Sides<Link>,
+        names: &[Value],
+    ) -> Result<Option<Difference>> {
         let mut requests = Vec::new();
         for name in names.iter().filter_map(Value::text) {
-            for words in [&[b"TYPE".as_slice()][..], &[b"GET"], &[b"PEXPIRETIME"], &[b"OBJECT", b"ENCODING"]] {
-                requests.push(words.iter().copied().chain([name]).map(<[u8]>::to_vec).collect::<Vec<_>>());
+            for words in
+                [&[b"TYPE".as_slice()][..], &[b"GET"], &[b"PEXPIRETIME"], &[b"OBJECT", b"ENCODING"]]
+            {
+                requests.push(
+                    words.iter().copied().chain([name]).map(<[u8]>::to_vec).collect::<Vec<_>>(),
+                );
             }
         }
         let mut bytes = Vec::new();
         requests.iter().for_each(|args| encode(args, &mut bytes));
         links.oracle.queue(&bytes);
         links.subject.queue(&bytes);
-        exchange(links, requests.len(), PATIENCE);
+        exchange(links, requests.len(), self.patience);
         let expected = take(&mut links.oracle, requests.len());
         let got = take(&mut links.subject, requests.len());
         let replies = expected.iter().zip(&got).zip(&requests);
-        Ok(replies.into_iter().find_map(|((oracle, subject), args)| self.judge(args, oracle, subject, 0)))
+        Ok(replies
+            .into_iter()
+            .find_map(|((oracle, subject), args)| self.judge(args, oracle, subject, 0)))
     }
 
     fn sweep_difference(&self, request: &[Vec<u8>], replies: &Sides<Reply>) -> Difference {
-        let show = |reply: &Reply| reply.value().map_or_else(|| reply.show(), |value| rules::unordered(&value).show());
+        let show = |reply: &Reply| {
+            reply.value().map_or_else(|| reply.show(), |value| rules::unordered(&value).show())
+        };
         Difference {
             action: 0,
             request: line(request),
@@ -438,7 +499,8 @@ impl Runner {
 
 /// How many of the leading actions go out as one pipeline.
 fn pipeline_length(actions: &[Action], conn: usize) -> usize {
-    let same = |action: &&Action| matches!(action, Action::Command { conn: other, .. } if *other == conn);
+    let same =
+        |action: &&Action| matches!(action, Action::Command { conn: other, .. } if *other == conn);
     let quits = |action: &Action| matches!(action, Action::Command { args, .. } if args[0].eq_ignore_ascii_case(b"QUIT"));
     let run = actions.iter().take_while(same).take(CHUNK).count();
     // Nothing is answered after QUIT, so a pipeline ends with it.
@@ -459,7 +521,8 @@ fn ask(links: &mut Sides<Link>, words: &[&[u8]]) -> Sides<Reply> {
 
 fn is_http(piece: &[u8]) -> bool {
     let upper = piece.to_ascii_uppercase();
-    memchr::memmem::find(&upper, b"POST").is_some() || memchr::memmem::find(&upper, b"HOST:").is_some()
+    memchr::memmem::find(&upper, b"POST").is_some()
+        || memchr::memmem::find(&upper, b"HOST:").is_some()
 }
 
 /// Waits for `due` replies of one link and drops them.
@@ -474,7 +537,12 @@ fn finish_alone(link: &mut Link, due: usize) {
 
 /// The replies of a raw script and how the connection ended.
 fn raw_story(link: &Link, answered: bool) -> Vec<String> {
-    let mut story: Vec<String> = link.replies.iter().map(Reply::show).collect();
+    let shown = |reply: &Reply| match reply.value() {
+        // A raw script may say HELLO, whose ids and versions agree as little there as anywhere.
+        Some(value) if value.get("proto").is_some() => rules::hello(&value).show(),
+        _ => reply.show(),
+    };
+    let mut story: Vec<String> = link.replies.iter().map(shown).collect();
     story.push(if answered {
         "(open)".to_owned()
     } else if link.is_closed() {
@@ -492,7 +560,11 @@ fn raw_signature(story: &Sides<Vec<String>>) -> String {
 }
 
 /// One side's SCAN from cursor 0 back to 0: the keys found, sorted, each once.
-fn collect_scan(links: &mut Sides<Link>, oracle: bool, options: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
+fn collect_scan(
+    links: &mut Sides<Link>,
+    oracle: bool,
+    options: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>, String> {
     let mut cursor = b"0".to_vec();
     let mut found = Vec::new();
     for _ in 0..SCAN_PAGES_MAX {
@@ -520,25 +592,79 @@ fn collect_scan(links: &mut Sides<Link>, oracle: bool, options: &[Vec<u8>]) -> R
 
 /// Equal for differences of one cause, mostly: the command and the form of both replies.
 fn signature(args: &[Vec<u8>], expected: &str, got: &str) -> String {
-    format!("{}: {} / {}", command_name(args), abstracted(expected), abstracted(got))
+    let (expected, got) = (abstracted(expected), abstracted(got));
+    // What an unknown command was called does not matter.
+    if expected.starts_with("-ERR unknown command") && got.starts_with("-ERR unknown command") {
+        return "(unknown commands)".to_owned();
+    }
+    if got.starts_with("-ERR unknown command") {
+        return format!("{MISSING}{}", word(args, 0));
+    }
+    // What an unknown sub-command was called does not matter either.
+    let unknown_both = expected.starts_with("-ERR unknown subcommand")
+        && got.starts_with("-ERR unknown subcommand");
+    let name = if unknown_both { "(unknown sub-commands)".to_owned() } else { command_name(args) };
+    format!("{name}: {expected} / {got}")
 }
 
+/// How the signature of a command starts that the subject does not have.
+pub const MISSING: &str = "(missing) ";
+
 /// Commands whose second word names a sub-command.
-const CONTAINERS: &[&str] = &["OBJECT", "CLIENT", "CONFIG", "COMMAND", "SLOWLOG", "LATENCY", "MEMORY", "DEBUG", "ACL", "CLUSTER", "MODULE"];
+const CONTAINERS: &[&str] = &[
+    "OBJECT", "CLIENT", "CONFIG", "COMMAND", "SLOWLOG", "LATENCY", "MEMORY", "DEBUG", "ACL",
+    "CLUSTER", "MODULE",
+];
 
 /// The command's name with its sub-command, in capitals.
 pub fn command_name(args: &[Vec<u8>]) -> String {
-    let word = |i: usize| args.get(i).map(|arg| printable(&arg.to_ascii_uppercase())).unwrap_or_default();
-    if CONTAINERS.contains(&word(0).as_str()) {
-        return format!("{} {}", word(0), word(1)).trim_end().to_owned();
+    let (name, sub) = (word(args, 0), word(args, 1));
+    let is_word = !sub.is_empty() && sub.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    match CONTAINERS.contains(&name.as_str()) && is_word {
+        true => format!("{name} {sub}"),
+        false => name,
     }
-    word(0)
 }
 
-/// The words of an error, or just the type of another reply.
+fn word(args: &[Vec<u8>], i: usize) -> String {
+    args.get(i).map(|arg| printable(&arg.to_ascii_uppercase())).unwrap_or_default()
+}
+
+/// The words of an error without what it quotes, or just the type of another reply.
 fn abstracted(shown: &str) -> String {
-    if shown.starts_with('-') || shown.starts_with('(') {
-        return shown.chars().take(60).map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+    if !shown.starts_with('-') && !shown.starts_with('(') {
+        return shown.chars().take(1).collect();
     }
-    shown.chars().take(1).collect()
+    let unquoted: Vec<&str> = shown.split('\'').step_by(2).collect();
+    unquoted.join("''").chars().take(80).map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_words_do_not_tell_differences_apart() {
+        let sign = |name: &str, oracle: &str, subject: &str| {
+            signature(&[name.as_bytes().to_vec()], oracle, subject)
+        };
+        assert_eq!(
+            sign("GET", "-ERR bad 'a'", "-ERR worse 'b'"),
+            sign("get", "-ERR bad 'x'", "-ERR worse 'y'")
+        );
+        assert_ne!(sign("GET", "-ERR bad 'a'", ":1"), sign("GET", "-ERR bad 'a'", "$-1"));
+        assert_eq!(
+            sign("a", "-ERR unknown command 'a'", "-ERR unknown command 'b'"),
+            "(unknown commands)"
+        );
+    }
+
+    #[test]
+    fn a_pipeline_is_one_connection_and_ends_with_quit() {
+        let command =
+            |conn, name: &str| Action::Command { conn, args: vec![name.as_bytes().to_vec()] };
+        let script = [command(0, "GET"), command(0, "quit"), command(0, "GET"), command(1, "GET")];
+        assert_eq!(pipeline_length(&script, 0), 2);
+        assert_eq!(pipeline_length(&script[2..], 0), 1);
+    }
 }

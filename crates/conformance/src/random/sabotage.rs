@@ -34,7 +34,10 @@ impl Sabotage {
     pub fn named(name: &str) -> Result<Sabotage> {
         match ALL.iter().find(|(known, _)| *known == name) {
             Some((_, sabotage)) => Ok(*sabotage),
-            None => bail!("no sabotage {name:?}; there are {}", ALL.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ")),
+            None => bail!(
+                "no sabotage {name:?}; there are {}",
+                ALL.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ")
+            ),
         }
     }
 
@@ -44,17 +47,23 @@ impl Sabotage {
             return;
         };
         let is = |name: &[u8]| args[0].eq_ignore_ascii_case(name);
-        let integer = || std::str::from_utf8(raw).ok()?.trim_end().strip_prefix(':')?.parse::<i64>().ok();
+        let integer =
+            || std::str::from_utf8(raw).ok()?.trim_end().strip_prefix(':')?.parse::<i64>().ok();
         match self {
             Sabotage::Strlen if is(b"STRLEN") => {
                 if let Some(n) = integer().filter(|n| *n > 3) {
                     *raw = format!(":{}\r\n", n + 1).into_bytes();
                 }
             }
-            Sabotage::Getrange if is(b"GETRANGE") && args.get(3).is_some_and(|end| end.starts_with(b"-")) => {
-                if let Some(body) = crate::wire::Value::parse(raw).text().filter(|body| !body.is_empty()) {
+            Sabotage::Getrange
+                if is(b"GETRANGE") && args.get(3).is_some_and(|end| end.starts_with(b"-")) =>
+            {
+                if let Some(body) =
+                    crate::wire::Value::parse(raw).text().filter(|body| !body.is_empty())
+                {
                     let shorter = &body[..body.len() - 1];
-                    *raw = [format!("${}\r\n", shorter.len()).as_bytes(), shorter, b"\r\n"].concat();
+                    *raw =
+                        [format!("${}\r\n", shorter.len()).as_bytes(), shorter, b"\r\n"].concat();
                 }
             }
             Sabotage::ErrorText if is(b"INCR") && raw.starts_with(b"-ERR wrong number") => {

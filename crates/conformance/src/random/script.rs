@@ -40,10 +40,13 @@ impl Action {
                 let pieces: Vec<_> = pieces.iter().map(|piece| printable(piece)).collect();
                 format!("[new] raw bytes {}", pieces.join(" + "))
             }
-            Action::Scan { conn, options } => format!("[{conn}] SCAN 0 {} until done", line(options)),
+            Action::Scan { conn, options } => {
+                format!("[{conn}] SCAN 0 {} until done", line(options))
+            }
             Action::RandomKey { conn } => format!("[{conn}] RANDOMKEY"),
             Action::Lapse { conn, before, wait, after } => {
-                let mut lines: Vec<_> = before.iter().map(|args| format!("[{conn}] {}", line(args))).collect();
+                let mut lines: Vec<_> =
+                    before.iter().map(|args| format!("[{conn}] {}", line(args))).collect();
                 lines.push(format!("    (wait {} ms)", wait.as_millis()));
                 lines.extend(after.iter().map(|args| format!("[{conn}] {}", line(args))));
                 lines.join("\n")

@@ -25,14 +25,18 @@ pub fn shrink(script: Vec<Action>, mut fails: impl FnMut(&[Action]) -> bool) -> 
     fewer_actions(script, &mut attempt)
 }
 
-fn fewer_actions(mut script: Vec<Action>, fails: &mut impl FnMut(&[Action]) -> bool) -> Vec<Action> {
+fn fewer_actions(
+    mut script: Vec<Action>,
+    fails: &mut impl FnMut(&[Action]) -> bool,
+) -> Vec<Action> {
     let mut piece = script.len().div_ceil(2).max(1);
     loop {
         let mut from = 0;
         let mut removed = false;
         while from < script.len() && script.len() > 1 {
             let to = (from + piece).min(script.len());
-            let candidate: Vec<Action> = script[..from].iter().chain(&script[to..]).cloned().collect();
+            let candidate: Vec<Action> =
+                script[..from].iter().chain(&script[to..]).cloned().collect();
             if !candidate.is_empty() && fails(&candidate) {
                 script = candidate;
                 removed = true;
@@ -72,18 +76,26 @@ fn candidates(action: &Action) -> Vec<Action> {
             if *conn != 0 {
                 forms.push(Action::Command { conn: 0, args: args.clone() });
             }
-            forms.extend(simpler_lists(args, 1).into_iter().map(|args| Action::Command { conn: *conn, args }));
+            forms.extend(
+                simpler_lists(args, 1)
+                    .into_iter()
+                    .map(|args| Action::Command { conn: *conn, args }),
+            );
             forms
         }
         Action::Raw { pieces } => {
-            let mut forms: Vec<_> = simpler_lists(pieces, 0).into_iter().map(|pieces| Action::Raw { pieces }).collect();
+            let mut forms: Vec<_> =
+                simpler_lists(pieces, 0).into_iter().map(|pieces| Action::Raw { pieces }).collect();
             if pieces.len() > 1 {
                 forms.push(Action::Raw { pieces: vec![pieces.concat()] });
             }
             forms
         }
         Action::Scan { conn, options } if options.len() >= 2 => {
-            vec![Action::Scan { conn: *conn, options: options[2..].to_vec() }, Action::Scan { conn: *conn, options: options[..options.len() - 2].to_vec() }]
+            vec![
+                Action::Scan { conn: *conn, options: options[2..].to_vec() },
+                Action::Scan { conn: *conn, options: options[..options.len() - 2].to_vec() },
+            ]
         }
         _ => Vec::new(),
     }
@@ -139,8 +151,12 @@ mod tests {
             })
             .collect();
         let guilty = |script: &[Action]| {
-            let set = script.iter().position(|a| matches!(a, Action::Command { args, .. } if args[0] == b"SET"));
-            let read = script.iter().position(|a| matches!(a, Action::Command { args, .. } if args[0] == b"STRLEN"));
+            let set = script
+                .iter()
+                .position(|a| matches!(a, Action::Command { args, .. } if args[0] == b"SET"));
+            let read = script
+                .iter()
+                .position(|a| matches!(a, Action::Command { args, .. } if args[0] == b"STRLEN"));
             matches!((set, read), (Some(set), Some(read)) if set < read)
         };
         let short = shrink(script, guilty);

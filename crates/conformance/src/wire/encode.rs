@@ -19,23 +19,27 @@ pub fn printable(bytes: &[u8]) -> String {
     if !bytes.is_empty() && bytes.len() <= PRINTED_BYTES_MAX && bytes.iter().all(plain) {
         return String::from_utf8_lossy(bytes).into_owned();
     }
-    let mut text = String::from("\"");
-    for &byte in bytes.iter().take(PRINTED_BYTES_MAX) {
+    let mut text =
+        format!("\"{}", escaped(&bytes[..bytes.len().min(PRINTED_BYTES_MAX)]).replace('"', "\\\""));
+    text.push('"');
+    if bytes.len() > PRINTED_BYTES_MAX {
+        text.push_str(&format!("…({} bytes)", bytes.len()));
+    }
+    text
+}
+
+/// Printable ASCII as it is, everything else (and the backslash) as an escape.
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes {
         match byte {
             b'\r' => text.push_str("\\r"),
             b'\n' => text.push_str("\\n"),
             b'\t' => text.push_str("\\t"),
-            b'"' | b'\\' => {
-                text.push('\\');
-                text.push(char::from(byte));
-            }
+            b'\\' => text.push_str("\\\\"),
             0x20..=0x7e => text.push(char::from(byte)),
             _ => text.push_str(&format!("\\x{byte:02x}")),
         }
-    }
-    text.push('"');
-    if bytes.len() > PRINTED_BYTES_MAX {
-        text.push_str(&format!("…({} bytes)", bytes.len()));
     }
     text
 }

@@ -114,7 +114,9 @@ impl Framer {
             b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => Item::Leaf,
             b'$' | b'=' | b'!' => match length(body)? {
                 None => Item::Leaf,
-                Some(bytes) if bytes > BULK_BYTES_MAX => return Err(malformed("bulk longer than 512 MB")),
+                Some(bytes) if bytes > BULK_BYTES_MAX => {
+                    return Err(malformed("bulk longer than 512 MB"));
+                }
                 Some(bytes) => {
                     let bytes = usize::try_from(bytes).map_err(|_| malformed("bulk too long"))?;
                     if rest.len() < after + bytes + 2 {
@@ -167,9 +169,7 @@ fn length(digits: &[u8]) -> Result<Option<u64>, Malformed> {
         return Ok(None);
     }
     let text = std::str::from_utf8(digits).map_err(|_| malformed("a length that is no number"))?;
-    text.parse()
-        .map(Some)
-        .map_err(|_| malformed(&format!("length {text:?}")))
+    text.parse().map(Some).map_err(|_| malformed(&format!("length {text:?}")))
 }
 
 #[cfg(test)]
@@ -222,7 +222,14 @@ mod tests {
 
     #[test]
     fn what_is_not_resp_is_refused_with_a_reason() {
-        for stream in [&b"hello\r\n"[..], b"\r\n", b"$x\r\n", b"$3\r\nabcd\r\n", b"%-1\r\n", b"$999999999999\r\n"] {
+        for stream in [
+            &b"hello\r\n"[..],
+            b"\r\n",
+            b"$x\r\n",
+            b"$3\r\nabcd\r\n",
+            b"%-1\r\n",
+            b"$999999999999\r\n",
+        ] {
             let mut framer = Framer::new();
             framer.feed(stream);
             assert!(framer.next().is_err(), "{:?}", String::from_utf8_lossy(stream));

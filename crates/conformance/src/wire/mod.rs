@@ -7,5 +7,5 @@ mod frame;
 mod value;
 
 pub use encode::{encode, printable};
-pub use frame::{Framer, Malformed};
+pub use frame::Framer;
 pub use value::Value;

@@ -1,6 +1,6 @@
 //! A reply as a tree, for the places where raw bytes cannot be compared: unordered replies, ids, clocks.
 
-use super::encode::printable;
+use super::encode::{escaped, printable};
 
 /// One reply, with every wire type kept apart so that a wrong type is a difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +84,8 @@ impl Value {
             }
             b'*' if number()? < 0 => Value::NullArray,
             b'*' | b'~' | b'>' => {
-                let items = (0..number()?).map(|_| Self::parse_at(raw, at)).collect::<Option<Vec<_>>>()?;
+                let items =
+                    (0..number()?).map(|_| Self::parse_at(raw, at)).collect::<Option<Vec<_>>>()?;
                 match kind {
                     b'*' => Value::Array(items),
                     b'~' => Value::Set(items),
@@ -130,7 +131,9 @@ impl Value {
     /// The error line, if this is one.
     pub fn error(&self) -> Option<String> {
         match self {
-            Value::Error(bytes) | Value::BlobError(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Value::Error(bytes) | Value::BlobError(bytes) => {
+                Some(String::from_utf8_lossy(bytes).into_owned())
+            }
             _ => None,
         }
     }
@@ -168,8 +171,8 @@ impl Value {
             shown.collect::<Vec<_>>().join(", ")
         };
         match self {
-            Value::Simple(bytes) => format!("+{}", String::from_utf8_lossy(bytes).escape_debug()),
-            Value::Error(bytes) => format!("-{}", String::from_utf8_lossy(bytes).escape_debug()),
+            Value::Simple(bytes) => format!("+{}", escaped(bytes)),
+            Value::Error(bytes) => format!("-{}", escaped(bytes)),
             Value::Integer(n) => format!(":{n}"),
             Value::Bulk(bytes) => {
                 let shown = printable(bytes);

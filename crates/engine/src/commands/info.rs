@@ -9,6 +9,8 @@ mod sections;
 mod server_fields;
 mod statistics;
 
+pub use server_fields::REDIS_VERSION;
+
 use super::query::{Answer, Query, Witness};
 use super::{Desk, EngineCommand, Next};
 use command::{Arg, ArgKind, Args, Arity, Failure, Flags, Group, Spec};
@@ -142,7 +144,8 @@ pub fn answer(sections: &[Section], mut witness: Witness<'_>) -> Answer {
 pub fn merge(sections: &[Section], answers: Vec<Answer>, desk: &mut Desk<'_>) {
     let cores = reports(answers);
     let sum = CoreReport::sum(cores.iter());
-    let scene = sections::Scene { core: desk.core, peer: &desk.session.peer, sum: &sum, cores: &cores };
+    let scene =
+        sections::Scene { core: desk.core, peer: &desk.session.peer, sum: &sum, cores: &cores };
     let mut text = String::new();
     for section in sections {
         if !text.is_empty() {
@@ -176,6 +179,7 @@ pub fn human(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::World;
 
     #[test]
     fn bytes_are_rounded_for_people_as_redis_does() {
@@ -186,6 +190,40 @@ mod tests {
         assert_eq!(human(1_572_864), "1.50M");
         assert_eq!(human(25_276_514_304), "23.54G");
         assert_eq!(human(1 << 50), "1.00P");
+    }
+
+    #[test]
+    fn figures_of_all_cores_are_added_and_old_ones_follow_a_change() {
+        let mut world = World::new(3);
+        let (a, b) = (world.open(0), world.open(2));
+        for key in ["a", "b", "c", "d"] {
+            assert_eq!(world.ask(a, &format!("SET {key} 1")), "OK");
+        }
+        let text = world.text(b, "INFO");
+        assert!(text.contains("\nconnected_clients:2\n"), "{text}");
+        assert!(text.contains("\ndb0:keys=4,expires=0,avg_ttl=0\n"), "{text}");
+        assert!(text.contains("\ncores:3\ncore_0:busy=0.0,connections=1,keys="), "{text}");
+        assert!(
+            text.contains("\nredis_version:7.2.4\n") && text.contains("\nserver_name:corelane\n")
+        );
+        assert!(!text.contains("# Commandstats"));
+        assert!(world.text(b, "INFO commandstats").contains("cmdstat_set:calls=4,"));
+        assert_eq!(world.ask(b, "CONFIG RESETSTAT"), "OK");
+        assert!(!world.text(b, "INFO commandstats").contains("cmdstat_set"));
+    }
+
+    #[test]
+    fn unknown_sections_give_an_empty_text_and_headings_come_once_in_order() {
+        let mut world = World::new(1);
+        let client = world.open(0);
+        assert_eq!(world.ask(client, "INFO nosuch"), "\"\"");
+        let text = world.text(client, "INFO cpu SERVER cpu");
+        assert_eq!(text.matches("# ").count(), 2);
+        assert!(text.find("# Server").unwrap() < text.find("# CPU").unwrap());
+        let all = world.text(client, "INFO everything");
+        let headings: Vec<&str> =
+            all.lines().filter(|line| line.trim_start_matches('"').starts_with("# ")).collect();
+        assert_eq!(headings.len(), 14, "{headings:?}");
     }
 
     #[test]

@@ -4,13 +4,34 @@
 //! query goes to all cores, the typed answers come back, and `query::merge` writes the reply.
 //! When it needs the process it returns [`Next::Control`].
 
+pub mod acl;
+pub mod categories;
+pub mod client;
+pub mod client_list;
+pub mod client_pause;
+pub mod client_tracking;
+pub mod cluster;
+pub mod cluster_admin;
+pub mod cluster_keys;
+pub mod command_info;
+pub mod config;
 pub mod connection;
+pub mod connection_auth;
+pub mod debug;
+mod help;
+pub mod info;
+pub mod latency;
+pub mod lolwut;
+pub mod memory;
+pub mod monitor;
 pub mod query;
+pub mod server;
+pub mod slowlog;
 
 use crate::action::Request;
 use crate::core::Core;
 use crate::session::Session;
-use command::{Args, Failure, Spec};
+use command::{Args, Command, Failure, Spec};
 use query::Query;
 use resp::write::Writer;
 
@@ -23,12 +44,20 @@ pub struct EngineCommand {
     pub run: EngineRun,
     /// Its sub-commands, for a container.
     pub subcommands: &'static [EngineCommand],
+    /// Sub-commands that run on the owner of a key (MEMORY USAGE).
+    pub data_subcommands: &'static [Command],
 }
 
 impl EngineCommand {
     /// A command without sub-commands.
     pub const fn new(spec: Spec, run: EngineRun) -> EngineCommand {
-        EngineCommand { spec, run, subcommands: &[] }
+        EngineCommand { spec, run, subcommands: &[], data_subcommands: &[] }
+    }
+
+    /// What a container is made of beside its spec and its sub-commands. The arity of a container
+    /// demands a sub-command, so its own function never runs.
+    pub const fn container() -> EngineCommand {
+        EngineCommand::new(Spec::NEW, |_, _| Err(Failure::SYNTAX))
     }
 }
 
@@ -57,9 +86,38 @@ pub enum Next {
     Ask(Query),
     /// The process is asked; its answer is the reply.
     Control(Request),
+    /// The process is asked; if it agrees every core is asked, and the merged answers are the
+    /// reply; if not, its error is.
+    ControlThen(Request, Query),
+}
+
+/// Why a command that the configuration must enable is refused: Redis' text.
+pub fn not_enabled(command: &str, directive: &str) -> Failure {
+    Failure::text(format!(
+        "ERR {command} command not allowed. If the {directive} option is set to \"local\", you can \
+         run it from a local connection, otherwise you need to set this option in the configuration \
+         file, and then restart the server."
+    ))
 }
 
 /// Every command of this kind, family by family.
 pub fn families() -> impl Iterator<Item = &'static EngineCommand> {
-    [connection::COMMANDS].into_iter().flatten()
+    [
+        connection::COMMANDS,
+        client::COMMANDS,
+        cluster::COMMANDS,
+        monitor::COMMANDS,
+        acl::COMMANDS,
+        command_info::COMMANDS,
+        info::COMMANDS,
+        config::COMMANDS,
+        slowlog::COMMANDS,
+        latency::COMMANDS,
+        memory::COMMANDS,
+        server::COMMANDS,
+        debug::COMMANDS,
+        lolwut::COMMANDS,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -1,15 +1,69 @@
 //! Questions that every core answers, and how the answers become one reply.
 
-use super::Desk;
+use super::{
+    Desk, client_list, client_pause, cluster_keys, config, debug, info, latency, memory, monitor,
+    server, slowlog,
+};
 use crate::core::Core;
 use crate::session::Sessions;
 use crate::shard::Shard;
+use base::CoreId;
 
 /// A question to every core.
 #[derive(Debug)]
 pub enum Query {
     /// Are you there? Changes nothing; for tests and barriers.
     Barrier,
+    /// CLIENT LIST.
+    Clients(client_list::Filter),
+    /// CLIENT KILL.
+    Kill(client_list::Kill),
+    /// CLIENT PAUSE.
+    Pause {
+        /// For how long, in microseconds.
+        timeout_us: u64,
+        /// Everything, not only what may write.
+        all: bool,
+    },
+    /// CLIENT UNPAUSE.
+    Unpause,
+    /// A core has MONITOR clients from now on, or no longer.
+    Watch {
+        /// Which core.
+        core: CoreId,
+        /// Whether it has.
+        on: bool,
+        /// What the client is answered who brought it about.
+        reply: &'static str,
+    },
+    /// Keys by slot.
+    Slot(cluster_keys::SlotQuery),
+    /// Figures for these sections of INFO.
+    Info(Vec<info::Section>),
+    /// Take over these settings.
+    Configure(Box<config::Change>),
+    /// CONFIG RESETSTAT.
+    ResetStats,
+    /// SLOWLOG and COMMANDLOG.
+    CommandLog(slowlog::Question),
+    /// LATENCY.
+    Latency(latency::Question),
+    /// MEMORY.
+    Memory(memory::Question),
+    /// Whether any of these keys exists.
+    AnyKey {
+        /// In which database.
+        db: u8,
+        /// The keys.
+        keys: Vec<Vec<u8>>,
+    },
+    /// DEBUG.
+    Debug {
+        /// The client's database.
+        db: u8,
+        /// What is to be done.
+        task: Box<debug::Task>,
+    },
 }
 
 /// One core's answer.
@@ -17,6 +71,45 @@ pub enum Query {
 pub enum Answer {
     /// Done, nothing to report.
     Done,
+    /// A number.
+    Count(u64),
+    /// CLIENT LIST's lines, each with its client's number.
+    Clients(Vec<(u64, String)>),
+    /// How many clients were killed, and whether the one that asks is to follow.
+    Killed {
+        /// How many, the one that asks included.
+        killed: i64,
+        /// Whether it is among them.
+        own: bool,
+    },
+    /// Keys.
+    Keys(Vec<Vec<u8>>),
+    /// Slots and how many keys each has.
+    SlotCounts(Vec<(u16, u64)>),
+    /// Figures of one core.
+    Report(Box<info::report::CoreReport>),
+    /// Entries of SLOWLOG or COMMANDLOG, newest first.
+    CommandLog(Vec<slowlog::log::Entry>),
+    /// Series of LATENCY.
+    Spikes(latency::ByEvent),
+    /// A text about a key, or the error to answer; none where the key is not.
+    Text(Option<Result<String, String>>),
+    /// Keys and keys with a time to live.
+    Sizes([u64; 2]),
+    /// Digests, place by place.
+    Digests(Vec<Option<[u8; 20]>>),
+    /// `(command, [(nanoseconds, count)])`.
+    Histograms(Vec<(u16, Vec<(u64, u64)>)>),
+}
+
+impl Answer {
+    /// The number that a [`Answer::Count`] holds; 0 for any other.
+    pub fn count(&self) -> u64 {
+        match self {
+            Answer::Count(count) => *count,
+            _ => 0,
+        }
+    }
 }
 
 /// What a core answers from.
@@ -30,15 +123,43 @@ pub struct Witness<'a> {
 }
 
 /// Answers on one core. Must not depend on which core asks.
-pub fn answer(query: &Query, _witness: Witness<'_>) -> Answer {
+pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
     match query {
         Query::Barrier => Answer::Done,
+        Query::Clients(filter) => client_list::answer_list(filter, witness.core, witness.sessions),
+        Query::Kill(kill) => client_list::answer_kill(kill, witness.core, witness.sessions),
+        Query::Pause { timeout_us, all } => client_pause::begin(witness.core, *timeout_us, *all),
+        Query::Unpause => client_pause::end(witness.core),
+        Query::Watch { core, on, .. } => monitor::answer_watch(*core, *on, witness.core),
+        Query::Slot(query) => cluster_keys::answer(query, witness),
+        Query::Info(sections) => info::answer(sections, witness),
+        Query::Configure(change) => config::answer(change, witness),
+        Query::ResetStats => config::answer_reset(witness),
+        Query::CommandLog(question) => slowlog::answer(question, witness),
+        Query::Latency(question) => latency::answer(question, witness),
+        Query::Memory(question) => memory::answer(*question, witness),
+        Query::AnyKey { db, keys } => server::answer_any_key(*db, keys, witness),
+        Query::Debug { db, task } => debug::answer(*db, task, witness),
     }
 }
 
 /// Writes the reply from the answers of all cores, in the order of the cores.
-pub fn merge(query: &Query, _answers: Vec<Answer>, desk: &mut Desk<'_>) {
+pub fn merge(query: &Query, answers: Vec<Answer>, desk: &mut Desk<'_>) {
     match query {
-        Query::Barrier => desk.reply.ok(),
+        Query::Barrier
+        | Query::Configure(_)
+        | Query::ResetStats
+        | Query::Pause { .. }
+        | Query::Unpause => desk.reply.ok(),
+        Query::Clients(_) => client_list::merge_list(answers, desk),
+        Query::Kill(kill) => client_list::merge_kill(kill, answers, desk),
+        Query::Watch { reply, .. } => desk.reply.simple(reply),
+        Query::Slot(query) => cluster_keys::merge(query, answers, desk),
+        Query::Info(sections) => info::merge(sections, answers, desk),
+        Query::CommandLog(question) => slowlog::merge(question, answers, desk),
+        Query::Latency(question) => latency::merge(question, answers, desk),
+        Query::Memory(question) => memory::merge(*question, answers, desk),
+        Query::AnyKey { .. } => server::merge_any_key(&answers, desk),
+        Query::Debug { task, .. } => debug::merge(task, answers, desk),
     }
 }

@@ -18,6 +18,8 @@ impl Gates {
     pub const MUTE: u16 = 1 << 1;
     /// The next command's reply is left out (CLIENT REPLY SKIP).
     pub const MUTE_NEXT: u16 = 1 << 2;
+    /// The reply of the command under way is left out.
+    pub const MUTE_THIS: u16 = 1 << 4;
     /// A MONITOR client: accepts little.
     pub const MONITOR: u16 = 1 << 3;
 
@@ -59,7 +61,7 @@ pub struct Session {
     pub peer: Peer,
     /// When it was opened.
     pub opened: Now,
-    /// When it last sent a command; monotonic milliseconds.
+    /// When it last sent something; monotonic milliseconds.
     pub active_ms: u64,
     /// RESP2 or RESP3.
     pub protocol: Protocol,
@@ -103,6 +105,12 @@ pub struct Session {
     pub receive_paused: bool,
     /// Close when the output is out.
     pub closing: bool,
+    /// What the accounts have for it, in bytes.
+    pub accounted_bytes: u64,
+    /// Since when its unread output is over the soft limit; monotonic microseconds.
+    pub over_soft_since_us: Option<u64>,
+    /// What SLOWLOG is to remember of the question under way, once it is answered.
+    pub remembered: Option<Box<crate::commands::slowlog::log::Remembered>>,
     /// Bytes received and sent, commands executed.
     pub bytes_in: u64,
     /// Bytes handed to the reactor.
@@ -142,6 +150,9 @@ impl Session {
             touched: false,
             receive_paused: false,
             closing: false,
+            accounted_bytes: 0,
+            over_soft_since_us: None,
+            remembered: None,
             bytes_in: 0,
             bytes_out: 0,
             commands: 0,
@@ -152,7 +163,7 @@ impl Session {
     pub fn reset(&mut self, needs_password: bool) {
         self.protocol = Protocol::Resp2;
         self.db = 0;
-        self.gates = Gates::default();
+        self.gates = Gates(self.gates.0 & Gates::MUTE_THIS);
         self.gates.set(Gates::AUTH, needs_password);
         self.authenticated = !needs_password;
         self.no_evict = false;
@@ -164,7 +175,21 @@ impl Session {
     /// Whether replies are written at all.
     #[inline]
     pub fn muted(&self) -> bool {
-        self.gates.any(Gates::MUTE | Gates::MUTE_NEXT)
+        self.gates.any(Gates::MUTE | Gates::MUTE_THIS)
+    }
+
+    /// A request begins: a CLIENT REPLY SKIP before it is about this one.
+    pub fn begin_request(&mut self) {
+        let muted = self.gates.any(Gates::MUTE_NEXT);
+        self.gates.set(Gates::MUTE_THIS, muted);
+        self.gates.set(Gates::MUTE_NEXT, false);
+    }
+
+    /// The request that has begun must wait, and will begin again.
+    pub fn put_off_request(&mut self) {
+        let muted = self.gates.any(Gates::MUTE_THIS);
+        self.gates.set(Gates::MUTE_NEXT, muted);
+        self.gates.set(Gates::MUTE_THIS, false);
     }
 
     /// Bytes of replies that have not left: written, held and being sent.
@@ -182,6 +207,7 @@ impl Session {
             + self.pipeline.memory()
             + self.peer.address.capacity()
             + self.peer.local_address.capacity()
+            + self.partial.as_ref().map_or(0, |partial| partial.memory_bytes())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::table::{Entry, Home, KeyShape};
 use base::{CoreId, RouteTable, Slot};
-use command::{Args, Fanout};
+use command::{Args, Fanout, Find, Spec};
 
 /// Where a request is executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,12 @@ pub fn plan(
         (_, KeyShape::Listed) => {
             keys.clear();
             entry.spec.keys.iter().for_each(|spec| spec.positions(args, keys));
+            let whole =
+                keys.last().is_none_or(|last| *last as usize + key_step(entry.spec) <= args.len());
+            if !whole {
+                // The last key lacks its value: the command finds that itself, on any core.
+                return unhashed(Plan::Here);
+            }
             several(keys, args, core, route, unhashed(Plan::Here))
         }
         _ => unhashed(Plan::Here),
@@ -84,8 +90,14 @@ fn several(
 
 /// Which core a SCAN cursor names; a cursor that is none goes to core 0, which refuses it.
 fn cursor_owner(args: &Args<'_>, route: RouteTable) -> CoreId {
-    let text = args.try_get(1).and_then(|text| std::str::from_utf8(text).ok());
-    let cursor: u64 = text.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let slot = command::generic::cursor_slot(cursor);
+    let slot = args.try_get(1).and_then(command::generic::walk::cursor_slot_of);
     slot.map_or(CoreId(0), |slot| route.owner(slot))
+}
+
+/// How many arguments belong to each key: itself, and its value for MSET.
+pub fn key_step(spec: &Spec) -> usize {
+    match spec.keys.first().map(|spec| spec.find) {
+        Some(Find::Range { step, .. } | Find::Numkeys { step, .. }) => step as usize,
+        None => 1,
+    }
 }

@@ -1,7 +1,7 @@
 //! Before and after every data command: ordered gates, the command, what its change brings about.
 
 use super::Shard;
-use crate::core::{Core, FAST_SAMPLE};
+use crate::core::Core;
 use crate::message::JobFlags;
 use command::{Args, Ctx, Failure, Flags, Run, Spec};
 use resp::write::{Protocol, Writer};
@@ -82,8 +82,10 @@ impl Shard {
         if measured {
             verdict.ticks = (core.ticks)().wrapping_sub(before).max(1);
             verdict.slow = verdict.ticks >= core.slow_ticks;
-            verdict.weight = if fast { FAST_SAMPLE } else { 1 };
+            verdict.weight = if fast { core.fast_sample } else { 1 };
         }
+        let bytes = (reply.len() - start).max(args.extent()) as u64;
+        verdict.slow |= bytes >= core.large_bytes;
         verdict
     }
 

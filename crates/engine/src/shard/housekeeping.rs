@@ -13,6 +13,9 @@ const EXPIRE_BUSY_GAP_US: u64 = 1_000;
 /// Keys evicted in one tick at the most.
 const EVICT_ITEMS: usize = 64;
 
+/// The pause before a core looks again that is over its share and finds nothing to evict.
+const CROWDED_GAP_US: u64 = 5_000;
+
 /// Entries of flushed tables freed in one tick.
 const FREE_ITEMS: usize = 512;
 
@@ -26,19 +29,21 @@ impl Shard {
         }
         if self.memory.limited {
             self.refresh_used();
-            if self.account.over() {
-                self.make_room(core, EVICT_ITEMS);
-            }
+            self.evicting = self.account.over() && self.make_room(core, EVICT_ITEMS);
         }
         self.garbage = self.store.free_step(FREE_ITEMS);
     }
 
     /// When the next step is due at the latest; monotonic microseconds. `None` when nothing is.
     pub fn next_deadline(&self, now_us: u64) -> Option<u64> {
-        if self.garbage || self.account.over() {
+        let over = self.account.over();
+        if self.garbage || (over && self.evicting) {
             return Some(now_us);
         }
-        (self.active_expire && self.has_expiring()).then_some(self.next_expire_us)
+        // Nothing can be evicted: only a grant helps, and asking at once again would spin.
+        let crowded = over.then(|| now_us + CROWDED_GAP_US);
+        let expiring = self.active_expire && self.has_expiring();
+        crowded.into_iter().chain(expiring.then_some(self.next_expire_us)).min()
     }
 }
 

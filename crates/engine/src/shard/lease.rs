@@ -20,9 +20,19 @@ const SLICES_PER_SHARE: u64 = 32;
 /// A core that was told that memory is exhausted asks again after so long, in microseconds.
 const RETRY_US: u64 = 5_000;
 
-/// What cores and banker say to each other.
+/// What cores and banker say to each other, and under which `maxmemory`. After a change of the
+/// limit all begin anew, so what was said under another one counts for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lease {
+pub struct Lease {
+    /// The limit that the sender knew, in bytes.
+    pub limit: u64,
+    /// What it says.
+    pub word: Word,
+}
+
+/// What is said about slices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
     /// To the banker: one slice more, please.
     Want,
     /// From the banker: here is so much; 0 says that memory is exhausted.
@@ -45,7 +55,6 @@ pub struct Account {
     pub outside_bytes: u64,
     /// What it used when last told.
     used: u64,
-    asking: bool,
     retry_at_us: u64,
     exhausted: bool,
     /// At the banker: not given out. Negative after `maxmemory` was lowered.
@@ -65,7 +74,6 @@ impl Account {
             granted: 0,
             outside_bytes: 0,
             used: 0,
-            asking: false,
             retry_at_us: 0,
             exhausted: false,
             pool: 0,
@@ -85,6 +93,12 @@ impl Account {
         self.pool = (limit - self.granted * self.cores) as i64;
         self.exhausted = false;
         self.retry_at_us = 0;
+        self.waiting.clear();
+        self.recalls_due = 0;
+    }
+
+    fn say(&self, word: Word) -> Lease {
+        Lease { limit: self.limit, word }
     }
 
     fn slice(&self) -> u64 {
@@ -112,6 +126,11 @@ impl Account {
         self.granted
     }
 
+    /// `maxmemory` as last told; 0 is no limit.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Notes what the core uses; cheap, called whenever it may have changed.
     #[inline]
     pub fn set_used(&mut self, used: u64) {
@@ -121,18 +140,19 @@ impl Account {
         }
     }
 
-    /// Asks for a slice when the core comes near its end. At most one question is under way.
+    /// Asks for a slice when the core comes near its end, and again after a while: a question that met
+    /// another limit at the banker is not answered.
     pub fn poll(&mut self, now_us: u64, send: &mut impl FnMut(CoreId, Lease)) {
         let near = self.limit > 0 && self.used + self.slice() / 2 > self.granted;
-        if !near || self.asking || now_us < self.retry_at_us {
+        if !near || now_us < self.retry_at_us {
             return;
         }
-        self.asking = true;
         self.retry_at_us = now_us + RETRY_US;
+        let want = self.say(Word::Want);
         if self.core == BANKER {
-            self.on_message(self.core, Lease::Want, send);
+            self.on_message(self.core, want, send);
         } else {
-            send(BANKER, Lease::Want);
+            send(BANKER, want);
         }
     }
 
@@ -143,17 +163,27 @@ impl Account {
         message: Lease,
         send: &mut impl FnMut(CoreId, Lease),
     ) {
-        match message {
-            Lease::Want => {
-                self.waiting.push(from);
+        let Lease { limit, word } = message;
+        if limit != self.limit {
+            // The banker counts on an answer to each recall.
+            if word == Word::Recall {
+                send(BANKER, Lease { limit, word: Word::Return(0) });
+            }
+            return;
+        }
+        match word {
+            Word::Want => {
+                if !self.waiting.contains(&from) {
+                    self.waiting.push(from);
+                }
                 self.serve(send);
             }
-            Lease::Grant(bytes) => self.on_grant(bytes),
-            Lease::Recall => {
+            Word::Grant(bytes) => self.on_grant(bytes),
+            Word::Recall => {
                 let unused = self.take_unused();
-                send(BANKER, Lease::Return(unused));
+                send(BANKER, self.say(Word::Return(unused)));
             }
-            Lease::Return(bytes) => {
+            Word::Return(bytes) => {
                 self.pool += bytes as i64;
                 self.recalls_due = self.recalls_due.saturating_sub(1);
                 if self.recalls_due == 0 {
@@ -164,7 +194,6 @@ impl Account {
     }
 
     fn on_grant(&mut self, bytes: u64) {
-        self.asking = false;
         self.granted += bytes;
         self.exhausted = bytes == 0;
         if bytes > 0 {
@@ -190,7 +219,7 @@ impl Account {
         self.pool += self.take_unused() as i64;
         self.recalls_due = self.cores as usize - 1;
         for core in (0..self.cores as u16).map(CoreId).filter(|core| *core != self.core) {
-            send(core, Lease::Recall);
+            send(core, self.say(Word::Recall));
         }
     }
 
@@ -201,7 +230,7 @@ impl Account {
             if core == self.core {
                 self.on_grant(bytes as u64);
             } else {
-                send(core, Lease::Grant(bytes as u64));
+                send(core, self.say(Word::Grant(bytes as u64)));
             }
         }
     }
@@ -265,6 +294,19 @@ mod tests {
             assert!(given <= limit, "{given}");
             assert_eq!(given as i64 + all[0].pool, limit as i64);
         }
+    }
+
+    #[test]
+    fn what_was_granted_under_another_limit_counts_for_nothing() {
+        let mut all = accounts(2, 64 << 20);
+        let old = Lease { limit: 64 << 20, word: Word::Grant(1 << 20) };
+        all.iter_mut().for_each(|account| account.configure(1 << 20));
+        let mut said = Vec::new();
+        all[1].on_message(BANKER, old, &mut |to, lease| said.push((to, lease)));
+        assert!(all.iter().map(Account::granted).sum::<u64>() <= 1 << 20);
+        let recall = Lease { word: Word::Recall, ..old };
+        all[1].on_message(BANKER, recall, &mut |to, lease| said.push((to, lease)));
+        assert_eq!(said, [(BANKER, Lease { word: Word::Return(0), ..old })]);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 pub mod execute;
 pub mod housekeeping;
 pub mod lease;
-pub mod prefetch;
 
 use base::settings::{self, Settings};
 use lease::Account;
@@ -24,6 +23,8 @@ pub struct Shard {
     pub active_expire: bool,
     /// Entries of flushed tables wait to be freed.
     pub garbage: bool,
+    /// The core is over its share and the last step found something to evict.
+    pub evicting: bool,
     /// `hz` and `active-expire-effort`.
     pub cadence: (u64, u32),
 }
@@ -47,6 +48,7 @@ impl Shard {
             next_expire_us: 0,
             active_expire: true,
             garbage: false,
+            evicting: false,
             cadence: (10, 1),
         }
     }

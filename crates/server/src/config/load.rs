@@ -4,7 +4,9 @@ use super::command_line::Run;
 use super::{Files, REDIS_VERSION, grammar};
 use base::Settings;
 use base::settings::{self, Meaning, SettingId};
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// How deep files may include each other; deeper is taken for a circle and refused.
@@ -21,6 +23,14 @@ pub struct Loaded {
     pub renames: Vec<Rename>,
     /// Lines for the log, of weight `warning`: what has no meaning here.
     pub warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// Makes `dir` the working folder of the process. Before the log starts: `logfile`, `pidfile`
+    /// and `unixsocket` may be relative to it.
+    pub fn enter_dir(&self) -> std::io::Result<()> {
+        std::env::set_current_dir(OsStr::from_bytes(self.settings.text(settings::DIR)))
+    }
 }
 
 /// One `rename-command`.
@@ -260,8 +270,7 @@ impl<'a> Loader<'a> {
     }
 
     fn enter_dir(&mut self) -> Result<(), String> {
-        use std::os::unix::ffi::OsStrExt;
-        let given = Path::new(std::ffi::OsStr::from_bytes(self.settings.text(settings::DIR)));
+        let given = Path::new(OsStr::from_bytes(self.settings.text(settings::DIR)));
         let folder = self.files.folder(given).map_err(|error| system_reason(&error))?;
         self.settings.set(settings::DIR, folder.as_os_str().as_bytes())
     }
@@ -355,7 +364,7 @@ fn inert_warnings(settings: &Settings, inert: &[SettingId]) -> Vec<String> {
 }
 
 /// The system's words for an error, without Rust's addition of its number.
-pub(super) fn system_reason(error: &std::io::Error) -> String {
+pub fn system_reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),

@@ -1,6 +1,7 @@
 //! What one core tells about itself for INFO and MEMORY, and the sum over all cores.
 
 use crate::commands::query::Witness;
+use crate::core::{new_latency_histogram, record_latency};
 use crate::plumbing::{Plumbing, ProcessFigures};
 use crate::sampler::{METRICS, Metric};
 use crate::session::Session;
@@ -143,9 +144,14 @@ impl CoreReport {
         self.memory.used as u64 + self.clients.bytes as u64 + self.own_bytes
     }
 
+    /// Memory of the keyspace that is neither keys and values nor free space, in bytes.
+    pub fn tables_bytes(&self) -> u64 {
+        self.memory.overhead.saturating_sub(self.memory.fragmentation) as u64
+    }
+
     /// Memory that is not keys and values, in bytes.
     pub fn overhead_bytes(&self) -> u64 {
-        self.memory.overhead as u64 + self.clients.bytes as u64 + self.own_bytes
+        self.tables_bytes() + self.clients.bytes as u64 + self.own_bytes
     }
 
     /// The sum over all cores: counters are added, maxima and what every core knows are not.
@@ -177,7 +183,8 @@ impl CoreReport {
         self.changes += other.changes;
         self.slowlog_len += other.slowlog_len;
         self.uptime_s = self.uptime_s.max(other.uptime_s);
-        self.commands.resize(self.commands.len().max(other.commands.len()), CommandStats::default());
+        self.commands
+            .resize(self.commands.len().max(other.commands.len()), CommandStats::default());
         for (sum, stats) in self.commands.iter_mut().zip(&other.commands) {
             sum.calls += stats.calls;
             sum.ns += stats.ns;
@@ -239,8 +246,8 @@ pub fn recorded(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
 
 /// One histogram of the values of several.
 pub fn rebuilt(values: &[(u64, u64)]) -> Histogram<u64> {
-    let mut histogram = crate::core::new_latency_histogram();
-    values.iter().for_each(|(value, count)| histogram.saturating_record_n(*value, *count));
+    let mut histogram = new_latency_histogram();
+    values.iter().for_each(|(value, count)| record_latency(&mut histogram, *value, *count));
     histogram
 }
 
@@ -272,10 +279,13 @@ mod tests {
 
     #[test]
     fn a_histogram_survives_the_way_to_another_core() {
-        let mut histogram = crate::core::new_latency_histogram();
-        [1_000, 11_000, 11_000, 900_000].into_iter().for_each(|ns| histogram.saturating_record(ns));
+        let mut histogram = new_latency_histogram();
+        for ns in [1_000, 11_000, 11_000, 900_000, u64::MAX] {
+            record_latency(&mut histogram, ns, 1);
+        }
+        assert!((60_000_000_000..61_000_000_000).contains(&histogram.max()), "{}", histogram.max());
         let again = rebuilt(&recorded(&histogram));
-        assert_eq!(again.len(), 4);
+        assert_eq!(again.len(), 5);
         assert_eq!(again.value_at_quantile(0.5), histogram.value_at_quantile(0.5));
         assert_eq!(again.max(), histogram.max());
     }

@@ -10,9 +10,9 @@ pub const REDIS_VERSION: &str = "7.2.4";
 
 /// Writes `name:value` lines to a text.
 macro_rules! fields {
-    ($text:expr, $($name:literal: $value:expr),+ $(,)?) => {
+    ($text:expr, $($name:literal: $value:expr),+ $(,)?) => {{
         $(let _ = write!($text, concat!($name, ":{}\r\n"), $value);)+
-    };
+    }};
 }
 pub(super) use fields;
 
@@ -64,7 +64,8 @@ impl Scene<'_> {
 
     /// The port that the client came in by, if it is one of ours.
     fn tcp_port(&self) -> i64 {
-        let by_address = self.peer.local_address.rsplit(':').next().and_then(|port| port.parse().ok());
+        let by_address =
+            self.peer.local_address.rsplit(':').next().and_then(|port| port.parse().ok());
         match by_address {
             Some(port) if self.peer.cluster_face => port,
             _ => self.core.settings.int(settings::PORT),

@@ -93,7 +93,8 @@ impl Scene<'_> {
                 continue;
             }
             let us = stats.ns / 1000;
-            let each = if stats.calls == 0 { 0.0 } else { stats.ns as f64 / 1e3 / stats.calls as f64 };
+            let each =
+                if stats.calls == 0 { 0.0 } else { stats.ns as f64 / 1e3 / stats.calls as f64 };
             let _ = write!(
                 text,
                 "cmdstat_{}:calls={},usec={us},usec_per_call={each:.2},rejected_calls={},\

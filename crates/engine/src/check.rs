@@ -1,0 +1,277 @@
+//! Tests of whole engines without a socket: a [`World`] of some cores that hand their messages to
+//! each other until silence, and clients that are fed bytes and collect what is sent to them.
+//!
+//! Replies are written as [`resp::read::Value`] shows them: `OK`, `[a b]`, `nil`, `(err) text`.
+
+use crate::action::{Action, Request};
+use crate::core::{Core, Process};
+use crate::engine::{Engine, Setup};
+use crate::event::{Control, Event, Peer};
+use crate::table::Table;
+use base::settings::SettingId;
+use base::{ConnId, CoreId, Now, RouteTable, Settings};
+use resp::read::{Value, show};
+use std::sync::Arc;
+
+/// Rounds of messages after which a test is told that the cores do not come to rest.
+const ROUNDS_MAX: usize = 1000;
+
+/// One client of a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client(usize);
+
+struct End {
+    core: usize,
+    conn: ConnId,
+    received: Vec<u8>,
+    closed: bool,
+    /// It does not read: what it is sent stays with its core.
+    deaf: bool,
+}
+
+/// Some cores, their clients and a clock that stands still unless told.
+pub struct World {
+    engines: Vec<Engine>,
+    ends: Vec<End>,
+    now: Now,
+    /// What the process was asked.
+    pub requests: Vec<Request>,
+    /// Why the process refuses the next request, if it does.
+    pub refusal: Option<String>,
+}
+
+/// The node id that the worlds give a core.
+pub fn node_id(core: usize) -> String {
+    format!("{:040x}", core + 0xabc)
+}
+
+/// Runs a script of commands separated by `;` on one core and on three, and compares the replies.
+pub fn check(script: &str, replies: &[&str]) {
+    for cores in [1, 3] {
+        let mut world = World::new(cores);
+        let client = world.open(0);
+        for (command, wanted) in script.split(';').zip(replies) {
+            let found = world.ask(client, command.trim());
+            assert_eq!(found, *wanted, "{} on {cores} cores", command.trim());
+        }
+        assert_eq!(script.split(';').count(), replies.len(), "a reply for each command");
+    }
+}
+
+impl World {
+    /// Cores with the default configuration.
+    pub fn new(cores: usize) -> World {
+        World::with(cores, &[])
+    }
+
+    /// Cores with some directives set.
+    pub fn with(cores: usize, directives: &[(&str, &str)]) -> World {
+        let mut settings = Settings::default();
+        for (name, value) in directives {
+            let id = SettingId::find(name.as_bytes()).expect("a known directive");
+            settings.set(id, value.as_bytes()).expect("a value that it takes");
+        }
+        let table = Arc::new(Table::new(&[]).expect("no renames"));
+        let process = Arc::new(Process {
+            core_ports: (0..cores as u16).map(|core| 7001 + core).collect(),
+            node_ids: (0..cores).map(node_id).collect(),
+            ..Process::default()
+        });
+        let engine = |core| {
+            Engine::new(Setup {
+                core: CoreId(core),
+                route: RouteTable::new(cores),
+                settings: settings.clone(),
+                table: table.clone(),
+                process: process.clone(),
+                hash_seed: 7,
+                seed: u64::from(core),
+                clock: (|| 0, 1000.0),
+            })
+        };
+        let now = Now { unix_us: 1_700_000_000_000_000, mono_us: 1_000_000_000 };
+        World {
+            engines: (0..cores as u16).map(engine).collect(),
+            ends: Vec::new(),
+            now,
+            requests: Vec::new(),
+            refusal: None,
+        }
+    }
+
+    /// A new client of a core by the common port. Clients have the numbers 1, 2, … in all.
+    pub fn open(&mut self, core: usize) -> Client {
+        self.open_face(core, false)
+    }
+
+    /// A new client by the core's own port: the cluster face.
+    pub fn open_cluster(&mut self, core: usize) -> Client {
+        self.open_face(core, true)
+    }
+
+    fn open_face(&mut self, core: usize, cluster_face: bool) -> Client {
+        let number = self.ends.len();
+        let conn = ConnId { index: number as u32, generation: 0 };
+        let port = if cluster_face { 7001 + core } else { 6379 };
+        let peer = Peer {
+            client_id: number as u64 + 1,
+            address: format!("127.0.0.1:{}", 10_001 + number),
+            local_address: format!("127.0.0.1:{port}"),
+            is_local: true,
+            is_unix: false,
+            cluster_face,
+            refuse: None,
+        };
+        self.ends.push(End { core, conn, received: Vec::new(), closed: false, deaf: false });
+        self.turn(core, vec![Event::Opened(conn, Box::new(peer))]);
+        self.settle();
+        Client(number)
+    }
+
+    /// Sends bytes and gives what came back when all is quiet.
+    pub fn feed(&mut self, client: Client, bytes: &[u8]) -> Vec<u8> {
+        self.feed_quietly(client, bytes);
+        self.settle();
+        self.take(client)
+    }
+
+    /// Sends bytes and does not wait for the other cores.
+    pub fn feed_quietly(&mut self, client: Client, bytes: &[u8]) {
+        let End { core, conn, closed, .. } = self.ends[client.0];
+        if !closed {
+            self.turn(core, vec![Event::Received(conn, bytes)]);
+        }
+    }
+
+    /// Sends an inline command and shows its reply; `""` shows that there was none.
+    pub fn ask(&mut self, client: Client, command: &str) -> String {
+        let bytes = self.feed(client, format!("{command}\r\n").as_bytes());
+        let (values, used) = Value::parse_all(&bytes).expect("replies are RESP");
+        assert_eq!(used, bytes.len(), "replies are whole");
+        show(&values)
+    }
+
+    /// Sends words of any bytes and shows the reply.
+    pub fn ask_words(&mut self, client: Client, words: &[&[u8]]) -> String {
+        let mut request = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            request.extend_from_slice(word);
+            request.extend_from_slice(b"\r\n");
+        }
+        let (values, _) = Value::parse_all(&self.feed(client, &request)).expect("replies are RESP");
+        show(&values)
+    }
+
+    /// The reply of an inline command that is a text, with its line breaks.
+    pub fn text(&mut self, client: Client, command: &str) -> String {
+        self.ask(client, command).replace("\\r\\n", "\n").replace("\\n", "\n")
+    }
+
+    /// What has come since the last look.
+    pub fn take(&mut self, client: Client) -> Vec<u8> {
+        std::mem::take(&mut self.ends[client.0].received)
+    }
+
+    /// Whether its core has closed the connection.
+    pub fn is_closed(&self, client: Client) -> bool {
+        self.ends[client.0].closed
+    }
+
+    /// From now on the client reads nothing.
+    pub fn stop_reading(&mut self, client: Client) {
+        self.ends[client.0].deaf = true;
+    }
+
+    /// The client closes its connection.
+    pub fn hang_up(&mut self, client: Client) {
+        let End { core, conn, .. } = self.ends[client.0];
+        self.ends[client.0].closed = true;
+        self.turn(core, vec![Event::Closed(conn)]);
+        self.settle();
+    }
+
+    /// Lets time pass; every core has a turn at the end of it.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.now.mono_us += ms * 1000;
+        self.now.unix_us += ms as i64 * 1000;
+        for core in 0..self.engines.len() {
+            self.turn(core, Vec::new());
+        }
+        self.settle();
+    }
+
+    /// In how many milliseconds a core wants its next turn.
+    pub fn next_deadline_ms(&self, core: usize) -> Option<u64> {
+        let due = self.engines[core].next_deadline()?;
+        Some(due.saturating_sub(self.now.mono_us).div_ceil(1000))
+    }
+
+    /// A core's state, to look at.
+    pub fn core(&self, core: usize) -> &Core {
+        self.engines[core].core()
+    }
+
+    /// Memory of all clients, as the accounts have it.
+    pub fn client_bytes(&self) -> u64 {
+        self.engines.iter().map(|engine| engine.shard.account.outside_bytes).sum()
+    }
+
+    /// Delivers messages until nobody says anything.
+    pub fn settle(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            if !self.round() {
+                return;
+            }
+        }
+        panic!("the cores do not come to rest");
+    }
+
+    fn round(&mut self) -> bool {
+        let mut moved = false;
+        for from in 0..self.engines.len() {
+            for to in 0..self.engines.len() {
+                while let Some(message) = self.engines[from].take_message(CoreId(to as u16)) {
+                    self.turn(to, vec![Event::Message(CoreId(from as u16), message)]);
+                    moved = true;
+                }
+            }
+            while !self.engines[from].runnable.is_empty() {
+                self.turn(from, Vec::new());
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    fn turn(&mut self, core: usize, events: Vec<Event<'_>>) {
+        let mut turn = self.engines[core].turn(self.now);
+        events.into_iter().for_each(|event| turn.on(event));
+        turn.finish();
+        let actions: Vec<Action> = self.engines[core].actions().collect();
+        for action in actions {
+            self.act(core, action);
+        }
+    }
+
+    fn act(&mut self, core: usize, action: Action) {
+        match action {
+            Action::Send(conn, bytes) => {
+                let end = &mut self.ends[conn.index as usize];
+                if end.deaf {
+                    self.turn(core, vec![Event::Stalled(conn, bytes.len())]);
+                } else {
+                    end.received.extend_from_slice(&bytes);
+                    self.engines[core].give_spare(bytes);
+                }
+            }
+            Action::Close(conn) => self.ends[conn.index as usize].closed = true,
+            Action::Control(ticket, request) => {
+                self.requests.push(request);
+                let answer = self.refusal.take().map_or(Ok("OK".to_owned()), Err);
+                self.turn(core, vec![Event::Control(Control::Answer(ticket, answer))]);
+            }
+            Action::Pause(_) | Action::Resume(_) | Action::Drained => {}
+        }
+    }
+}

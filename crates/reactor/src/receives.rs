@@ -1,0 +1,116 @@
+//! Input: one multishot receive for each connection that is read.
+//!
+//! The kernel posts a completion for each piece that comes, until the receive ends by itself (its
+//! completion ring or the buffers ran out), by cancellation (`pause`), or with the stream. A receive
+//! that found no buffer starts again only after buffers have come back, in `end_turn`: at once it
+//! would fail again, and the core would spin.
+
+use crate::buffers::GROUP;
+use crate::conn::Phase;
+use crate::event::{Closed, Happening, Turn};
+use crate::reactor::Reactor;
+use crate::token::{Kind, Token};
+use base::ConnId;
+use io_uring::types::{CancelBuilder, Fd};
+use io_uring::{cqueue, opcode};
+
+impl Reactor {
+    /// Stops reading. Bytes that are on their way are still delivered.
+    pub fn pause(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.phase != Phase::Open {
+            return;
+        }
+        conn.reading = false;
+        if conn.armed && !conn.cancelling {
+            conn.cancelling = true;
+            conn.operations += 1;
+            let receive = Token::of(Kind::Receive, id).0;
+            let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(receive)).build();
+            self.push_plain(cancel.user_data(Token::of(Kind::Cancel, id).0));
+        }
+    }
+
+    /// Reads again after a [`Self::pause`].
+    pub fn resume(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.phase == Phase::Open {
+            conn.reading = true;
+            self.arm(id.index);
+        }
+    }
+
+    /// Starts a receive if one is wanted and none is under way; whether it did.
+    pub(crate) fn arm(&mut self, index: u32) -> bool {
+        let conn = self.conns.at(index);
+        let readable = matches!(conn.phase, Phase::Open | Phase::Lingering);
+        let busy = conn.armed || conn.cancelling || conn.starved || conn.input_over;
+        if !conn.reading || busy || !readable {
+            return false;
+        }
+        conn.armed = true;
+        conn.operations += 1;
+        let id = ConnId { index, generation: conn.generation };
+        let receive = opcode::RecvMulti::new(Fd(conn.fd), GROUP).build();
+        self.push_plain(receive.user_data(Token::of(Kind::Receive, id).0));
+        true
+    }
+
+    pub(crate) fn on_receive(&mut self, id: ConnId, result: i32, flags: u32, turn: &mut Turn) {
+        let ended = !cqueue::more(flags);
+        let conn = self.conns.at(id.index);
+        if ended {
+            conn.armed = false;
+            conn.operations -= 1;
+        }
+        if let Some(buffer) = cqueue::buffer_select(flags) {
+            let length = result.max(0) as u32;
+            let (start, finished) = self.buffers.on_filled(buffer, length, flags);
+            if finished {
+                turn.finished.push(buffer);
+            }
+            if length > 0 && conn.phase == Phase::Open {
+                self.counters.receives += 1;
+                self.counters.received_bytes += u64::from(length);
+                turn.happenings.push(Happening::Received { conn: id, start, length });
+            }
+        }
+        match -result {
+            libc::ENOBUFS => {
+                self.counters.buffers_exhausted += 1;
+                conn.starved = true;
+                self.starved.push_back(id);
+            }
+            0 => self.on_input_over(id, Closed::ByPeer, turn),
+            libc::ECANCELED | libc::EINTR | libc::EAGAIN | i32::MIN..0 => {}
+            error => self.on_input_over(id, Closed::Broken(error), turn),
+        }
+        if ended {
+            if result > 0 && self.arm(id.index) {
+                self.counters.rearms += 1;
+            }
+            self.settle(id.index);
+        }
+    }
+
+    fn on_input_over(&mut self, id: ConnId, why: Closed, turn: &mut Turn) {
+        let conn = self.conns.at(id.index);
+        conn.input_over = true;
+        match conn.phase {
+            Phase::Open => {
+                conn.phase = Phase::Ended;
+                turn.happenings.push(Happening::Closed { conn: id, why });
+            }
+            Phase::Lingering => self.close_now(id.index),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn on_cancelled(&mut self, id: ConnId) {
+        let conn = self.conns.at(id.index);
+        conn.operations -= 1;
+        conn.cancelling = false;
+        self.arm(id.index);
+        self.settle(id.index);
+    }
+}

@@ -1,0 +1,75 @@
+//! In the steady state a reactor allocates nothing: a process of its own, whose allocator counts.
+
+use reactor::{Config, Event, Listen, Reactor, Turn};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: everything is handed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One turn that echoes.
+fn step(reactor: &mut Reactor, turn: &mut Turn) {
+    reactor.wait(1_000).expect("a working ring");
+    reactor.poll(turn, 64);
+    for event in turn.events() {
+        match event {
+            Event::Accepted { socket, .. } => drop(reactor.adopt(socket).expect("room")),
+            Event::Received { conn, bytes } => {
+                let mut output = reactor.take_spare();
+                output.extend_from_slice(bytes);
+                reactor.send(conn, output);
+            }
+            _ => {}
+        }
+    }
+    reactor.end_turn(turn);
+}
+
+#[test]
+fn echoing_allocates_nothing_in_the_steady_state() {
+    let mut reactor = Reactor::new(Config::default()).expect("a ring");
+    let mut turn = reactor.new_turn();
+    let loopback = "127.0.0.1:0".parse().expect("an address");
+    let listening = Listen::default().tcp(loopback).expect("free");
+    let address = listening.local_address().expect("TCP");
+    reactor.listen(listening);
+    let mut clients: Vec<_> =
+        (0..20).map(|_| TcpStream::connect(address).expect("backlog")).collect();
+    // Requests of a length that divides a receive buffer's come in one piece, so that none is answered by
+    // two sends of one turn, which would queue.
+    let mut rounds = |count: usize| {
+        for _ in 0..count {
+            let bytes = reactor.counters().sent_bytes + 128 * clients.len() as u64;
+            clients.iter_mut().for_each(|client| client.write_all(&[7; 128]).expect("open"));
+            while reactor.counters().sent_bytes < bytes {
+                step(&mut reactor, &mut turn);
+            }
+            step(&mut reactor, &mut turn);
+            clients.iter_mut().for_each(|client| client.read_exact(&mut [0; 128]).expect("echo"));
+        }
+    };
+    rounds(50);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    rounds(500);
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+}
