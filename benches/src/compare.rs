@@ -291,40 +291,8 @@ fn summarise(
             if own.is_empty() {
                 continue;
             }
-            let of = |figure: &dyn Fn(&Sample) -> f64| {
-                own.iter().map(|sample| figure(sample)).collect::<Vec<_>>()
-            };
-            let cpu = of(&|sample| sample.measured.ns_per_operation());
-            let ratios: Vec<Vec<f64>> =
-                rivals.iter().map(|(rival, _)| ratios(&own, samples, *rival)).collect();
-            let mut cells = vec![
-                load.name.to_owned(),
-                party.label.clone(),
-                format!("{:.0}", median(&cpu)),
-                spread(&cpu, 0),
-            ];
-            let system = median(&of(&|sample| sample.measured.system_ns_per_operation()));
-            let user = median(&of(&|sample| {
-                sample.measured.ns_per_operation() - sample.measured.system_ns_per_operation()
-            }));
-            cells.extend([format!("{user:.0}"), format!("{system:.0}")]);
-            cells.extend(ratios.iter().map(|ratios| format!("{:.2}", median(ratios))));
-            cells.push(ratios.first().map_or_else(|| "-".into(), |ratios| spread(ratios, 2)));
-            cells.push(format!(
-                "{:.0}",
-                median(&of(&|sample| sample.measured.outcome.operations_per_second / 1000.0))
-            ));
-            cells.push(format!("{:.2}", median(&of(&|sample| sample.measured.outcome.p50_ms))));
-            cells.push(format!("{:.2}", median(&of(&|sample| sample.measured.outcome.p99_ms))));
-            cells.push(format!("{:.2}", median(&of(&|sample| sample.measured.outcome.p999_ms))));
-            cells.push(format!("{:.0}", median(&of(&|sample| sample.rss_bytes as f64 / 1e6))));
-            cells.push(
-                own[0]
-                    .measured
-                    .outcome
-                    .hit_share
-                    .map_or_else(|| "-".into(), |share| format!("{:.1}%", 100.0 * share)),
-            );
+            let cpu = of(&own, &|sample| sample.measured.ns_per_operation());
+            let cells = row(load.name, party, &own, samples, &rivals);
             table.row(cells);
             bars.push((party.label.clone(), median(&cpu)));
         }
@@ -340,6 +308,49 @@ fn summarise(
     )?;
     warn_of_disagreement(samples, report);
     Ok(())
+}
+
+/// One figure of each sample.
+fn of(samples: &[&Sample], figure: &dyn Fn(&Sample) -> f64) -> Vec<f64> {
+    samples.iter().map(|sample| figure(sample)).collect()
+}
+
+/// One party's row under one load.
+fn row(
+    load: &str,
+    party: &Party,
+    own: &[&Sample],
+    samples: &[Sample],
+    rivals: &[(usize, String)],
+) -> Vec<String> {
+    let cpu = of(own, &|sample| sample.measured.ns_per_operation());
+    let ratios: Vec<Vec<f64>> =
+        rivals.iter().map(|(rival, _)| ratios(own, samples, *rival)).collect();
+    let mut cells =
+        vec![load.to_owned(), party.label.clone(), format!("{:.0}", median(&cpu)), spread(&cpu, 0)];
+    let system = median(&of(own, &|sample| sample.measured.system_ns_per_operation()));
+    let user = median(&of(own, &|sample| {
+        sample.measured.ns_per_operation() - sample.measured.system_ns_per_operation()
+    }));
+    cells.extend([format!("{user:.0}"), format!("{system:.0}")]);
+    cells.extend(ratios.iter().map(|ratios| format!("{:.2}", median(ratios))));
+    cells.push(ratios.first().map_or_else(|| "-".into(), |ratios| spread(ratios, 2)));
+    cells.push(format!(
+        "{:.0}",
+        median(&of(own, &|sample| sample.measured.outcome.operations_per_second / 1000.0))
+    ));
+    cells.push(format!("{:.2}", median(&of(own, &|sample| sample.measured.outcome.p50_ms))));
+    cells.push(format!("{:.2}", median(&of(own, &|sample| sample.measured.outcome.p99_ms))));
+    cells.push(format!("{:.2}", median(&of(own, &|sample| sample.measured.outcome.p999_ms))));
+    cells.push(format!("{:.0}", median(&of(own, &|sample| sample.rss_bytes as f64 / 1e6))));
+    cells.push(
+        own[0]
+            .measured
+            .outcome
+            .hit_share
+            .map_or_else(|| "-".into(), |share| format!("{:.1}%", 100.0 * share)),
+    );
+    cells
 }
 
 /// Whom to divide by: Redis and the limit; on side two also Corelane on one core.

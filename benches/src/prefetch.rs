@@ -58,13 +58,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); parties.len()];
     for round in 0..=options.rounds {
         for (number, server) in servers.iter().enumerate() {
-            let target = Target {
-                port: server.port,
-                cpus: Some("1"),
-                threads: 1,
-                cluster_cores: None,
-                memcache_text: false,
-            };
+            let target = target(server);
             let measured = measure(
                 server,
                 &generator,
@@ -107,6 +101,17 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         ),
     )?;
     report.finish()
+}
+
+/// The load goes to one server from the other CPU.
+fn target(server: &Server) -> Target<'static> {
+    Target {
+        port: server.port,
+        cpus: Some("1"),
+        threads: 1,
+        cluster_cores: None,
+        memcache_text: false,
+    }
 }
 
 fn start(program: &Program, directives: &[&str], port: u16) -> anyhow::Result<Server> {

@@ -20,12 +20,15 @@ pub struct Cli {
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Every reply that is not compared by bytes and every difference that is meant, with the reasons.
+    Exceptions,
     /// Random command scripts to the server and to redis-server, replies compared byte for byte.
     Random(RandomArgs),
     /// A script typed by hand, compared in the same way.
     Replay(ReplayArgs),
     /// COMMAND INFO, DOCS and GETKEYS of both, field by field.
-    CommandTable(TableArgs),
+    #[command(name = "command-table")]
+    Table(TableArgs),
     /// Real client libraries: redis-rs and fred, and redis-py and ioredis on request.
     Clients(ClientsArgs),
     /// memtier_benchmark and redis-benchmark, briefly, for errors only.
@@ -141,6 +144,15 @@ pub struct RandomArgs {
 }
 
 impl RandomArgs {
+    /// What `random` alone on the command line gives.
+    #[cfg(test)]
+    pub fn for_tests() -> RandomArgs {
+        match Cli::parse_from(["conformance", "random"]).command {
+            Command::Random(args) => args,
+            other => unreachable!("`random` parsed as {other:?}"),
+        }
+    }
+
     /// First seed and the one after the last.
     pub fn seed_range(&self) -> Result<(u64, u64)> {
         let Some(range) = &self.seeds else {

@@ -25,9 +25,13 @@ use cli::Command;
 
 fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().command {
+        Command::Exceptions => {
+            random::print_exceptions();
+            Ok(true)
+        }
         Command::Random(args) => random::campaign(&args),
         Command::Replay(args) => random::replay(&args),
-        Command::CommandTable(args) => command_table::run(&args),
+        Command::Table(args) => command_table::run(&args),
         Command::Clients(args) => clients::run(&args),
         Command::Memtier(args) => memtier::run(&args),
         Command::Abuse(args) => abuse::run(&args),

@@ -148,12 +148,6 @@ impl Engine {
         self.core.figures = figures;
     }
 
-    /// Whether another core has jobs of this one.
-    #[inline]
-    pub fn replies_are_due(&self) -> bool {
-        self.outbox.is_under_way()
-    }
-
     /// How many connections the core has.
     pub fn connections(&self) -> usize {
         self.sessions.len()
@@ -238,7 +232,7 @@ impl<'b> Turn<'_, 'b> {
         if self.engine.arena.readings.iter().any(|reading| reading.session == conn) {
             self.settle();
         }
-        self.engine.forget(conn);
+        self.engine.on_end_of_input(conn);
     }
 
     fn resume_runnable(&mut self) {
@@ -296,6 +290,20 @@ impl Engine {
         match control {
             Control::Answer(ticket, answer) => self.on_control_answer(ticket, answer),
             Control::Drain => self.flusher.draining = true,
+        }
+    }
+
+    /// The other side sends nothing more. What it asked for is answered if it still reads, then the
+    /// connection is closed; a peer that did not keep up with its replies loses them.
+    fn on_end_of_input(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        let idle = session.out.is_empty() && session.pipeline.is_empty();
+        if idle || session.sending > 0 {
+            self.drop_client(conn);
+        } else {
+            session.input = Vec::new();
+            session.partial = None;
+            self.close_after_replies(conn);
         }
     }
 

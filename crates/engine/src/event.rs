@@ -15,7 +15,8 @@ pub enum Event<'a> {
     Stalled(ConnId, usize),
     /// All output has left, after a [`Event::Stalled`].
     Drained(ConnId),
-    /// The connection is gone: the other side closed it, or it failed.
+    /// Nothing more will come: the other side ended it, or it failed. The engine answers with
+    /// [`crate::Action::Close`], at once or when the replies due are out.
     Closed(ConnId),
     /// Another core said something.
     Message(CoreId, Message),

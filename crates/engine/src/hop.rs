@@ -65,11 +65,6 @@ impl Outbox {
         self.lanes[core.index()].under_way >= BATCHES_MAX
     }
 
-    /// Whether any batch is filled and not yet back.
-    pub fn is_under_way(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.under_way > 0)
-    }
-
     /// The batch for the next job to a core. May exceed [`BATCHES_MAX`] by the parts of one
     /// request; callers look at [`Outbox::is_full`] before a request.
     fn open(&mut self, core: CoreId) -> &mut Batch {

@@ -11,12 +11,16 @@ struct Counting;
 
 // SAFETY: everything is handed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
+    /// # Safety
+    /// As the trait says.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller's promise is handed on.
         unsafe { System.alloc(layout) }
     }
 
+    /// # Safety
+    /// As the trait says.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise is handed on.
         unsafe { System.dealloc(pointer, layout) }

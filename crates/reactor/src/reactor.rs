@@ -184,11 +184,6 @@ impl Reactor {
         Ok(())
     }
 
-    /// Whether everything queued has been handed to the kernel.
-    pub fn is_submitted(&mut self) -> bool {
-        self.ring.is_submitted()
-    }
-
     /// The time of this turn, read when [`Self::wait`] returned.
     pub fn now(&self) -> Now {
         self.clock.now()

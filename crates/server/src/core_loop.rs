@@ -9,13 +9,13 @@ use crate::acceptor::{Acceptor, Door, Ends};
 use crate::gauge::Gauge;
 use crate::office::Admission;
 use crate::parcel::Parcel;
+use base::CoreId;
 use base::limits::TURN_EVENTS_MAX;
-use base::{ConnId, CoreId};
 use engine::action::{Action, Request};
 use engine::event::{Control, Peer};
 use engine::{Engine, Event};
 use mailbox::Mailbox;
-use reactor::{CloseMode, Listening, Reactor, Turn, monotonic_ns};
+use reactor::{CloseMode, Listening, Reactor, Turn};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -53,8 +53,6 @@ pub struct CoreLoop {
     accepted: Vec<(OwnedFd, usize)>,
     /// Connections given to the engine and not reported as gone.
     adopted: usize,
-    /// Connections that the other side has ended in this turn.
-    ended: Vec<ConnId>,
     /// Once the process wants to end: by when this core must have.
     ending_at_us: Option<u64>,
     slept: bool,
@@ -62,7 +60,6 @@ pub struct CoreLoop {
     woken: bool,
     /// The last sleep ended with mail and without a wake-up, which may still be on its way.
     suspect: bool,
-    linger_ns: u64,
     gauge: Gauge,
 }
 
@@ -90,8 +87,6 @@ impl CoreLoop {
             adopted: 0,
             woken: false,
             suspect: false,
-            linger_ns: std::env::var("SPIN_NS").ok().and_then(|t| t.parse().ok()).unwrap_or(0),
-            ended: Vec::new(),
             ending_at_us: None,
             slept: false,
             gauge: Gauge::new(),
@@ -110,7 +105,6 @@ impl CoreLoop {
         self.wake_up();
         self.take_in();
         self.reactor.end_turn(&mut self.events);
-        self.close_ended();
         self.handle_parcels();
         self.place_accepted();
         self.report_gone();
@@ -126,32 +120,12 @@ impl CoreLoop {
         if !self.unsent.is_empty() {
             return 0;
         }
-        if self.engine.replies_are_due() && !self.is_worth_sleeping() {
-            return 0;
-        }
         let now_us = self.reactor.now().mono_us;
         let deadline = self.engine.next_deadline().into_iter().chain(self.ending_at_us).min();
         let timeout =
             deadline.map_or(SLEEP_US_MAX, |due| due.saturating_sub(now_us).min(SLEEP_US_MAX));
         self.slept = timeout > 0 && self.mailbox.sleep();
         if self.slept { timeout } else { 0 }
-    }
-
-    /// While other cores work for this one, their outcomes are some microseconds away and a sleep
-    /// costs more than that: submit what is queued, then look at the mail for a moment. Never done when
-    /// nothing is due, so an idle server sleeps.
-    fn is_worth_sleeping(&mut self) -> bool {
-        if !self.reactor.is_submitted() {
-            return false;
-        }
-        let until = monotonic_ns() + self.linger_ns;
-        while monotonic_ns() < until {
-            if self.mailbox.has_mail() {
-                return false;
-            }
-            std::hint::spin_loop();
-        }
-        true
     }
 
     /// Ends the sleep, and watches whether the wake-ups work: a sleep that ends with mail must have
@@ -188,10 +162,7 @@ impl CoreLoop {
                 reactor::Event::Received { conn, bytes } => turn.on(Event::Received(conn, bytes)),
                 reactor::Event::Stalled { conn, unsent } => turn.on(Event::Stalled(conn, unsent)),
                 reactor::Event::Drained { conn } => turn.on(Event::Drained(conn)),
-                reactor::Event::Closed { conn, .. } => {
-                    turn.on(Event::Closed(conn));
-                    self.ended.push(conn);
-                }
+                reactor::Event::Closed { conn, .. } => turn.on(Event::Closed(conn)),
                 reactor::Event::Accepted { socket, listener } => {
                     self.accepted.push((socket, listener))
                 }
@@ -199,13 +170,6 @@ impl CoreLoop {
             }
         }
         turn.finish();
-    }
-
-    /// The engine has forgotten these already; their sockets go now.
-    fn close_ended(&mut self) {
-        for conn in std::mem::take(&mut self.ended) {
-            self.reactor.close(conn, CloseMode::Now);
-        }
     }
 
     /// Tells the acceptor of connections that the engine has forgotten since the last time.

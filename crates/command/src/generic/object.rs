@@ -8,6 +8,7 @@ use store::{Look, Policy, Str};
 pub const OBJECT: Command = Command {
     spec: Spec {
         name: "OBJECT",
+        categories: &["-@keyspace"],
         arity: Arity::at_least(2),
         since: "2.2.3",
         complexity: "Depends on subcommand.",

@@ -101,7 +101,7 @@ impl Crowd {
         let mut socket = TcpStream::connect(addr).await?;
         opened.fetch_add(1, Ordering::Relaxed);
         match self {
-            Crowd::HalfGarbage if number % 2 == 0 => ping_for_ever(&mut socket).await,
+            Crowd::HalfGarbage if number.is_multiple_of(2) => ping_for_ever(&mut socket).await,
             Crowd::HalfGarbage => garbage_for_ever(socket, addr, number).await,
             Crowd::NeverRead => never_read(&mut socket).await,
             Crowd::PipelineNeverRead => pipeline_for_ever(&mut socket).await,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::peer::{Link, Reply};
 use crate::wire::encode;
@@ -48,6 +48,23 @@ pub fn field(addr: SocketAddr, password: Option<&str>, section: &str, name: &str
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     Ok(line.and_then(|value| value.trim().parse().ok()).unwrap_or(0))
 }
+
+/// Whether the server counts hops at all: plain requests to many keys must cost some, or "no hop" would prove nothing.
+pub fn counts_hops(addr: SocketAddr, password: Option<&str>) -> Result<()> {
+    let cores = field(addr, password, "corelane", "cores")?;
+    let (hops, _) = hops_during(addr, password, || {
+        (0..PLAIN_KEYS)
+            .try_for_each(|i| ask(addr, password, &["SET", &format!("plain:{i}"), "v"]).map(|_| ()))
+    })?;
+    ensure!(
+        cores <= 1 || hops > 0,
+        "{PLAIN_KEYS} plain requests on {cores} cores count no hop, so the counter proves nothing"
+    );
+    Ok(())
+}
+
+/// Keys of the plain requests; with two cores the chance that none hops is one in 2^64.
+const PLAIN_KEYS: usize = 64;
 
 /// Hops and refusals (MOVED) that happen while `work` runs. `None` for the hops of a server that does not count them.
 pub fn hops_during(

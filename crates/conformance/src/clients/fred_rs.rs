@@ -167,6 +167,7 @@ fn cluster(
     let password = target.password.as_deref();
     let server = ServerConfig::new_clustered(vec![(node.ip().to_string(), node.port())]);
     let client = runtime.block_on(connect(server, version, password))?;
+    figures::counts_hops(target.addr, password)?;
     let (hops, moved) = figures::hops_during(target.addr, password, || {
         runtime.block_on(write_and_read(&client, target.keys))
     })?;

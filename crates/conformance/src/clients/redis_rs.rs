@@ -187,6 +187,7 @@ fn cluster(target: &Target, node: SocketAddr, protocol: ProtocolVersion) -> Resu
         builder = builder.password(password);
     }
     let mut con = builder.build()?.get_connection()?;
+    figures::counts_hops(target.addr, password)?;
     let (hops, moved) = figures::hops_during(target.addr, password, || {
         for i in 0..target.keys {
             con.set(format!("cluster:{i}"), i)?;

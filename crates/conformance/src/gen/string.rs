@@ -1,6 +1,7 @@
 //! The string group.
 
-use super::{Family, fixed, line};
+use super::{Draw, Family, fixed, line, script};
+use crate::random::script::Action;
 
 pub const FAMILY: Family = Family {
     name: "string",
@@ -50,5 +51,28 @@ pub const FAMILY: Family = Family {
         fixed(1, "STRLEN <bigkey>"),
         fixed(1, "(GETDEL|DEL) <bigkey>"),
         fixed(1, "GET <bigkey>"),
+        script(1, large_replies),
     ],
 };
+
+/// A pipeline whose replies are far beyond any output buffer, with small requests between that must wait their turn.
+fn large_replies(draw: &mut Draw, conn: usize) -> Vec<Action> {
+    let command = |words: &[&str]| Action::Command {
+        conn,
+        args: words.iter().map(|w| w.as_bytes().to_vec()).collect(),
+    };
+    let size = (100_000 + draw.below(400_000)).to_string();
+    let mut actions = vec![command(&["SETRANGE", "large", &size, "x"])];
+    for _ in 0..2 + draw.below(8) {
+        actions.push(match draw.below(8) {
+            0 => command(&["MSETNX", "k:1", "1", "k:2", "2", "k:3", "3", "k:4", "4"]),
+            1 => command(&["ECHO", "between"]),
+            2 => command(&["INCR", "k:5"]),
+            3 => command(&["MGET", "k:1", "large", "k:2"]),
+            4 => command(&["DBSIZE"]),
+            _ => command(&["GET", "large"]),
+        });
+    }
+    actions.push(command(&["DEL", "large"]));
+    actions
+}

@@ -112,12 +112,6 @@ impl Link {
         self.framer.rest()
     }
 
-    /// Tells the server that nothing more will be sent.
-    pub fn finish(&mut self) {
-        // A socket that the server has reset already cannot be shut down; the next read will say so.
-        let _ = self.socket.shutdown(std::net::Shutdown::Write);
-    }
-
     /// Writes what the kernel takes now. A reset is not reported here: the replies that came before it are still to be read.
     pub fn write_some(&mut self) {
         while self.sent < self.out.len() {

@@ -180,12 +180,11 @@ fn clipped(text: &str) -> String {
 /// What a finding is filed under, in the words that `--skip` takes.
 fn command_of(finding: &Finding) -> String {
     let signature = &finding.difference.signature;
-    if let Some((group, _)) = signature.split_once(": ").filter(|(group, _)| group.starts_with('('))
-    {
-        return group.to_owned();
-    }
-    if signature.starts_with('(') || signature.starts_with("crash") {
-        return signature.clone();
+    // `(unknown commands)`, `(unknown sub-commands): …`, `(missing) NAME`, `crash PLACE` file themselves.
+    let groups_itself =
+        ["(unknown", MISSING, "crash"].iter().any(|start| signature.starts_with(start));
+    if groups_itself {
+        return signature.split(": ").next().unwrap_or(signature).to_owned();
     }
     if signature.starts_with("raw") {
         return "(raw bytes)".to_owned();
@@ -216,7 +215,8 @@ mod tests {
             protocols: [2; CONNECTIONS],
             confirmed: true,
             script: Vec::new(),
-            difference, skipped: Vec::new(),
+            difference,
+            skipped: Vec::new(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Random scripts to both servers, in step: seeds, the campaign, and what is said at its end.
 
 mod compare_report;
+#[cfg(test)]
+mod fake;
 pub mod intended;
 pub mod rules;
 mod run;
@@ -8,7 +10,6 @@ mod sabotage;
 pub mod script;
 mod shrink;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -57,12 +58,10 @@ pub fn campaign(args: &RandomArgs) -> Result<bool> {
                 seed += 1;
                 break;
             }
-            if let Some(command) = masked {
-                if !skipped.contains(&command) {
-                    println!("(not asking {command} any more in this run)\n");
-                    skipped.push(command);
-                    generator = Generator::new(&args.families, &skipped)?;
-                }
+            if let Some(command) = masked.filter(|command| !skipped.contains(command)) {
+                println!("(not asking {command} any more in this run)\n");
+                skipped.push(command);
+                generator = Generator::new(&args.families, &skipped)?;
             }
         }
         seed += 1;
@@ -222,6 +221,22 @@ fn protocols(seed: u64, fixed: Option<u8>) -> [u8; CONNECTIONS] {
     }
 }
 
+/// Prints the three tables of exceptions, each row with its reason.
+pub fn print_exceptions() {
+    println!("Replies that are not compared byte for byte:");
+    for normaliser in rules::NORMALISERS {
+        println!("  {:24} {}", normaliser.request(), normaliser.reason);
+    }
+    println!("Intended differences:");
+    for row in intended::INTENDED {
+        println!("  {:28} {}", row.name, row.reason);
+    }
+    println!("Intended differences of the command table:");
+    for row in intended::TABLE {
+        println!("  {:28} {}", format!("{} {}", row.commands.join(","), row.field), row.reason);
+    }
+}
+
 /// Starts (or finds) the two servers.
 pub fn start(places: &Places) -> Result<Sides<Server>> {
     let oracle = match places.oracle_addr {
@@ -260,5 +275,72 @@ pub fn replay(args: &ReplayArgs) -> Result<bool> {
     }
 }
 
-/// How often each intended difference was met, for the last lines of a run.
-pub type Excused = BTreeMap<&'static str, u64>;
+#[cfg(test)]
+mod tests {
+    use super::fake::{Honesty, start as fake};
+    use super::*;
+
+    const RESP2: [u8; CONNECTIONS] = [2; CONNECTIONS];
+
+    fn runner(honesty: Honesty) -> Runner {
+        let server = |honesty| Server::external(fake(honesty)).expect("a fake server answers");
+        let servers = Sides { oracle: server(Honesty::Honest), subject: server(honesty) };
+        let mut runner = Runner::new(servers, None).expect("both answer");
+        runner.patience = Duration::from_millis(200);
+        runner
+    }
+
+    fn first_difference(honesty: Honesty, script: &str) -> Option<Difference> {
+        let actions = script::parse(script).expect("the script reads");
+        runner(honesty).play(&actions, RESP2).expect("both answer")
+    }
+
+    #[test]
+    fn equal_servers_agree_and_what_is_unknown_to_both_is_no_difference() {
+        let mut actions =
+            script::parse("SET k value; STRLEN k; GET k; GET other; NOSUCH; @1 GET k")
+                .expect("reads");
+        actions.push(Action::Sweep);
+        let mut runner = runner(Honesty::Honest);
+        assert!(runner.play(&actions, RESP2).expect("both answer").is_none());
+        assert_eq!(runner.compared, 6);
+    }
+
+    #[test]
+    fn one_altered_reply_is_found_with_both_values() {
+        let found = first_difference(
+            Honesty::LongStrlen,
+            "SET k abc; STRLEN k; SET k abcd; GET k; STRLEN k",
+        )
+        .expect("found");
+        assert_eq!((found.action, found.expected.as_str(), found.got.as_str()), (4, ":4", ":5"));
+    }
+
+    #[test]
+    fn closing_and_silence_are_differences() {
+        let closed = first_difference(Honesty::ClosesOnGet, "SET k v; GET k").expect("found");
+        assert_eq!(
+            (closed.expected.as_str(), closed.got.as_str()),
+            ("\"v\"", "(connection closed)")
+        );
+        let silent = first_difference(Honesty::SilentOnGet, "SET k v; GET k").expect("found");
+        assert_eq!(silent.got, "(no reply in time)");
+    }
+
+    #[test]
+    fn a_random_script_is_shrunk_to_the_requests_that_matter() {
+        let generator = Generator::new(&["string".to_owned()], &[]).expect("the family exists");
+        let args = RandomArgs::for_tests();
+        let survey = Survey::new(&args);
+        let mut runner = runner(Honesty::LongStrlen);
+        let found = (1..50)
+            .find_map(|seed| {
+                let script = generator.episode(seed, 300);
+                episode(&mut runner, seed, script, RESP2, &survey).expect("both answer")
+            })
+            .expect("some script asks STRLEN of a longer value");
+        assert!(found.confirmed);
+        assert_eq!(found.script.len(), 2, "{}", found.show(&args));
+        assert!(found.show(&args).contains("STRLEN"));
+    }
+}

@@ -143,6 +143,11 @@ pub fn normaliser(args: &[Vec<u8>]) -> Option<&'static Normaliser> {
 }
 
 impl Normaliser {
+    /// The request it is for, as text.
+    pub fn request(&self) -> String {
+        self.words.join(" ")
+    }
+
     /// Whether two replies agree. `slack_ms` is how far the servers' clocks of execution can have drifted apart.
     pub fn agree(&self, oracle: &Value, subject: &Value, slack_ms: i64) -> bool {
         if oracle.error().is_some() || subject.error().is_some() {
@@ -478,7 +483,7 @@ mod tests {
     #[test]
     fn errors_are_compared_exactly_under_every_rule() {
         for normaliser in NORMALISERS {
-            let request = normaliser.words.join(" ").replace(" (end)", "");
+            let request = normaliser.request().replace(" (end)", "");
             assert!(!agree(&request, b"-ERR a\r\n", b"-ERR b\r\n"), "{request}");
             assert!(!agree(&request, b"-ERR a\r\n", b"+OK\r\n"), "{request}");
         }

@@ -282,21 +282,23 @@ impl Runner {
         if oracle == subject {
             return None;
         }
-        let mut shown = Sides { oracle: oracle.show(), subject: subject.show() };
-        if let Some(normaliser) = rules::normaliser(args) {
-            if let (Reply::Raw(a), Reply::Raw(b)) = (oracle, subject) {
-                let (a, b) = (Value::parse(a), Value::parse(b));
-                if normaliser.agree(&a, &b, self.slack_ms()) {
-                    return None;
-                }
-                shown = normaliser.views(&a, &b);
+        let mut views = None;
+        if let (Some(normaliser), Reply::Raw(a), Reply::Raw(b)) =
+            (rules::normaliser(args), oracle, subject)
+        {
+            let (a, b) = (Value::parse(a), Value::parse(b));
+            if normaliser.agree(&a, &b, self.slack_ms()) {
+                return None;
             }
+            views = Some(normaliser.views(&a, &b));
         }
         let case = Case { args, replies: Sides { oracle, subject } };
         if let Some(Intended { name, .. }) = intended::excuse(&case) {
             *self.excused.entry(name).or_default() += 1;
             return None;
         }
+        let shown =
+            views.unwrap_or_else(|| Sides { oracle: oracle.show(), subject: subject.show() });
         Some(Difference {
             action,
             request: line(args),

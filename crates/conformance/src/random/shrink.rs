@@ -54,10 +54,10 @@ fn fewer_actions(
     }
 }
 
-fn simpler_action(script: &mut Vec<Action>, i: usize, fails: &mut impl FnMut(&[Action]) -> bool) {
+fn simpler_action(script: &mut [Action], i: usize, fails: &mut impl FnMut(&[Action]) -> bool) {
     for _ in 0..64 {
         let simpler = candidates(&script[i]).into_iter().find(|simpler| {
-            let mut candidate = script.clone();
+            let mut candidate = script.to_vec();
             candidate[i] = simpler.clone();
             fails(&candidate)
         });

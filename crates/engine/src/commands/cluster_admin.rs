@@ -8,7 +8,7 @@ use super::cluster::{nodes, require_cluster};
 use super::{Desk, EngineCommand, Next, help};
 use base::Slot;
 use command::{Arg, ArgKind, Args, Arity, Failure, Flags, Group, Spec};
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// The answer where Redis would change the cluster.
 const FIXED: Failure =

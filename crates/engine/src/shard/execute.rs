@@ -8,7 +8,10 @@ use resp::write::{Protocol, Writer};
 use store::{Evicted, Policy};
 
 /// Keys evicted at the most to make room for one command; the rest is left to the ticks.
-const EVICTIONS_PER_COMMAND_MAX: usize = 64;
+const EVICTIONS_PER_COMMAND_MAX: usize = 512;
+
+/// Flushed entries freed in one step towards room.
+const BURIED_PER_STEP: usize = 64;
 
 /// What is to be executed, beside the arguments.
 #[derive(Debug, Clone, Copy)]
@@ -103,8 +106,19 @@ impl Shard {
     /// Evicts until the core is within its share, `most` keys at the most. False when the policy
     /// finds nothing more to evict.
     pub fn make_room(&mut self, core: &Core, most: usize) -> bool {
+        // What FLUSHALL buried is memory too: it goes first, a bounded step at a time.
+        for _ in 0..most {
+            if !self.account.over() {
+                return true;
+            }
+            if !self.store.has_buried() {
+                break;
+            }
+            self.store.free_step(BURIED_PER_STEP);
+            self.refresh_used();
+        }
         if self.memory.eviction.policy == Policy::NoEviction {
-            return false;
+            return !self.account.over();
         }
         for _ in 0..most {
             if !self.account.over() {

@@ -1,4 +1,4 @@
-//! Work between turns, in bounded steps and a fixed order: expire, evict, free. Budgets count
+//! Work between turns, in bounded steps and a fixed order: expire, evict, free, compact. Budgets count
 //! items, not time, so that a simulated run can be replayed exactly.
 
 use super::Shard;
@@ -11,13 +11,16 @@ const EXPIRE_ITEMS: usize = 256;
 const EXPIRE_BUSY_GAP_US: u64 = 1_000;
 
 /// Keys evicted in one tick at the most.
-const EVICT_ITEMS: usize = 64;
+const EVICT_ITEMS: usize = 256;
 
 /// The pause before a core looks again that is over its share and finds nothing to evict.
 const CROWDED_GAP_US: u64 = 5_000;
 
 /// Entries of flushed tables freed in one tick.
 const FREE_ITEMS: usize = 512;
+
+/// Entries moved out of sparse spans in one tick.
+const COMPACT_ITEMS: usize = 256;
 
 impl Shard {
     /// One bounded step of everything that is due.
@@ -31,7 +34,8 @@ impl Shard {
             self.refresh_used();
             self.evicting = self.account.over() && self.make_room(core, EVICT_ITEMS);
         }
-        self.garbage = self.store.free_step(FREE_ITEMS);
+        let freeing = self.store.free_step(FREE_ITEMS);
+        self.garbage = self.store.compact_step(COMPACT_ITEMS) || freeing;
     }
 
     /// When the next step is due at the latest; monotonic microseconds. `None` when nothing is.

@@ -8,9 +8,28 @@ use engine::table::{Home, Table};
 
 /// Commands that end a session or stop the world, or whose replies are long: asked for rarely.
 const RARE: [&str; 22] = [
-    "quit", "monitor", "shutdown", "client|reply", "client|pause", "client|kill", "debug|sleep",
-    "debug|populate", "command", "command|docs", "command|info", "command|list", "info", "lolwut", "keys",
-    "auth", "reset", "config|set", "latency|histogram", "flushall", "swapdb", "config|get",
+    "quit",
+    "monitor",
+    "shutdown",
+    "client|reply",
+    "client|pause",
+    "client|kill",
+    "debug|sleep",
+    "debug|populate",
+    "command",
+    "command|docs",
+    "command|info",
+    "command|list",
+    "info",
+    "lolwut",
+    "keys",
+    "auth",
+    "reset",
+    "config|set",
+    "latency|histogram",
+    "flushall",
+    "swapdb",
+    "config|get",
 ];
 
 /// Streams of requests, from one table.
@@ -33,7 +52,8 @@ impl Source {
         let leaves = table.entries().iter().filter(|entry| entry.subcommands.is_empty());
         let (data, server): (Vec<_>, Vec<_>) =
             leaves.partition(|entry| matches!(entry.home, Home::Data(_)));
-        let ids = |entries: Vec<&engine::table::Entry>| entries.iter().map(|entry| entry.id).collect();
+        let ids =
+            |entries: Vec<&engine::table::Entry>| entries.iter().map(|entry| entry.id).collect();
         Source { data: ids(data), server: ids(server), words: Vec::new() }
     }
 

@@ -27,6 +27,9 @@ const STREAM_INPUTS: u64 = 400;
 /// Bytes that a socket gives at once at the most.
 const PIECE_BYTES: u64 = 16 * 1024;
 
+/// How long a client waits for its last replies, in microseconds: longer than the usual pauses.
+const REPLY_US: u64 = 40_000;
+
 /// Memory of one session at the most, between turns: input and output bounds and one large reply.
 const SESSION_BYTES_MAX: usize = 16 << 20;
 
@@ -91,8 +94,7 @@ pub fn live(seed: u64, table: &Arc<Table>) -> Result<(u64, u64), String> {
         (settings::MAXMEMORY_POLICY, ["noeviction", "allkeys-lru"][prng.below(2) as usize]),
     ]);
     let mut server = Server::new(seed, cores, &made, table);
-    let attempt =
-        catch_unwind(AssertUnwindSafe(|| rounds(&mut server, &mut prng, table)));
+    let attempt = catch_unwind(AssertUnwindSafe(|| rounds(&mut server, &mut prng, table)));
     let result = attempt.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -166,6 +168,13 @@ fn one_round(
         streams[session].ends.iter().filter(|end| **end <= fed[session]).count() as u64
     };
     let inputs = (0..sessions).map(sent).sum();
+    // Most clients wait for their replies; some leave in the middle.
+    if !prng.one_in(4) {
+        let until_us = server.mono_us() + REPLY_US;
+        server.run_until("time stands still", |server| {
+            server.is_still() && server.mono_us() >= until_us
+        })?;
+    }
     for session in 0..sessions {
         server.hang_up(session)?;
     }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// Rounds of turns in which a server must fall silent.
 const QUIET_ROUNDS_MAX: usize = 20_000;
 
-/// A jump in time to the next deadline at the most, in microseconds: beyond it nobody waits.
-const JUMP_US_MAX: u64 = 100_000_000;
+/// A jump in time to the next deadline at the most, in microseconds: the longest CLIENT PAUSE of our clients.
+const JUMP_US_MAX: u64 = 1 << 42;
 
 /// One connection.
 pub struct Client {
@@ -67,6 +67,16 @@ impl Server {
     /// The time, in milliseconds since the epoch.
     pub fn unix_ms(&self) -> i64 {
         self.now.unix_ms()
+    }
+
+    /// Monotonic time in microseconds.
+    pub fn mono_us(&self) -> u64 {
+        self.now.mono_us
+    }
+
+    /// Whether nothing is on its way between the cores.
+    pub fn is_still(&self) -> bool {
+        self.queues.iter().all(VecDeque::is_empty)
     }
 
     /// What every engine holds.

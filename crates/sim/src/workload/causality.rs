@@ -50,7 +50,7 @@ impl Observer {
             0 => Role::Writer(0),
             1 => Role::Reader,
             2 => Role::Watcher,
-            _ if prng.one_in(2) => Role::Reader,
+            _ if prng.one_in(3) => Role::Reader,
             _ => Role::Watcher,
         };
         let data = chaos.sluggish.unwrap_or(0);
@@ -81,13 +81,13 @@ impl Observer {
             _ if prng.one_in(2) => self.homes.1,
             _ => anywhere,
         };
-        manners.depth = [1, 3][prng.below(2) as usize];
         manners.slowness_ns = 0;
-        manners.think_ns = match self.role {
-            Role::Writer(_) => 100_000,
-            _ => 2_000,
+        (manners.depth, manners.think_ns) = match self.role {
+            Role::Writer(_) => (3, 20_000),
+            Role::Reader => (1, 2_000),
+            Role::Watcher => (10, 4_000),
         };
-        manners.steps_max *= 2;
+        manners.steps_max *= 3;
         manners.vanish_after = None;
         manners.start_ns = prng.below(5_000);
     }
@@ -111,7 +111,7 @@ impl Observer {
 /// A world in which news travels faster than one of the cores looks: that core keeps the data.
 pub fn hurried(prng: &mut Prng, cores: usize) -> Chaos {
     Chaos {
-        step_ns: [300, 3_000][prng.below(2) as usize],
+        step_ns: [300, 1_000, 3_000][prng.below(3) as usize],
         wake_ns: 1_000,
         network_ns: 1_000,
         sluggish: Some(prng.below(cores as u64) as usize),

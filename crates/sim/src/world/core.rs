@@ -37,7 +37,7 @@ pub enum Arrived {
     Received(ConnId, Vec<u8>),
     Stalled(ConnId, usize),
     Drained(ConnId),
-    Closed(ConnId, usize),
+    Closed(ConnId),
     Control(Control),
 }
 
@@ -162,7 +162,6 @@ impl World {
         now.unix_us += self.gardener.clock_ahead_us();
         let state = &mut self.cores[core];
         let taken = std::mem::take(&mut state.taken);
-        let mut gone = Vec::new();
         let mut turn = state.engine.turn(now);
         for (from, message) in state.mail.drain(..) {
             self.trace.note(self.now_ns, label(&message), core, &[from as u8]);
@@ -177,10 +176,7 @@ impl World {
                 Arrived::Opened(conn, peer) => turn.on(Event::Opened(*conn, peer.clone())),
                 Arrived::Stalled(conn, unsent) => turn.on(Event::Stalled(*conn, *unsent)),
                 Arrived::Drained(conn) => turn.on(Event::Drained(*conn)),
-                Arrived::Closed(conn, socket) => {
-                    turn.on(Event::Closed(*conn));
-                    gone.push(*socket);
-                }
+                Arrived::Closed(conn) => turn.on(Event::Closed(*conn)),
                 Arrived::Control(Control::Answer(ticket, answer)) => {
                     turn.on(Event::Control(Control::Answer(*ticket, answer.clone())))
                 }
@@ -188,7 +184,6 @@ impl World {
             }
         }
         turn.finish();
-        gone.into_iter().for_each(|socket| self.release(socket));
         self.stage(core);
         self.cores[core].stamp_ns = self.now_ns;
     }

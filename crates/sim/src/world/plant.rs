@@ -48,7 +48,7 @@ pub struct Gardener {
 impl Gardener {
     /// For a run that makes this mistake, or none. `get` is GET's position in the table.
     pub fn new(plant: Option<Plant>, seed: u64, get: u16) -> Gardener {
-        Gardener { plant, prng: Prng::new(seed ^ 0x706c_616e_74), cache: BTreeMap::new(), get }
+        Gardener { plant, prng: Prng::new(seed ^ 0x0070_6c61_6e74), cache: BTreeMap::new(), get }
     }
 
     /// Whether this is the mistake of the run.

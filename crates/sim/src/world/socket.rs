@@ -24,6 +24,8 @@ pub struct Socket {
     paused: bool,
     held: Vec<u8>,
     closing: bool,
+    /// The client's end has reached the server.
+    gone: bool,
     /// The client still looks at what comes.
     pub listens: bool,
     /// How slowly the client reads, in nanoseconds a piece.
@@ -46,6 +48,7 @@ impl World {
             paused: false,
             held: Vec::new(),
             closing: false,
+            gone: false,
             listens: true,
             slowness_ns,
         });
@@ -120,15 +123,20 @@ impl World {
         self.wake_soon(core);
     }
 
+    /// What the core sends from now on goes nowhere, and counts as sent.
     pub(super) fn on_hangup(&mut self, number: usize) {
         let socket = &mut self.sockets[number];
         socket.unsent = Vec::new();
-        let Some(conn) = socket.conn else { return };
+        socket.gone = true;
         if socket.closing {
             return self.release(number);
         }
-        let core = socket.core;
-        self.cores[core].inbox.push_back(Arrived::Closed(conn, number));
+        let Some(conn) = socket.conn else { return };
+        let (core, stalled) = (socket.core, std::mem::take(&mut socket.stalled));
+        self.cores[core].inbox.push_back(Arrived::Closed(conn));
+        if stalled {
+            self.cores[core].inbox.push_back(Arrived::Drained(conn));
+        }
         self.wake_soon(core);
     }
 
@@ -139,7 +147,7 @@ impl World {
     pub(super) fn send(&mut self, core: usize, conn: ConnId, bytes: &[u8]) {
         let Some(number) = self.socket_of(core, conn) else { return };
         let socket = &mut self.sockets[number];
-        if !socket.listens {
+        if socket.gone {
             return;
         }
         socket.unsent.extend_from_slice(bytes);
