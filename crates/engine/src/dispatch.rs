@@ -49,8 +49,7 @@ impl Engine {
             What::Command(id, planned) => (id, planned),
             What::Refused => return self.refuse(conn, args),
             What::Broken(error) => {
-                let text = error.text();
-                return self.fail_and_close(conn, |reply| reply.error(&*text));
+                return self.fail_and_close(conn, |reply| reply.protocol_error(error));
             }
         };
         session.last_command = Some(id);
@@ -362,6 +361,7 @@ impl Engine {
     #[inline]
     pub(crate) fn fill_place(&mut self, conn: ConnId, place: u32, reply: &[u8]) {
         let Some(session) = self.sessions.get(conn) else { return };
+        session.note_reply(reply.len());
         session.pipeline.fill(place, reply, &mut session.out);
         if session.pipeline.is_empty() {
             session.held_since_us = None;
@@ -424,10 +424,14 @@ impl crate::core::Core {
 /// Bytes of a name or an argument that an error repeats.
 const ECHO_BYTES_MAX: usize = 128;
 
+/// What an error repeats of a name or an argument: as Redis, no more than `most` bytes of it, and
+/// none from a NUL on.
+fn clip(bytes: &[u8], most: usize) -> String {
+    let end = bytes.iter().take(most).take_while(|byte| **byte != 0).count();
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
 fn unknown_command(args: &Args<'_>) -> Failure {
-    let clip = |bytes: &[u8], most: usize| {
-        String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned()
-    };
     let mut beginning = String::new();
     for arg in args.from(1) {
         if beginning.len() >= ECHO_BYTES_MAX {
@@ -440,9 +444,7 @@ fn unknown_command(args: &Args<'_>) -> Failure {
 }
 
 fn unknown_subcommand(name: &[u8], sub: &[u8]) -> Failure {
-    let clip = |bytes: &[u8]| {
-        String::from_utf8_lossy(&bytes[..bytes.len().min(ECHO_BYTES_MAX)]).into_owned()
-    };
-    let container = clip(name).to_ascii_uppercase();
-    Failure::text(format!("ERR unknown subcommand '{}'. Try {container} HELP.", clip(sub)))
+    let container = clip(name, ECHO_BYTES_MAX).to_ascii_uppercase();
+    let sub = clip(sub, ECHO_BYTES_MAX);
+    Failure::text(format!("ERR unknown subcommand '{sub}'. Try {container} HELP."))
 }

@@ -130,6 +130,11 @@ impl Engine {
         &self.core
     }
 
+    /// Whether messages are due that a full ring has kept here.
+    pub fn has_mail_due(&self) -> bool {
+        self.outbox.is_due()
+    }
+
     /// Whether every client has its replies; `unsent` says what the reactor still has for one.
     pub fn is_quiet(&self, unsent: impl Fn(ConnId) -> usize) -> bool {
         self.sessions.iter().all(|session| {
@@ -245,6 +250,7 @@ impl<'b> Turn<'_, 'b> {
                 self.read(conn, Source::Input);
                 self.settle();
                 self.engine.bound_input(conn);
+                self.engine.touch(conn);
             }
         }
     }
@@ -297,13 +303,11 @@ impl Engine {
     /// connection is closed; a peer that did not keep up with its replies loses them.
     fn on_end_of_input(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get(conn) else { return };
-        let idle = session.out.is_empty() && session.pipeline.is_empty();
-        if idle || session.sending > 0 {
+        session.ended = true;
+        if session.sending > 0 {
             self.drop_client(conn);
         } else {
-            session.input = Vec::new();
-            session.partial = None;
-            self.close_after_replies(conn);
+            self.touch(conn);
         }
     }
 

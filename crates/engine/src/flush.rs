@@ -107,7 +107,7 @@ impl Engine {
                 self.flusher.spare(empty);
             }
             let Some(session) = self.sessions.get(conn) else { return };
-            if session.closing && session.pipeline.is_empty() {
+            if session.is_over() {
                 self.actions.push(Action::Close(conn));
                 self.forget(conn);
             }
@@ -132,7 +132,12 @@ impl Engine {
         session.bytes_out += bytes.len() as u64;
         self.core.counters.total_net_output_bytes += bytes.len() as u64;
         self.core.counters.total_writes_processed += 1;
-        let ends = session.closing && session.pipeline.is_empty();
+        let ends = session.is_over();
+        if session.stall == Some(Stall::Output) {
+            // What goes out now may be all that was in the way; if the peer is slow it says so before
+            // the session's next turn.
+            self.runnable.push(conn);
+        }
         self.actions.push(Action::Send(conn, bytes));
         if ends {
             // The reactor closes it when these bytes are out.

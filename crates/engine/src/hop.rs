@@ -93,6 +93,11 @@ impl Outbox {
         self.lanes[core.index()].due.pop_front()
     }
 
+    /// Whether anything is due that has not left.
+    pub fn is_due(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.due.is_empty())
+    }
+
     /// Puts back what could not leave.
     pub fn put_back(&mut self, core: CoreId, message: Message) {
         self.lanes[core.index()].due.push_front(message);

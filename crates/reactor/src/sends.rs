@@ -273,7 +273,7 @@ impl Reactor {
         conn.output = Vec::new();
         conn.sent = 0;
         conn.backlog = None;
-        conn.stalled = false;
+        let was_stalled = std::mem::take(&mut conn.stalled);
         match conn.phase {
             Phase::Open => {
                 conn.phase = Phase::Ended;
@@ -282,6 +282,8 @@ impl Reactor {
             }
             Phase::Flushing | Phase::Lingering => self.close_now(id.index),
             Phase::Closing => self.settle(id.index),
+            // Nothing is due any more, which the owner may be waiting to hear.
+            Phase::Ended if was_stalled => turn.happenings.push(Happening::Drained { conn: id }),
             Phase::Ended | Phase::Vacant => {}
         }
     }

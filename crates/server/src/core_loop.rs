@@ -24,6 +24,9 @@ use std::os::unix::net::UnixStream;
 /// The longest sleep. A wake-up is a hint; this is the other road.
 const SLEEP_US_MAX: u64 = 100_000;
 
+/// The longest sleep while a full ring keeps messages here.
+const FULL_RING_US: u64 = 200;
+
 /// After the process wants to end, clients have so long to take their last replies.
 const DRAIN_US_MAX: u64 = 1_000_000;
 
@@ -124,6 +127,7 @@ impl CoreLoop {
         let deadline = self.engine.next_deadline().into_iter().chain(self.ending_at_us).min();
         let timeout =
             deadline.map_or(SLEEP_US_MAX, |due| due.saturating_sub(now_us).min(SLEEP_US_MAX));
+        let timeout = if self.engine.has_mail_due() { timeout.min(FULL_RING_US) } else { timeout };
         self.slept = timeout > 0 && self.mailbox.sleep();
         if self.slept { timeout } else { 0 }
     }

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::intended::INTENDED;
-use super::run::{Difference, MISSING, Runner, command_name};
+use super::run::{Difference, Runner};
 use super::script::Action;
+use super::signature::{MISSING, command_name};
 use crate::cli::RandomArgs;
 use crate::r#gen::CONNECTIONS;
 

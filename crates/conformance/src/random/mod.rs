@@ -4,11 +4,14 @@ mod compare_report;
 #[cfg(test)]
 mod fake;
 pub mod intended;
+mod keyspace;
+mod raw;
 pub mod rules;
 mod run;
 mod sabotage;
 pub mod script;
 mod shrink;
+mod signature;
 
 use std::time::{Duration, Instant};
 

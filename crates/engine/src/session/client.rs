@@ -105,6 +105,10 @@ pub struct Session {
     pub receive_paused: bool,
     /// Close when the output is out.
     pub closing: bool,
+    /// The other side sends nothing more: close when everything it asked for is answered.
+    pub ended: bool,
+    /// How large replies from other cores were lately, in bytes.
+    pub usual_reply_bytes: usize,
     /// What the accounts have for it, in bytes.
     pub accounted_bytes: u64,
     /// Since when its unread output is over the soft limit; monotonic microseconds.
@@ -150,6 +154,8 @@ impl Session {
             touched: false,
             receive_paused: false,
             closing: false,
+            ended: false,
+            usual_reply_bytes: USUAL_REPLY_BYTES,
             accounted_bytes: 0,
             over_soft_since_us: None,
             remembered: None,
@@ -214,6 +220,9 @@ impl Session {
 /// Output above this stalls a session: it executes nothing until half of it has left.
 const OUTPUT_STALL_BYTES: usize = 256 * 1024;
 
+/// What a reply from another core is taken for until one has come.
+const USUAL_REPLY_BYTES: usize = 4096;
+
 /// Replies that may wait in a session's pipeline before it stalls.
 const PIPELINE_STALL_PLACES: usize = 8192;
 
@@ -221,12 +230,32 @@ impl Session {
     /// Whether so much output is due that the session should execute nothing for now.
     #[inline]
     pub fn output_is_full(&self) -> bool {
-        self.output_bytes() > OUTPUT_STALL_BYTES || self.pipeline.len() > PIPELINE_STALL_PLACES
+        self.expected_bytes() > OUTPUT_STALL_BYTES || self.pipeline.len() > PIPELINE_STALL_PLACES
+    }
+
+    /// Output that is there, and what the replies that are due will add to it if they are like the
+    /// recent ones: jobs on other cores answer whether the client reads or not.
+    #[inline]
+    fn expected_bytes(&self) -> usize {
+        self.output_bytes() + self.pipeline.len() * self.usual_reply_bytes
+    }
+
+    /// Learns from the size of a reply that came from another core.
+    #[inline]
+    pub fn note_reply(&mut self, bytes: usize) {
+        self.usual_reply_bytes = bytes.max(self.usual_reply_bytes - self.usual_reply_bytes / 8);
+    }
+
+    /// Whether nothing more will be said to it: it is to be closed, or it has ended and everything it
+    /// asked for is answered.
+    pub fn is_over(&self) -> bool {
+        let answered = self.ended && self.stall.is_none();
+        (self.closing || answered) && self.pipeline.is_empty()
     }
 
     /// Whether a session stalled by its output must still wait.
     pub fn output_is_high(&self) -> bool {
-        self.output_bytes() > OUTPUT_STALL_BYTES / 2
+        self.expected_bytes() > OUTPUT_STALL_BYTES / 2
             || self.pipeline.len() > PIPELINE_STALL_PLACES / 2
     }
 
