@@ -58,8 +58,9 @@ impl SettingId {
 pub enum Refusal {
     /// No such directive; holds the name as it was given.
     Unknown(String),
-    /// The directive as the table spells it, and what is wrong with it.
-    Argument(&'static str, String),
+    /// The directive, and what is wrong with it. A bad value names it as the table spells it,
+    /// everything else as it was given.
+    Argument(String, String),
 }
 
 impl Refusal {
@@ -241,7 +242,8 @@ impl Settings {
             let Some(entry) = index::find(name) else {
                 return Err(Refusal::Unknown(String::from_utf8_lossy(name).into_owned()));
             };
-            let refuse = |detail: &str| Err(Refusal::Argument(entry.name(), detail.to_owned()));
+            let given = || String::from_utf8_lossy(name).into_owned();
+            let refuse = |detail: &str| Err(Refusal::Argument(given(), detail.to_owned()));
             match entry.id.row().change {
                 Change::AtStart => return refuse("can't set immutable config"),
                 Change::Protected if !protected => return refuse("can't set protected config"),
@@ -256,7 +258,7 @@ impl Settings {
         for (entry, value) in named {
             changed
                 .set(entry.id, value)
-                .map_err(|detail| Refusal::Argument(entry.name(), detail))?;
+                .map_err(|detail| Refusal::Argument(entry.name().to_owned(), detail))?;
         }
         Ok(changed)
     }

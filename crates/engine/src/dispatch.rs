@@ -234,6 +234,9 @@ impl Engine {
         };
         if let Some(id) = known {
             self.core.commands[id as usize].rejected += 1;
+            if let Some(session) = self.sessions.get(conn) {
+                session.last_command = known;
+            }
         }
         self.core.account_error(&failure.0);
         let mut reply = Vec::new();

@@ -148,7 +148,7 @@ fn list(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     let table = &desk.core.table;
     let everything = || table.entries().iter();
     let names: Vec<&str> = match args.len() {
-        2 => table.callable().map(|(_, entry)| entry.full_name.as_str()).collect(),
+        2 => everything().map(|entry| entry.full_name.as_str()).collect(),
         5 if args.is(2, "filterby") && args.is(3, "module") => Vec::new(),
         5 if args.is(2, "filterby") && args.is(3, "aclcat") => {
             let wanted = args.get(4);

@@ -34,9 +34,9 @@ fn lolwut(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     let mut text = String::new();
     if args.len() >= 3 && args.is(1, "version") {
         let version = args.integer(2).ok_or(Failure::NOT_INTEGER)?;
-        let numbers: Option<Vec<i64>> = (3..args.len()).map(|at| args.integer(at)).collect();
-        let numbers = numbers.ok_or(Failure::NOT_INTEGER)?;
         if version == 5 || version == 6 {
+            let numbers: Option<Vec<i64>> = (3..args.len()).map(|at| args.integer(at)).collect();
+            let numbers = numbers.ok_or(Failure::NOT_INTEGER)?;
             let given = |at: usize, (usual, most): (i64, i64)| {
                 numbers.get(at).copied().unwrap_or(usual).clamp(1, most) as usize
             };

@@ -10,6 +10,10 @@ use store::{Evicted, Policy};
 /// Keys evicted at the most to make room for one command; the rest is left to the ticks.
 const EVICTIONS_PER_COMMAND_MAX: usize = 512;
 
+/// What a core takes for itself before it has a key or a client: tables, rings, receive buffers. A
+/// `maxmemory` below it refuses every write, as Redis does with one below its own start.
+const ENGINE_BYTES: u64 = 256 * 1024;
+
 /// Flushed entries freed in one step towards room.
 const BURIED_PER_STEP: usize = 64;
 
@@ -135,6 +139,7 @@ impl Shard {
     /// Tells the account what is used now. O(1).
     #[inline]
     pub fn refresh_used(&mut self) {
-        self.account.set_used(self.store.used_bytes() as u64 + self.account.outside_bytes);
+        let keyspace = self.store.used_bytes() as u64;
+        self.account.set_used(keyspace + self.account.outside_bytes + ENGINE_BYTES);
     }
 }

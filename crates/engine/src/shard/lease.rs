@@ -113,7 +113,7 @@ impl Account {
 
     /// Whether nothing is to be had: the core is over its share and the banker has nothing.
     pub fn exhausted(&self) -> bool {
-        self.over() && self.exhausted
+        self.over() && (self.exhausted || self.used > self.limit)
     }
 
     /// How many bytes are over the share.
