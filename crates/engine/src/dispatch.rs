@@ -47,6 +47,7 @@ impl Engine {
         }
         let (id, planned) = match what {
             What::Command(id, planned) => (id, planned),
+            What::Blank => return Flow::Next,
             What::Refused => return self.refuse(conn, args),
             What::Broken(error) => {
                 return self.fail_and_close(conn, |reply| reply.protocol_error(error));

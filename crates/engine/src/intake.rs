@@ -62,20 +62,13 @@ impl Turn<'_, '_> {
                 Parsed::Inline { consumed, args } => (consumed, args, true),
                 Parsed::Empty { consumed } => {
                     reading.parsed += consumed;
+                    requests.push(Request::bare(number, start, What::Blank));
                     return true;
                 }
                 Parsed::Incomplete { .. } => return false,
                 Parsed::Error(error) => {
-                    let what = What::Broken(error);
                     reading.parsed = bytes.len();
-                    requests.push(Request {
-                        reading: number,
-                        start: start as u32,
-                        span: 0,
-                        args: 0,
-                        inline: false,
-                        what,
-                    });
+                    requests.push(Request::bare(number, start, What::Broken(error)));
                     return false;
                 }
             };

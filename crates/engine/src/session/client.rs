@@ -172,7 +172,6 @@ impl Session {
         self.gates = Gates(self.gates.0 & Gates::MUTE_THIS);
         self.gates.set(Gates::AUTH, needs_password);
         self.authenticated = !needs_password;
-        self.no_evict = false;
         self.no_touch = false;
         self.readonly = false;
         self.name = None;

@@ -37,6 +37,9 @@ pub enum What {
     Command(u16, Planned),
     /// An unknown command or wrong arity: the error is made when its turn comes.
     Refused,
+    /// A blank line or an empty array: nothing to do, but it counts as the request that CLIENT REPLY
+    /// SKIP leaves unanswered.
+    Blank,
     /// Not the protocol: the client is told, and the connection closed.
     Broken(ProtocolError),
 }
@@ -56,6 +59,13 @@ pub struct Request {
     pub inline: bool,
     /// What it is.
     pub what: What,
+}
+
+impl Request {
+    /// One without arguments.
+    pub fn bare(reading: u32, start: usize, what: What) -> Request {
+        Request { reading, start: start as u32, span: 0, args: 0, inline: false, what }
+    }
 }
 
 /// All requests of a turn; its vectors are reused.
