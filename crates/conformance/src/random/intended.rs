@@ -361,6 +361,14 @@ pub const INTENDED: &[Intended] = &[
                 && values(case).is_some_and(|values| matches!(values, (Value::Integer(a), Value::Integer(b)) if a > b && b >= 0))
         },
     },
+    Intended {
+        name: "active-defragmentation",
+        reason: "the slab compacts itself, so activedefrag is accepted and has no meaning here",
+        excuses: |case| {
+            is(case, 0, "CONFIG")
+                && case.args.iter().any(|arg| arg.eq_ignore_ascii_case(b"activedefrag"))
+        },
+    },
     // What follows is not intended but open: defects that are known and not mended yet.
     Intended {
         name: "open-binary-text-in-errors",
