@@ -2,8 +2,10 @@
 //!
 //! The program runs itself under `valgrind --tool=callgrind` with a hidden subcommand. Collection is switched by entering and leaving
 //! [`counted`], so that preparing and warming up cost nothing. A workload is a function in `workloads`; adding one is adding that
-//! function and a line in its list.
+//! function and a line in its list. `engine-get-16x4` is a turn of four reads with sixteen GETs each, `engine-hop` the same with all
+//! keys on the other core (both engines' instructions).
 
+mod engines;
 mod workloads;
 
 use std::path::PathBuf;

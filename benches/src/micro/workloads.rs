@@ -7,6 +7,7 @@ use command::{Args, Ctx};
 use resp::{Limits, Parsed, Protocol, Span, Writer};
 use store::{Expiry, Hasher, Store};
 
+use super::engines::{self, get};
 use crate::keys::Keys;
 use crate::loader::append_command;
 
@@ -31,6 +32,14 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "execute-get", prepare: || execute("GET") },
     Workload { name: "execute-set", prepare: || execute("SET") },
     Workload { name: "mailbox-push-drain", prepare: mailbox },
+    Workload { name: "engine-get-1x1", prepare: || get(engines::Keys::Here, 1, 1) },
+    Workload { name: "engine-get-1x16", prepare: || get(engines::Keys::Here, 1, 16) },
+    Workload { name: "engine-get-16x1", prepare: || get(engines::Keys::Here, 16, 1) },
+    Workload { name: "engine-get-16x4", prepare: || get(engines::Keys::Here, 16, 4) },
+    Workload { name: "engine-hop-1x1", prepare: || get(engines::Keys::There, 1, 1) },
+    Workload { name: "engine-hop-1x16", prepare: || get(engines::Keys::There, 1, 16) },
+    Workload { name: "engine-hop-16x1", prepare: || get(engines::Keys::There, 16, 1) },
+    Workload { name: "engine-hop-16x4", prepare: || get(engines::Keys::There, 16, 4) },
 ];
 
 /// Operations of a batch.

@@ -36,9 +36,10 @@ impl Slot {
 /// What of a key is hashed: the bytes between the first `{` and the next `}` if there are any,
 /// else the key.
 pub fn hash_tag(key: &[u8]) -> &[u8] {
-    let Some(open) = key.iter().position(|byte| *byte == b'{') else {
+    if !key.contains(&b'{') {
         return key;
-    };
+    }
+    let Some(open) = key.iter().position(|byte| *byte == b'{') else { return key };
     let inner = &key[open + 1..];
     match inner.iter().position(|byte| *byte == b'}') {
         Some(length) if length > 0 => &inner[..length],

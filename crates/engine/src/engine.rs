@@ -5,6 +5,7 @@
 //! housekeeping, hand out replies, actions and messages.
 
 use crate::action::Action;
+use crate::ahead::Ahead;
 use crate::core::{Core, Process};
 use crate::event::{Control, Event, Peer};
 use crate::gather::Gathers;
@@ -47,6 +48,9 @@ pub struct Engine {
     pub(crate) sessions: Sessions,
     pub(crate) shard: Shard,
     pub(crate) arena: Arena,
+    /// Keys that the arena's requests will look up here, and those of another core's jobs.
+    pub(crate) ahead: Ahead,
+    pub(crate) jobs_ahead: Ahead,
     pub(crate) gathers: Gathers,
     pub(crate) asks: Asks,
     pub(crate) outbox: Outbox,
@@ -83,6 +87,8 @@ impl Engine {
             sessions: Sessions::default(),
             shard,
             arena: Arena::default(),
+            ahead: Ahead::default(),
+            jobs_ahead: Ahead::default(),
             gathers: Gathers::default(),
             asks: Asks::default(),
             outbox: Outbox::new(cores),
@@ -193,10 +199,11 @@ impl<'b> Turn<'_, 'b> {
     }
 
     /// Ends the turn: everything parsed is executed, everything due is handed out.
-    pub fn finish(mut self) {
+    /// The turn is used up. It is not taken by value because it is large.
+    pub fn finish(&mut self) {
         self.settle();
         self.resume_runnable();
-        let engine = self.engine;
+        let engine = &mut *self.engine;
         engine.tick();
         engine.send_monitor_lines();
         engine.flush_touched();
@@ -213,9 +220,7 @@ impl<'b> Turn<'_, 'b> {
         if session.closing {
             return;
         }
-        if self.sources.is_full()
-            || self.engine.arena.readings.iter().any(|reading| reading.session == conn)
-        {
+        if self.sources.is_full() || session.reading {
             self.settle();
         }
         let Some(session) = self.engine.sessions.get(conn) else { return };
@@ -234,7 +239,7 @@ impl<'b> Turn<'_, 'b> {
 
     fn on_closed(&mut self, conn: ConnId) {
         // What it sent before it left is executed, as it was received.
-        if self.engine.arena.readings.iter().any(|reading| reading.session == conn) {
+        if self.engine.sessions.get(conn).is_some_and(|session| session.reading) {
             self.settle();
         }
         self.engine.on_end_of_input(conn);

@@ -12,7 +12,7 @@ use base::{ConnId, CoreId};
 use command::Args;
 use resp::parse::Span;
 use std::collections::VecDeque;
-use store::Key;
+use store::Hint;
 
 /// Batches under way to one core; at the bound the sessions that want more wait.
 const BATCHES_MAX: usize = 64;
@@ -83,8 +83,12 @@ impl Outbox {
     /// before the jobs of the same turn are visible.
     pub fn close_turn(&mut self) {
         for lane in &mut self.lanes {
-            lane.due.extend(lane.open.take().map(Message::Jobs));
-            lane.due.append(&mut lane.posted);
+            if let Some(batch) = lane.open.take() {
+                lane.due.push_back(Message::Jobs(batch));
+            }
+            if !lane.posted.is_empty() {
+                lane.due.append(&mut lane.posted);
+            }
         }
     }
 
@@ -165,30 +169,18 @@ impl Engine {
     /// Executes another core's jobs, all of them, and sends the batch back.
     pub(crate) fn on_jobs(&mut self, from: CoreId, mut batch: Box<Batch>) {
         let Batch { jobs, spans, bytes, outcomes, replies } = &mut *batch;
-        let key = |job: &Job, first: usize| {
-            let span = spans[first + job.key as usize];
-            Key { bytes: span.of(bytes), slot: job.slot, hash: job.hash }
-        };
-        let prefetch_ahead = if jobs.len() > 1 { self.core.prefetch_ahead } else { 0 };
-        if prefetch_ahead > 0 {
-            let mut first = 0;
-            for job in jobs.iter() {
-                if job.key != 0 {
-                    self.shard.store.prefetch_table(job.db, &key(job, first));
-                }
-                first += job.args as usize;
+        let distance = self.core.prefetch_ahead;
+        if distance > 0 && jobs.len() > 1 {
+            for job in jobs.iter().filter(|job| job.key != 0) {
+                let hint = Hint { db: job.db, slot: job.slot, hash: job.hash };
+                self.jobs_ahead.push(&self.shard.store, hint);
             }
+            self.jobs_ahead.start(&self.shard.store, distance);
         }
         let mut first = 0;
-        let (mut buckets, mut entries) = (Ahead::default(), Ahead::default());
-        for (index, job) in jobs.iter().enumerate() {
-            if prefetch_ahead > 0 {
-                while let Some((next, at)) = buckets.next(jobs, index + 2 * prefetch_ahead) {
-                    self.shard.store.prefetch_bucket(next.db, &key(next, at));
-                }
-                while let Some((next, at)) = entries.next(jobs, index + prefetch_ahead) {
-                    self.shard.store.prefetch_entry(next.db, &key(next, at));
-                }
+        for job in jobs.iter() {
+            if job.key != 0 {
+                self.jobs_ahead.next(&self.shard.store);
             }
             let spans = &spans[first..first + job.args as usize];
             first += job.args as usize;
@@ -205,6 +197,7 @@ impl Engine {
                 weight: verdict.weight as u32,
             });
         }
+        self.jobs_ahead.finish();
         self.core.counters.jobs_served += jobs.len() as u64;
         self.outbox.post(from, Message::Outcomes(batch));
     }
@@ -251,27 +244,5 @@ impl Engine {
         if self.outbox.returned(from, batch) {
             self.wake_congested();
         }
-    }
-}
-
-/// Walks the jobs of a batch some places ahead of their execution.
-#[derive(Default)]
-struct Ahead {
-    index: usize,
-    first: usize,
-}
-
-impl Ahead {
-    /// The next job with a hashed key up to place `until`, and the place of its first span.
-    fn next<'a>(&mut self, jobs: &'a [Job], until: usize) -> Option<(&'a Job, usize)> {
-        while self.index <= until.min(jobs.len().saturating_sub(1)) && self.index < jobs.len() {
-            let (job, first) = (&jobs[self.index], self.first);
-            self.index += 1;
-            self.first += job.args as usize;
-            if job.key != 0 {
-                return Some((job, first));
-            }
-        }
-        None
     }
 }

@@ -5,12 +5,12 @@ use crate::dispatch::Flow;
 use crate::engine::Turn;
 use crate::session::client::Gates;
 use crate::session::input::{Arena, Reading, Request, Source, What};
-use crate::session::plan::{self, Plan};
+use crate::session::plan;
 use base::ConnId;
 use base::limits::TURN_REQUESTS_MAX;
 use command::Args;
 use resp::parse::{Limits, Parsed, parse};
-use store::Key;
+use store::Hint;
 
 impl Turn<'_, '_> {
     /// Parses what a session has sent, as far as it is complete.
@@ -20,6 +20,7 @@ impl Turn<'_, '_> {
             Source::Event(_) => Vec::new(),
             Source::Input => std::mem::take(&mut session.input),
         };
+        session.reading = true;
         let number = self.engine.arena.readings.len() as u32;
         let reading = Reading { session: conn, source, input, parsed: 0, stalled_at: None };
         self.engine.arena.readings.push(reading);
@@ -78,14 +79,9 @@ impl Turn<'_, '_> {
         let what = match engine.core.resolve(&view) {
             Ok(entry) => {
                 let planned = plan::plan(entry, &view, engine.core.id, engine.core.route, keys);
-                if planned.plan == Plan::Here && planned.key != 0 && engine.core.prefetch_ahead > 0
-                {
-                    let key = Key {
-                        bytes: view.get(planned.key as usize),
-                        slot: planned.slot,
-                        hash: planned.hash,
-                    };
-                    engine.shard.store.prefetch_table(session.db, &key);
+                if planned.is_local_key() && engine.core.prefetch_ahead > 0 {
+                    let hint = Hint { db: session.db, slot: planned.slot, hash: planned.hash };
+                    engine.ahead.push(&engine.shard.store, hint);
                 }
                 What::Command(entry.id, planned)
             }
@@ -105,17 +101,13 @@ impl Turn<'_, '_> {
     /// Executes everything parsed so far, in order of arrival.
     fn execute(&mut self) {
         let mut arena = std::mem::take(&mut self.engine.arena);
-        let ahead = self.engine.core.prefetch_ahead;
-        if ahead > 0 {
-            (0..2 * ahead).for_each(|index| self.hint_bucket(&arena, index));
-            (0..ahead).for_each(|index| self.hint_entry(&arena, index));
-        }
+        let distance = self.engine.core.prefetch_ahead;
+        self.engine.ahead.start(&self.engine.shard.store, distance);
         for index in 0..arena.requests.len() {
-            if ahead > 0 {
-                self.hint_bucket(&arena, index + 2 * ahead);
-                self.hint_entry(&arena, index + ahead);
-            }
             let request = arena.requests[index];
+            if request.what.is_local_key() {
+                self.engine.ahead.next(&self.engine.shard.store);
+            }
             let reading = &arena.readings[request.reading as usize];
             if reading.stalled_at.is_some() {
                 continue;
@@ -140,38 +132,7 @@ impl Turn<'_, '_> {
         arena.spans.clear();
         arena.scratch.clear();
         self.engine.arena = arena;
-    }
-
-    /// Second wave of hints: the bucket of a local request's key.
-    #[inline]
-    fn hint_bucket(&mut self, arena: &Arena, index: usize) {
-        if let Some((db, key)) = self.local_key(arena, index) {
-            self.engine.shard.store.prefetch_bucket(db, &key);
-            self.engine.core.counters.prefetched += 1;
-        }
-    }
-
-    /// Third wave of hints: its entry.
-    #[inline]
-    fn hint_entry(&mut self, arena: &Arena, index: usize) {
-        if let Some((db, key)) = self.local_key(arena, index) {
-            self.engine.shard.store.prefetch_entry(db, &key);
-        }
-    }
-
-    /// The key of a request of this turn that will be executed here, and its database.
-    #[inline]
-    fn local_key<'a>(&'a self, arena: &'a Arena, index: usize) -> Option<(u8, Key<'a>)> {
-        let request = arena.requests.get(index)?;
-        let What::Command(_, planned) = request.what else { return None };
-        if planned.plan != Plan::Here || planned.key == 0 {
-            return None;
-        }
-        let conn = arena.readings[request.reading as usize].session;
-        let db = self.engine.sessions.peek(conn)?.db;
-        let span = arena.spans_of(request)[planned.key as usize];
-        let bytes = span.of(text_of(&self.sources, arena, request));
-        Some((db, Key { bytes, slot: planned.slot, hash: planned.hash }))
+        self.engine.core.counters.prefetched += self.engine.ahead.finish() as u64;
     }
 
     /// Executes what was parsed, and gives what was not to the sessions to keep.
@@ -180,6 +141,7 @@ impl Turn<'_, '_> {
         let mut readings = std::mem::take(&mut self.engine.arena.readings);
         for mut reading in readings.drain(..) {
             let Some(session) = self.engine.sessions.get(reading.session) else { continue };
+            session.reading = false;
             if session.closing {
                 session.input = Vec::new();
                 continue;

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod ahead;
 mod ask;
 pub mod census;
 #[cfg(test)]

@@ -118,9 +118,9 @@ fn reads(store: &mut Store, total: u64, one_slot: bool, now: Now) {
                 std::array::from_fn(|index| hasher.key(texts[index].as_bytes()));
             let start = cpu();
             if stages > 0 {
-                keys.iter().for_each(|key| store.prefetch_table(0, key));
-                keys.iter().for_each(|key| store.prefetch_bucket(0, key));
-                keys.iter().for_each(|key| store.prefetch_entry(0, key));
+                keys.iter().for_each(|key| store.prefetch_table(key.hint(0)));
+                keys.iter().for_each(|key| store.prefetch_bucket(key.hint(0)));
+                keys.iter().for_each(|key| store.prefetch_entry(key.hint(0)));
             }
             for key in &keys {
                 let value = store

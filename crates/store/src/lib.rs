@@ -29,7 +29,7 @@ mod walk;
 pub use self::db::{Db, Look};
 pub use self::evict::Evicted;
 pub use self::integer::parse_integer;
-pub use self::key::{Hasher, Key};
+pub use self::key::{Hasher, Hint, Key};
 pub use self::policy::{Eviction, Policy};
 pub use self::stats::StoreStats;
 pub use self::store::{Cause, Memory, Removed, Store};

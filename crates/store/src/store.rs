@@ -4,7 +4,7 @@ use crate::access;
 use crate::evict::Pool;
 use crate::object::Object;
 use crate::ttl::Cycle;
-use crate::{Db, Eviction, Hasher, Key, StoreStats};
+use crate::{Db, Eviction, Hasher, Hint, Key, StoreStats};
 use base::{Now, Prng, Slot};
 use compact::{Place, Tables, Usage};
 use std::ops::Range;
@@ -214,20 +214,20 @@ impl Store {
     /// First of three stages that bring a key's memory into the cache: the table's header.
     /// Over a batch of keys, call each stage for all before the next.
     #[inline]
-    pub fn prefetch_table(&self, db: u8, key: &Key<'_>) {
-        self.tables.prefetch_head(place(usize::from(db), key));
+    pub fn prefetch_table(&self, hint: Hint) {
+        self.tables.prefetch_head(hint.place());
     }
 
     /// Second stage: the bucket. Reads the header.
     #[inline]
-    pub fn prefetch_bucket(&self, db: u8, key: &Key<'_>) {
-        self.tables.prefetch_bucket(place(usize::from(db), key));
+    pub fn prefetch_bucket(&self, hint: Hint) {
+        self.tables.prefetch_bucket(hint.place());
     }
 
     /// Third stage: the entry. Reads the bucket.
     #[inline]
-    pub fn prefetch_entry(&self, db: u8, key: &Key<'_>) {
-        self.tables.prefetch_entry(place(usize::from(db), key));
+    pub fn prefetch_entry(&self, hint: Hint) {
+        self.tables.prefetch_entry(hint.place());
     }
 
     /// Bytes in use: what `maxmemory` is compared with. O(1).

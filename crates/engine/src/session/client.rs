@@ -103,6 +103,8 @@ pub struct Session {
     pub touched: bool,
     /// The reactor was told to stop receiving.
     pub receive_paused: bool,
+    /// What it sent in this turn is in the arena.
+    pub reading: bool,
     /// Close when the output is out.
     pub closing: bool,
     /// The other side sends nothing more: close when everything it asked for is answered.
@@ -153,6 +155,7 @@ impl Session {
             held_since_us: None,
             touched: false,
             receive_paused: false,
+            reading: false,
             closing: false,
             ended: false,
             usual_reply_bytes: USUAL_REPLY_BYTES,

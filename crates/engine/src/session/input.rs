@@ -44,6 +44,14 @@ pub enum What {
     Broken(ProtocolError),
 }
 
+impl What {
+    /// Whether its key will be looked up on this core.
+    #[inline]
+    pub fn is_local_key(&self) -> bool {
+        matches!(self, What::Command(_, planned) if planned.is_local_key())
+    }
+}
+
 /// One request of the turn.
 #[derive(Debug, Clone, Copy)]
 pub struct Request {

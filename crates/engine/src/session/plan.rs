@@ -30,6 +30,14 @@ pub struct Planned {
     pub hash: u64,
 }
 
+impl Planned {
+    /// Whether its key will be looked up on this core.
+    #[inline]
+    pub fn is_local_key(&self) -> bool {
+        self.plan == Plan::Here && self.key != 0
+    }
+}
+
 /// Where the request goes that `args` are. O(keys). `keys` is scratch.
 pub fn plan(
     entry: &Entry,
