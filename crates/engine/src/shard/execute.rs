@@ -128,7 +128,8 @@ impl Shard {
             if !self.account.over() {
                 return true;
             }
-            if self.store.evict_step(core.now) == Evicted::Nothing {
+            self.account.can_evict = self.store.evict_step(core.now) != Evicted::Nothing;
+            if !self.account.can_evict {
                 return false;
             }
             self.refresh_used();

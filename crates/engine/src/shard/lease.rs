@@ -4,6 +4,11 @@
 //! slices asks for one more before it needs it; when the banker has none it calls unused ones
 //! back from everybody. So a core may fill the whole memory when the others are empty, and
 //! nobody evicts, or refuses a write, before the whole is exhausted (to within a slice a core).
+//!
+//! Once it is exhausted, unused slices are found by chance only, and a core that evicts could be left
+//! with nothing by one that does not. So a core that wants more and has less than its fair share, or
+//! has nothing to evict, gets slices that are in use from those with more than theirs (in the
+//! second case, from everybody), who then evict.
 //! The rejected way, a fixed share for each core, evicts early as soon as keys are skewed.
 
 use base::CoreId;
@@ -34,11 +39,17 @@ pub struct Lease {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// To the banker: one slice more, please.
-    Want,
+    Want {
+        /// The sender is over its share and has nothing to evict.
+        stuck: bool,
+    },
     /// From the banker: here is so much; 0 says that memory is exhausted.
     Grant(u64),
     /// From the banker: give back what you do not use.
-    Recall,
+    Recall {
+        /// A slice at least, even if it is used, provided that you can evict.
+        firm: bool,
+    },
     /// To the banker: so much comes back, maybe nothing.
     Return(u64),
 }
@@ -59,9 +70,13 @@ pub struct Account {
     exhausted: bool,
     /// At the banker: not given out. Negative after `maxmemory` was lowered.
     pool: i64,
-    /// At the banker: who waits for a slice, and how many answers to a recall are due.
-    waiting: Vec<CoreId>,
+    /// Whether the last attempt to evict found something; without eviction, never.
+    pub can_evict: bool,
+    /// At the banker: who waits for a slice and whether it is stuck, how many answers to a recall are
+    /// due, and what each core was granted.
+    waiting: Vec<(CoreId, bool)>,
     recalls_due: usize,
+    given: Vec<u64>,
 }
 
 impl Account {
@@ -77,8 +92,10 @@ impl Account {
             retry_at_us: 0,
             exhausted: false,
             pool: 0,
+            can_evict: false,
             waiting: Vec::new(),
             recalls_due: 0,
+            given: vec![0; cores],
         }
     }
 
@@ -95,6 +112,7 @@ impl Account {
         self.retry_at_us = 0;
         self.waiting.clear();
         self.recalls_due = 0;
+        self.given.fill(self.granted);
     }
 
     fn say(&self, word: Word) -> Lease {
@@ -148,7 +166,7 @@ impl Account {
             return;
         }
         self.retry_at_us = now_us + RETRY_US;
-        let want = self.say(Word::Want);
+        let want = self.say(Word::Want { stuck: self.over() && !self.can_evict });
         if self.core == BANKER {
             self.on_message(self.core, want, send);
         } else {
@@ -166,25 +184,27 @@ impl Account {
         let Lease { limit, word } = message;
         if limit != self.limit {
             // The banker counts on an answer to each recall.
-            if word == Word::Recall {
+            if matches!(word, Word::Recall { .. }) {
                 send(BANKER, Lease { limit, word: Word::Return(0) });
             }
             return;
         }
         match word {
-            Word::Want => {
-                if !self.waiting.contains(&from) {
-                    self.waiting.push(from);
+            Word::Want { stuck } => {
+                if !self.waiting.iter().any(|(core, _)| *core == from) {
+                    self.waiting.push((from, stuck));
                 }
                 self.serve(send);
             }
             Word::Grant(bytes) => self.on_grant(bytes),
-            Word::Recall => {
-                let unused = self.take_unused();
-                send(BANKER, self.say(Word::Return(unused)));
+            Word::Recall { firm } => {
+                let back = self.give_back(firm);
+                send(BANKER, self.say(Word::Return(back)));
             }
             Word::Return(bytes) => {
                 self.pool += bytes as i64;
+                let given = &mut self.given[from.index()];
+                *given = given.saturating_sub(bytes);
                 self.recalls_due = self.recalls_due.saturating_sub(1);
                 if self.recalls_due == 0 {
                     self.answer_all(send);
@@ -201,11 +221,23 @@ impl Account {
         }
     }
 
-    /// What this core can do without: all but what it uses and one slice.
-    fn take_unused(&mut self) -> u64 {
+    /// What this core can do without: all but what it uses and one slice. If it must (`firm`) and can
+    /// evict, a slice at the least.
+    fn give_back(&mut self, firm: bool) -> u64 {
         let unused = self.granted.saturating_sub(self.used + self.slice());
-        self.granted -= unused;
-        unused
+        let least = if firm && self.can_evict { self.slice().min(self.granted) } else { 0 };
+        let back = unused.max(least);
+        self.granted -= back;
+        back
+    }
+
+    /// At the banker: whether a core has to give slices to those that wait, used or not.
+    fn must_give(&self, core: CoreId) -> bool {
+        let (fair, slice) = (self.limit / self.cores, self.slice());
+        self.waiting.iter().any(|&(waits, stuck)| {
+            let poor = self.given[waits.index()] + slice <= fair;
+            waits != core && (stuck || poor && self.given[core.index()] > fair)
+        })
     }
 
     /// At the banker: answers from the pool, or calls unused slices back first.
@@ -216,17 +248,21 @@ impl Account {
         if self.pool >= self.slice() as i64 || self.cores == 1 {
             return self.answer_all(send);
         }
-        self.pool += self.take_unused() as i64;
+        let back = self.give_back(self.must_give(self.core));
+        self.pool += back as i64;
+        let given = &mut self.given[self.core.index()];
+        *given = given.saturating_sub(back);
         self.recalls_due = self.cores as usize - 1;
         for core in (0..self.cores as u16).map(CoreId).filter(|core| *core != self.core) {
-            send(core, self.say(Word::Recall));
+            send(core, self.say(Word::Recall { firm: self.must_give(core) }));
         }
     }
 
     fn answer_all(&mut self, send: &mut impl FnMut(CoreId, Lease)) {
-        for core in std::mem::take(&mut self.waiting) {
+        for (core, _) in std::mem::take(&mut self.waiting) {
             let bytes = (self.slice() as i64).min(self.pool.max(0));
             self.pool -= bytes;
+            self.given[core.index()] += bytes as u64;
             if core == self.core {
                 self.on_grant(bytes as u64);
             } else {
@@ -296,6 +332,61 @@ mod tests {
         }
     }
 
+    /// Two cores that write as much as they are let, one after the other; what is over is evicted if the
+    /// core can.
+    fn compete(all: &mut [Account], from_step: u64) {
+        for step in from_step..from_step + 4000 {
+            for core in 0..all.len() {
+                let used = all[core].granted() + 1;
+                all[core].set_used(used);
+                poll(all, core, step * RETRY_US);
+                if all[core].can_evict {
+                    let used = all[core].used.min(all[core].granted());
+                    all[core].set_used(used);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_core_that_came_late_gets_its_fair_share_of_an_exhausted_memory() {
+        let limit = 64 << 20;
+        let mut all = accounts(2, limit);
+        all.iter_mut().for_each(|account| account.can_evict = true);
+        for step in 0..2000u64 {
+            let used = all[0].granted();
+            all[0].set_used(used);
+            poll(&mut all, 0, step * RETRY_US);
+        }
+        assert!(all[1].granted() < limit / 8, "{}", all[1].granted());
+        compete(&mut all, 2000);
+        let fair = limit / 2;
+        let slice = all[0].slice();
+        for account in &all {
+            assert!(account.granted().abs_diff(fair) <= 2 * slice, "{}", account.granted());
+        }
+    }
+
+    #[test]
+    fn a_core_with_nothing_to_evict_is_helped_by_those_that_can() {
+        let mut all = accounts(2, 64 << 20);
+        all[0].can_evict = true;
+        compete(&mut all, 0);
+        assert!(all[1].granted() > 60 << 20, "{}", all[1].granted());
+    }
+
+    #[test]
+    fn where_nobody_evicts_nobody_loses_what_it_uses() {
+        let mut all = accounts(2, 64 << 20);
+        compete(&mut all, 0);
+        let held = all[0].granted();
+        let used = all[0].granted();
+        all[0].set_used(used);
+        poll(&mut all, 1, u64::MAX / 2);
+        assert_eq!(all[0].granted(), held);
+        assert!(all[1].exhausted());
+    }
+
     #[test]
     fn what_was_granted_under_another_limit_counts_for_nothing() {
         let mut all = accounts(2, 64 << 20);
@@ -304,7 +395,7 @@ mod tests {
         let mut said = Vec::new();
         all[1].on_message(BANKER, old, &mut |to, lease| said.push((to, lease)));
         assert!(all.iter().map(Account::granted).sum::<u64>() <= 1 << 20);
-        let recall = Lease { word: Word::Recall, ..old };
+        let recall = Lease { word: Word::Recall { firm: false }, ..old };
         all[1].on_message(BANKER, recall, &mut |to, lease| said.push((to, lease)));
         assert_eq!(said, [(BANKER, Lease { word: Word::Return(0), ..old })]);
     }

@@ -70,6 +70,7 @@ impl Shard {
             settings.int(settings::HZ).max(1) as u64,
             settings.int(settings::ACTIVE_EXPIRE_EFFORT) as u32,
         );
+        self.account.can_evict = self.memory.eviction.policy != Policy::NoEviction;
         self.account.configure(settings.int(settings::MAXMEMORY).max(0) as u64);
     }
 }
