@@ -54,7 +54,8 @@ impl CoreThread {
 }
 
 /// Starts a core on a thread of its own, pinned to `cpu` if one is given. `make` runs on that thread,
-/// so it can make the reactor; what it returns is called for each turn.
+/// so it can make the reactor; what it returns is called for each turn. Signals that end or stop a
+/// process are blocked on it: they are the main thread's.
 pub fn spawn_core<M, L>(
     host: Host,
     cpu: Option<usize>,
@@ -68,6 +69,7 @@ where
     let thread = Builder::new().name(name.to_owned());
     let handle = match host {
         Host::Thread => thread.spawn(move || {
+            block_signals();
             cpu.map_or(Ok(()), pin_to)?;
             let mut turn = make();
             while turn() != Step::Done {}
@@ -83,6 +85,7 @@ where
     M: FnOnce() -> L,
     L: FnMut() -> Step + 'static,
 {
+    block_signals();
     let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
     let executor = LocalExecutorBuilder::new(placement)
         .io_memory(IO_MEMORY_BYTES)
@@ -99,6 +102,20 @@ where
             }
         }
     })
+}
+
+/// Blocks what others send a process on the calling thread and the threads that it will start.
+/// What a thread does to itself (SIGSEGV, SIGABRT, ...) stays as it is.
+fn block_signals() {
+    // SAFETY: `set` is initialised by sigemptyset(3) before it is read, and lives through the calls.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut set);
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1] {
+            libc::sigaddset(&mut set, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+    }
 }
 
 /// glommio's reason with what to change, in one line.
@@ -161,6 +178,23 @@ mod tests {
         let line = refused("IO error occurred: MemLockLimit(262144/524288)").to_string();
         assert!(line.contains("raise RLIMIT_MEMLOCK to at least 512 KiB"), "{line}");
         assert!(!refused("no such CPU").to_string().contains("RLIMIT"));
+    }
+
+    #[test]
+    fn a_core_takes_no_signals_of_the_process() {
+        for host in [Host::Thread, Host::Glommio] {
+            let core = spawn_core(host, None, "core", || {
+                let status = std::fs::read_to_string("/proc/thread-self/status").expect("there");
+                let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+                let blocked = u64::from_str_radix(line.expect("a line").trim(), 16).expect("hex");
+                for signal in [libc::SIGTERM, libc::SIGINT] {
+                    assert_ne!(blocked & (1 << (signal - 1)), 0, "signal {signal}");
+                }
+                assert_eq!(blocked & (1 << (libc::SIGSEGV - 1)), 0);
+                || Step::Done
+            });
+            core.expect("a thread").join().expect("runs to its end");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use engine::action::Request;
 use engine::event::Control;
 use mailbox::Mailbox;
 use reactor::Waker;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
 use std::io::{Read, Write};
@@ -79,13 +79,14 @@ impl MainLane {
         }
     }
 
-    /// A thread of its own waits for signals, says which, and rings the bell.
+    /// A thread of its own waits for signals, says which, and rings the bell. A terminal that goes
+    /// away does not end the server, as it does not end Redis.
     fn listen_for_signals(&self) -> Result<Receiver<i32>> {
-        let mut signals = Signals::new([SIGTERM, SIGINT]).context("signals")?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals")?;
         let mut bell = self.bell.try_clone()?;
         let (say, said) = mpsc::channel();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            for signal in signals.forever() {
+            for signal in signals.forever().filter(|signal| *signal != SIGHUP) {
                 // A full bell rings already; without a listener the process is ending.
                 let _ = (say.send(signal), bell.write(&[1]));
             }
