@@ -144,6 +144,25 @@ impl Server {
         resident_bytes(&status).context("status has VmRSS")
     }
 
+    /// The highest resident memory since the last [`Server::reset_peak_rss`] in bytes, as the kernel saw it: no look is missed.
+    ///
+    /// # Errors
+    /// When the process has gone.
+    pub fn peak_rss_bytes(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .with_context(|| format!("`{}` has gone", self.command_line))?;
+        kib_of_line(&status, "VmHWM:").context("status has VmHWM")
+    }
+
+    /// Lets the peak of resident memory begin anew at what is resident now.
+    ///
+    /// # Errors
+    /// When the process has gone, or the kernel does not let us.
+    pub fn reset_peak_rss(&self) -> anyhow::Result<()> {
+        let path = format!("/proc/{}/clear_refs", self.child.id());
+        fs::write(&path, "5").with_context(|| format!("writing {path}"))
+    }
+
     /// Whether it has not ended.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -221,7 +240,12 @@ fn user_and_system_ticks(stat: &str) -> Option<(u64, u64)> {
 }
 
 fn resident_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    kib_of_line(status, "VmRSS:")
+}
+
+/// A line of /proc/PID/status that counts KiB, in bytes.
+fn kib_of_line(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find(|line| line.starts_with(name))?;
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 

@@ -53,25 +53,34 @@ impl SettingId {
     }
 }
 
+/// What Redis says without an allocator made for it.
+const NO_DEFRAGMENTATION: &str = "Active defragmentation cannot be enabled: it requires a Redis \
+    server compiled with a modified Jemalloc like the one shipped by default with the Redis source \
+    distribution";
+
 /// Why CONFIG SET was refused. [`Refusal::text`] is what the client reads.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
     /// No such directive; holds the name as it was given.
-    Unknown(String),
+    Unknown(Vec<u8>),
     /// The directive, and what is wrong with it. A bad value names it as the table spells it,
     /// everything else as it was given.
-    Argument(String, String),
+    Argument(Vec<u8>, String),
 }
 
 impl Refusal {
-    /// The error reply, with its `ERR` prefix and without the line end.
-    pub fn text(&self) -> String {
+    /// The error reply, with its `ERR` prefix and without the line end. A name is repeated byte for
+    /// byte; what is unknown only up to its first NUL, as in Redis.
+    pub fn text(&self) -> Vec<u8> {
         match self {
             Refusal::Unknown(name) => {
-                format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
+                let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+                let before = b"ERR Unknown option or number of arguments for CONFIG SET - '";
+                [before.as_slice(), &name[..end], b"'"].concat()
             }
             Refusal::Argument(name, detail) => {
-                format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {detail}")
+                let before = b"ERR CONFIG SET failed (possibly related to argument '";
+                [before.as_slice(), name, b"') - ", detail.as_bytes()].concat()
             }
         }
     }
@@ -240,10 +249,9 @@ impl Settings {
         let mut named: Vec<(index::Entry, &[u8])> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             let Some(entry) = index::find(name) else {
-                return Err(Refusal::Unknown(String::from_utf8_lossy(name).into_owned()));
+                return Err(Refusal::Unknown(name.to_vec()));
             };
-            let given = || String::from_utf8_lossy(name).into_owned();
-            let refuse = |detail: &str| Err(Refusal::Argument(given(), detail.to_owned()));
+            let refuse = |detail: &str| Err(Refusal::Argument(name.to_vec(), detail.to_owned()));
             match entry.id.row().change {
                 Change::AtStart => return refuse("can't set immutable config"),
                 Change::Protected if !protected => return refuse("can't set protected config"),
@@ -256,9 +264,13 @@ impl Settings {
         }
         let mut changed = self.clone();
         for (entry, value) in named {
-            changed
-                .set(entry.id, value)
-                .map_err(|detail| Refusal::Argument(entry.name().to_owned(), detail))?;
+            let refuse = |detail| Refusal::Argument(entry.name().into(), detail);
+            changed.set(entry.id, value).map_err(refuse)?;
+            // A file that says so is taken with a warning; here somebody waits for an answer, and it
+            // is the one of a Redis whose allocator cannot be asked either.
+            if entry.id == ACTIVEDEFRAG && changed.flag(ACTIVEDEFRAG) {
+                return Err(refuse(NO_DEFRAGMENTATION.to_owned()));
+            }
         }
         Ok(changed)
     }

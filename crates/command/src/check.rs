@@ -104,7 +104,8 @@ impl World {
     pub fn configure(&mut self, directive: &str, value: &str) {
         let pairs = [(directive.as_bytes(), value.as_bytes())];
         let changed = self.settings.apply(&pairs, true);
-        self.settings = changed.unwrap_or_else(|refusal| panic!("{}", refusal.text()));
+        self.settings =
+            changed.unwrap_or_else(|refusal| panic!("{}", refusal.text().escape_ascii()));
         let policy = Policy::parse(self.settings.choice(base::settings::MAXMEMORY_POLICY))
             .expect("the table of settings names the policies of the store");
         self.store.set_eviction(Eviction { policy, ..*self.store.eviction() });

@@ -2,9 +2,16 @@
 
 use std::borrow::Cow;
 
-/// The error reply of a command, without the leading `-`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure(pub Cow<'static, str>);
+/// The error reply of a command, without the leading `-`. Bytes and not text, because it may repeat what
+/// a client sent, and that comes back as it came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Failure(pub Cow<'static, [u8]>);
+
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Failure({})", self.0.escape_ascii())
+    }
+}
 
 impl Failure {
     /// The key holds another type.
@@ -29,19 +36,18 @@ impl Failure {
 
     /// A failure with a fixed text.
     pub const fn new(text: &'static str) -> Failure {
-        Failure(Cow::Borrowed(text))
+        Failure(Cow::Borrowed(text.as_bytes()))
     }
 
     /// A failure with a text made now.
-    pub fn text(text: String) -> Failure {
-        Failure(Cow::Owned(text))
+    pub fn text(text: impl Into<Vec<u8>>) -> Failure {
+        Failure(Cow::Owned(text.into()))
     }
 
-    /// A failure that repeats what the client sent, between two texts. As in Redis it is repeated up
-    /// to its first NUL byte.
+    /// A failure that repeats what the client sent, between two texts: byte for byte, but as in Redis
+    /// only up to its first NUL.
     pub fn quoting(before: &str, said: &[u8], after: &str) -> Failure {
-        let end = said.iter().position(|byte| *byte == 0).unwrap_or(said.len());
-        Failure::text(format!("{before}{}{after}", String::from_utf8_lossy(&said[..end])))
+        Failure::text([before.as_bytes(), until_nul(said), after.as_bytes()].concat())
     }
 
     /// Too few or too many arguments for the command with this (lower-case) name.
@@ -53,15 +59,27 @@ impl Failure {
     pub fn invalid_expire(name: &str) -> Failure {
         Failure::text(format!("ERR invalid expire time in '{name}' command"))
     }
+}
 
-    /// The first word, by which INFO errorstats counts.
-    pub fn prefix(&self) -> &str {
-        self.0.split(' ').next().unwrap_or("ERR")
-    }
+/// What stands before the first NUL: what Redis repeats of words in most of its errors. O(length).
+pub fn until_nul(said: &[u8]) -> &[u8] {
+    let end = said.iter().position(|byte| *byte == 0).unwrap_or(said.len());
+    &said[..end]
 }
 
 impl From<store::WrongType> for Failure {
     fn from(_: store::WrongType) -> Failure {
         Failure::WRONG_TYPE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_a_request_come_back_as_they_came_up_to_a_nul() {
+        let failure = Failure::quoting("ERR no '", b"\xff\xfe\n\0rest", "' here");
+        assert_eq!(&*failure.0, b"ERR no '\xff\xfe\n' here");
     }
 }

@@ -379,6 +379,8 @@ pub struct Arg {
     pub key_spec: Option<u8>,
     /// First version with it, when newer than the command.
     pub since: Option<&'static str>,
+    /// First version in which it is deprecated.
+    pub deprecated: Option<&'static str>,
     /// May be left out.
     pub optional: bool,
     /// May be repeated.
@@ -420,6 +422,7 @@ impl Arg {
             token: None,
             key_spec: None,
             since: None,
+            deprecated: None,
             optional: false,
             multiple: false,
             multiple_token: false,
@@ -479,5 +482,10 @@ impl Arg {
     /// The same, new in a version.
     pub const fn since(self, version: &'static str) -> Arg {
         Arg { since: Some(version), ..self }
+    }
+
+    /// The same, deprecated since a version.
+    pub const fn deprecated(self, version: &'static str) -> Arg {
+        Arg { deprecated: Some(version), ..self }
     }
 }

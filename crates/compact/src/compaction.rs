@@ -12,10 +12,10 @@ use crate::entry;
 use crate::tables::{Payload, Tables, has_class};
 
 /// A pass begins when idle memory is over this share of what is live, and over the minimum.
-const IDLE_SHARE: usize = 48;
-const IDLE_BYTES_MIN: usize = 900 << 10;
+const IDLE_SHARE: usize = 72;
+const IDLE_BYTES_MIN: usize = 448 << 10;
 /// After a pass that emptied nothing, idle memory must grow by this much before the next.
-const QUIET_BYTES: usize = 128 << 10;
+const QUIET_BYTES: usize = 16 << 10;
 /// Items of the budget that moving an entry takes; looking at a bucket takes one.
 const MOVE_COST: usize = 4;
 

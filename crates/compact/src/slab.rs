@@ -28,8 +28,10 @@ const FINE_MAX: usize = 1024;
 pub(crate) const OBJECT_MAX: usize = 4096;
 const FINE_CLASSES: usize = FINE_MAX / 8;
 const CLASSES: usize = FINE_CLASSES + (OBJECT_MAX - FINE_MAX) / 64;
-/// Empty spans that stay resident for the next class that needs one.
+/// Empty spans that stay resident for the next class that needs one, while little is idle.
 const SPARE_SPANS_MAX: usize = 4;
+/// Little is idle while it is under this share of what is live.
+const SPARE_SHARE: usize = 96;
 /// Spans being emptied at a time: 256 MiB, which one walk over all tables is worth.
 const LEAVING_SPANS_MAX: usize = 4096;
 /// Spans with room are kept apart by how full they are, in this many steps.
@@ -64,8 +66,18 @@ struct Span {
     /// Offset in units of 8 bytes behind the last object ever handed out.
     fresh: u16,
     used: u16,
+    /// Offset in units of 8 bytes behind which no page is resident: it was so far in use when the span
+    /// was last empty. Below `fresh` it means nothing.
+    stale: u16,
     class: u8,
     state: State,
+}
+
+impl Span {
+    /// Resident bytes that were handed out before the span was last empty, but not since.
+    fn stale_bytes(&self) -> usize {
+        usize::from(self.stale.saturating_sub(self.fresh)) * 8
+    }
 }
 
 /// The spans of one size.
@@ -82,7 +94,7 @@ struct Class {
 pub(crate) struct SlabUsage {
     /// In objects handed out, at the size of their class.
     pub(crate) live: usize,
-    /// Freed space inside spans, spare spans and span headers.
+    /// Resident space inside spans that is not in use, spare spans and span headers.
     pub(crate) idle: usize,
 }
 
@@ -100,6 +112,8 @@ pub(crate) struct Slab {
     live: usize,
     /// Bytes of freed objects.
     freed: usize,
+    /// Bytes of spans in use that have not been handed out since the span was empty, but before.
+    stale: usize,
     /// Spans chosen to be emptied.
     leaving: Vec<*mut Span>,
 }
@@ -157,6 +171,7 @@ impl Slab {
             discarded: Vec::new(),
             live: 0,
             freed: 0,
+            stale: 0,
             leaving: Vec::new(),
         }
     }
@@ -168,7 +183,10 @@ impl Slab {
         let headers = self.chunks.len() * CHUNK_HEADER;
         #[cfg(feature = "plain-alloc")]
         let headers = 0;
-        SlabUsage { live: self.live, idle: self.freed + self.spare.len() * SPAN + headers }
+        SlabUsage {
+            live: self.live,
+            idle: self.freed + self.stale + self.spare.len() * SPAN + headers,
+        }
     }
 
     fn alloc_large(&mut self, bytes: usize) -> NonNull<u8> {
@@ -289,12 +307,19 @@ impl Slab {
             if offset + size > SPAN {
                 return None;
             }
+            let before = head.stale_bytes();
             head.fresh += (size / 8) as u16;
+            self.stale -= before - head.stale_bytes();
             base.wrapping_add(offset)
         };
         head.used += 1;
         self.live += size;
         NonNull::new(object)
+    }
+
+    /// Whether memory that is kept for later use is worth its place.
+    fn is_little_idle(&self) -> bool {
+        self.usage().idle <= (self.live / SPARE_SHARE).max(SPARE_SPANS_MAX * SPAN)
     }
 
     /// Makes a span with room the current one: the fullest that there is, else an empty one.
@@ -318,7 +343,11 @@ impl Slab {
 
     /// A span that belongs to no class: one kept, one given back before, or a fresh one.
     fn empty_span(&mut self) -> *mut Span {
-        let reused = self.spare.pop().or_else(|| self.discarded.pop());
+        // A spare span is resident as a whole, though its new class may need but a little of it.
+        let spare = if self.is_little_idle() { self.spare.pop() } else { None };
+        // SAFETY: spare spans are live headers of this slab.
+        let stale = spare.map_or(0, |span| unsafe { (*span).fresh.max((*span).stale) });
+        let reused = spare.or_else(|| self.discarded.pop());
         let span = reused.unwrap_or_else(|| {
             if self.chunk_spans == SPANS_PER_CHUNK {
                 self.chunks.push(Region::map(CHUNK, CHUNK));
@@ -334,9 +363,11 @@ impl Slab {
             free: NONE,
             fresh: 0,
             used: 0,
+            stale,
             class: 0,
             state: State::Empty,
         };
+        self.stale += fresh.stale_bytes();
         // SAFETY: the header lies in the first span of a chunk of ours, and the span is empty.
         unsafe { span.write(fresh) };
         span
@@ -448,7 +479,8 @@ impl Slab {
         self.freed -= freed;
         self.classes[usize::from(head.class)].free_bytes -= freed;
         head.state = State::Empty;
-        if self.spare.len() < SPARE_SPANS_MAX {
+        self.stale -= head.stale_bytes();
+        if self.spare.len() < SPARE_SPANS_MAX && self.is_little_idle() {
             self.spare.push(span);
             return;
         }
@@ -621,6 +653,26 @@ mod tests {
         assert_eq!(slab.chunks.len(), chunks);
         // SAFETY: as above.
         others.into_iter().for_each(|object| unsafe { slab.free(object, 80) });
+    }
+
+    #[cfg(not(feature = "plain-alloc"))]
+    #[test]
+    fn the_unused_part_of_a_reused_span_counts_as_idle_while_it_is_resident() {
+        let mut slab = Slab::new();
+        let objects: Vec<_> = (0..2 * SPAN / 88).map(|_| slab.alloc(88)).collect();
+        // SAFETY: allocated above with this size.
+        objects.into_iter().for_each(|object| unsafe { slab.free(object, 88) });
+        let idle = slab.usage().idle;
+        assert!(!slab.spare.is_empty());
+        let other = slab.alloc(80);
+        assert!((0..=SPAN % 88 + 88).contains(&(idle - 80 - slab.usage().idle)));
+        // SAFETY: as above.
+        unsafe { slab.free(other, 80) };
+        let rest: Vec<_> = (0..SPAN / 80).map(|_| slab.alloc(80)).collect();
+        assert!(slab.stale < 80, "what is handed out is not idle: {}", slab.stale);
+        // SAFETY: as above.
+        rest.into_iter().for_each(|object| unsafe { slab.free(object, 80) });
+        assert_eq!(slab.usage().live, 0);
     }
 
     #[cfg(not(feature = "plain-alloc"))]

@@ -44,7 +44,9 @@ impl Asks {
 }
 
 impl Engine {
-    /// Asks every core for a session, which waits for the answers.
+    /// Asks every core for a session, which waits for the answers. This core answers itself last:
+    /// by then the outcomes of jobs that the session sent before have come back, and SLOWLOG and INFO
+    /// know of them.
     pub(crate) fn ask(&mut self, session: ConnId, query: Query) {
         self.stall(session, Stall::Asking);
         let query = Arc::new(query);
@@ -57,8 +59,10 @@ impl Engine {
         for core in (0..cores as u16).map(CoreId).filter(|core| *core != own) {
             self.outbox.post(core, Message::Ask { ticket, query: query.clone() });
         }
-        let answer = self.answer(&query);
-        self.on_answer(own, ticket, answer);
+        if cores == 1 {
+            let answer = self.answer(&query);
+            self.on_answer(own, ticket, answer);
+        }
     }
 
     /// Asks the process for a session, which waits for the answer; if the process agrees, every core
@@ -86,13 +90,23 @@ impl Engine {
         let Some(pending) = self.asks.pending.get_mut(&ticket) else { return };
         pending.answers[from.index()] = Some(answer);
         pending.due -= 1;
+        let own = self.core.id;
+        if pending.due == 1 && pending.answers[own.index()].is_none() {
+            let query =
+                pending.query.clone().expect("only questions to cores are answered by cores");
+            let answer = self.answer(&query);
+            return self.on_answer(own, ticket, answer);
+        }
         if pending.due > 0 {
             return;
         }
         let pending = self.asks.pending.remove(&ticket).expect("it was found above");
         let query = pending.query.expect("only questions to cores are answered by cores");
-        let answers = pending.answers.into_iter().flatten().collect();
+        let answers: Vec<Answer> = pending.answers.into_iter().flatten().collect();
         self.after_query(&query);
+        if let Some(next) = query::follow_up(&query, &answers) {
+            return self.ask(pending.session, next);
+        }
         self.reply_late(pending.session, |desk| query::merge(&query, answers, desk));
     }
 
@@ -129,9 +143,8 @@ impl Engine {
         let writer = Writer::new(&mut reply, protocol);
         write(&mut Desk { session, core: &mut self.core, reply: writer });
         session.stall = None;
-        if let Some(remembered) = session.remembered.take() {
-            self.core.remember(*remembered);
-        }
+        self.observe_late(conn, reply.len());
+        let Some(session) = self.sessions.get(conn) else { return };
         if !session.muted() {
             session.append_reply(&reply);
         }

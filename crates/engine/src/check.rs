@@ -27,6 +27,10 @@ struct End {
     closed: bool,
     /// It does not read: what it is sent stays with its core.
     deaf: bool,
+    /// What it was sent meanwhile.
+    unread: Vec<u8>,
+    /// Its core does not read what it sends.
+    paused: bool,
 }
 
 /// Some cores, their clients and a clock that stands still unless told.
@@ -122,7 +126,15 @@ impl World {
             cluster_face,
             refuse: None,
         };
-        self.ends.push(End { core, conn, received: Vec::new(), closed: false, deaf: false });
+        self.ends.push(End {
+            core,
+            conn,
+            received: Vec::new(),
+            closed: false,
+            deaf: false,
+            unread: Vec::new(),
+            paused: false,
+        });
         self.turn(core, vec![Event::Opened(conn, Box::new(peer))]);
         self.settle();
         Client(number)
@@ -183,12 +195,39 @@ impl World {
         self.ends[client.0].deaf = true;
     }
 
+    /// The client reads what it was sent, and goes on doing so.
+    pub fn read_on(&mut self, client: Client) {
+        let End { core, conn, .. } = self.ends[client.0];
+        let end = &mut self.ends[client.0];
+        end.deaf = false;
+        end.received.append(&mut end.unread);
+        self.turn(core, vec![Event::Drained(conn)]);
+        self.settle();
+    }
+
+    /// Whether its core has stopped reading what it sends.
+    pub fn is_paused(&self, client: Client) -> bool {
+        self.ends[client.0].paused
+    }
+
     /// The client closes its connection.
     pub fn hang_up(&mut self, client: Client) {
         let End { core, conn, .. } = self.ends[client.0];
         self.ends[client.0].closed = true;
         self.turn(core, vec![Event::Closed(conn)]);
         self.settle();
+    }
+
+    /// The client sends nothing more, but still reads.
+    pub fn end_input(&mut self, client: Client) {
+        self.end_input_quietly(client);
+        self.settle();
+    }
+
+    /// The same without waiting for the other cores.
+    pub fn end_input_quietly(&mut self, client: Client) {
+        let End { core, conn, .. } = self.ends[client.0];
+        self.turn(core, vec![Event::Closed(conn)]);
     }
 
     /// Lets time pass; every core has a turn at the end of it.
@@ -210,6 +249,11 @@ impl World {
     /// A core's state, to look at.
     pub fn core(&self, core: usize) -> &Core {
         self.engines[core].core()
+    }
+
+    /// How many keys a core holds in database 0.
+    pub fn keys(&self, core: usize) -> usize {
+        self.engines[core].shard.store.len(0)
     }
 
     /// Memory of all clients, as the accounts have it.
@@ -259,7 +303,9 @@ impl World {
             Action::Send(conn, bytes) => {
                 let end = &mut self.ends[conn.index as usize];
                 if end.deaf {
-                    self.turn(core, vec![Event::Stalled(conn, bytes.len())]);
+                    end.unread.extend_from_slice(&bytes);
+                    let unsent = end.unread.len();
+                    self.turn(core, vec![Event::Stalled(conn, unsent)]);
                 } else {
                     end.received.extend_from_slice(&bytes);
                     self.engines[core].give_spare(bytes);
@@ -271,7 +317,9 @@ impl World {
                 let answer = self.refusal.take().map_or(Ok("OK".to_owned()), Err);
                 self.turn(core, vec![Event::Control(Control::Answer(ticket, answer))]);
             }
-            Action::Pause(_) | Action::Resume(_) | Action::Drained => {}
+            Action::Pause(conn) => self.ends[conn.index as usize].paused = true,
+            Action::Resume(conn) => self.ends[conn.index as usize].paused = false,
+            Action::Drained => {}
         }
     }
 }

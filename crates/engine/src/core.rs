@@ -205,7 +205,8 @@ impl Core {
             self.settings.int(settings::LATENCY_MONITOR_THRESHOLD).max(0) as u64;
         self.tracks_latency = self.settings.flag(settings::LATENCY_TRACKING);
         let slow_us = self.command_logs.slow_us;
-        let spike_us = (self.spike_threshold_ms > 0).then(|| self.spike_threshold_ms * 1000);
+        let spike_us =
+            (self.spike_threshold_ms > 0).then(|| self.spike_threshold_ms.saturating_mul(1000));
         let least_us = slow_us.into_iter().chain(spike_us).min();
         self.slow_ticks = least_us.map_or(u64::MAX, |us| (us as f64 * self.ticks_per_us) as u64);
         let fine = slow_us.is_some_and(|us| us < FINE_THRESHOLD_US);
@@ -265,9 +266,10 @@ impl Core {
     }
 
     /// Notes an error reply by its first word.
-    pub fn account_error(&mut self, text: &str) {
+    pub fn account_error(&mut self, text: &[u8]) {
         self.counters.total_error_replies += 1;
-        let prefix = text.split(' ').next().unwrap_or("ERR");
+        let first = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let prefix = std::str::from_utf8(first).unwrap_or("ERR");
         let known = self.errors.len() < ERROR_KINDS_MAX || self.errors.contains_key(prefix);
         *self.errors.entry(if known { prefix } else { "ERR" }.to_owned()).or_default() += 1;
     }

@@ -12,7 +12,7 @@ use crate::session::plan::{Plan, Planned};
 use crate::shard::execute::{Call, Verdict};
 use crate::table::{Entry, Home};
 use base::{ConnId, CoreId};
-use command::{Args, Failure, Flags};
+use command::{Args, Failure, Flags, until_nul};
 use resp::write::{Protocol, Writer};
 
 /// What a request's session does next.
@@ -142,7 +142,7 @@ impl Engine {
         }
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let address = match session.muted() {
-            true => Address::Nobody,
+            true => Address::Nobody(conn),
             false => Address::Session(conn, session.pipeline.reserve()),
         };
         let order =
@@ -175,13 +175,10 @@ impl Engine {
         });
         verdict.slow = verdict.ticks >= self.core.slow_ticks
             || args.extent().max(reply.len()) as u64 >= self.core.large_bytes;
-        if verdict.slow && !matches!(next, Next::Done | Next::Close) {
-            // It must not find itself in the answer to its own question.
+        if !matches!(next, Next::Done | Next::Close) {
+            // The answer is still to come, and may change what is slow.
             verdict.slow = false;
-            let remembered = self.observe(conn, id, verdict, args, reply.len());
-            if let Some(session) = self.sessions.get(conn) {
-                session.remembered = remembered;
-            }
+            self.observe_later(conn, id, verdict.ticks, args);
         }
         self.note(conn, id, verdict, args, &reply);
         self.append_unless_muted(conn, &reply);
@@ -235,9 +232,12 @@ impl Engine {
         };
         if let Some(id) = known {
             self.core.commands[id as usize].rejected += 1;
-            if let Some(session) = self.sessions.get(conn) {
-                session.last_command = known;
-            }
+        }
+        // A sub-command that is not known is none, whatever its container is.
+        let is_container = |id: &u16| !self.core.table.entry(*id).subcommands.is_empty();
+        let named = known.filter(|id| args.len() == 1 || !is_container(id));
+        if let Some(session) = self.sessions.get(conn) {
+            session.last_command = named;
         }
         self.core.account_error(&failure.0);
         let mut reply = Vec::new();
@@ -251,14 +251,13 @@ impl Engine {
     #[cold]
     pub(crate) fn congested(&mut self, conn: ConnId) -> Flow {
         self.stall(conn, Stall::Congested);
+        self.congested.push(conn);
         Flow::Wait
     }
 
     /// Lets the sessions go on that waited for a way to another core.
     pub(crate) fn wake_congested(&mut self) {
-        let waiting =
-            self.sessions.iter().filter(|session| session.stall == Some(Stall::Congested));
-        self.runnable.extend(waiting.map(|session| session.id));
+        self.runnable.append(&mut self.congested);
     }
 
     /// Answers a command that failed before it could be sent anywhere.
@@ -323,7 +322,7 @@ impl Engine {
     /// Answers a command that a gate refuses.
     fn reject(&mut self, conn: ConnId, id: u16, text: &str) -> Flow {
         self.core.commands[id as usize].rejected += 1;
-        self.core.account_error(text);
+        self.core.account_error(text.as_bytes());
         let mut reply = Vec::new();
         Writer::new(&mut reply, Protocol::Resp2).error(text);
         self.append_unless_muted(conn, &reply);
@@ -340,11 +339,22 @@ impl Engine {
         args: &Args<'_>,
         reply: &[u8],
     ) {
-        if verdict.slow
-            && !verdict.rejected
-            && let Some(remembered) = self.observe(conn, id, verdict, args, reply.len())
-        {
-            self.core.remember(*remembered);
+        self.note_at(conn, None, id, verdict, args, reply);
+    }
+
+    /// The same for an outcome of another core, whose place in the session's pipeline says when it
+    /// was asked for.
+    pub(crate) fn note_at(
+        &mut self,
+        conn: ConnId,
+        place: Option<u32>,
+        id: u16,
+        verdict: Verdict,
+        args: &Args<'_>,
+        reply: &[u8],
+    ) {
+        if verdict.slow && !verdict.rejected {
+            self.observe(conn, id, place, verdict, args, reply.len());
         }
         if verdict.rejected {
             self.core.commands[id as usize].rejected += 1;
@@ -355,9 +365,7 @@ impl Engine {
             if !verdict.rejected {
                 self.core.commands[id as usize].failed += 1;
             }
-            let text =
-                String::from_utf8_lossy(reply.strip_prefix(b"-").unwrap_or(reply)).into_owned();
-            self.core.account_error(text.trim_end());
+            self.core.account_error(reply.strip_prefix(b"-").unwrap_or(reply).trim_ascii_end());
         }
     }
 
@@ -430,25 +438,30 @@ const ECHO_BYTES_MAX: usize = 128;
 
 /// What an error repeats of a name or an argument: as Redis, no more than `most` bytes of it, and
 /// none from a NUL on.
-fn clip(bytes: &[u8], most: usize) -> String {
-    let end = bytes.iter().take(most).take_while(|byte| **byte != 0).count();
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
+fn clip(bytes: &[u8], most: usize) -> &[u8] {
+    until_nul(&bytes[..bytes.len().min(most)])
 }
 
 fn unknown_command(args: &Args<'_>) -> Failure {
-    let mut beginning = String::new();
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(clip(args.get(0), ECHO_BYTES_MAX));
+    text.extend_from_slice(b"', with args beginning with: ");
+    let start = text.len();
     for arg in args.from(1) {
-        if beginning.len() >= ECHO_BYTES_MAX {
+        let said = text.len() - start;
+        if said >= ECHO_BYTES_MAX {
             break;
         }
-        beginning += &format!("'{}' ", clip(arg, ECHO_BYTES_MAX - beginning.len()));
+        text.push(b'\'');
+        text.extend_from_slice(clip(arg, ECHO_BYTES_MAX - said));
+        text.extend_from_slice(b"' ");
     }
-    let name = clip(args.get(0), ECHO_BYTES_MAX);
-    Failure::text(format!("ERR unknown command '{name}', with args beginning with: {beginning}"))
+    Failure::text(text)
 }
 
 fn unknown_subcommand(name: &[u8], sub: &[u8]) -> Failure {
     let container = clip(name, ECHO_BYTES_MAX).to_ascii_uppercase();
-    let sub = clip(sub, ECHO_BYTES_MAX);
-    Failure::text(format!("ERR unknown subcommand '{sub}'. Try {container} HELP."))
+    let container = String::from_utf8_lossy(&container);
+    let after = format!("'. Try {container} HELP.");
+    Failure::quoting("ERR unknown subcommand '", clip(sub, ECHO_BYTES_MAX), &after)
 }

@@ -15,7 +15,7 @@ use crate::session::input::{Arena, Source};
 use crate::session::{Session, Sessions, client::Stall};
 use crate::shard::{Shard, lease::Account};
 use crate::table::Table;
-use crate::{ask::Asks, flush::Flusher, patrol::Patrol};
+use crate::{ask::Asks, flush::Flusher, patrol::Patrol, share::Shares};
 use arrayvec::ArrayVec;
 use base::limits::TURN_EVENTS_MAX;
 use base::{ConnId, CoreId, Now, RouteTable, Settings};
@@ -56,6 +56,9 @@ pub struct Engine {
     pub(crate) outbox: Outbox,
     pub(crate) flusher: Flusher,
     pub(crate) patrol: Patrol,
+    pub(crate) shares: Shares,
+    /// Sessions that wait for a way to another core.
+    pub(crate) congested: Vec<ConnId>,
     /// Stalled sessions whose reason may be gone.
     pub(crate) runnable: Vec<ConnId>,
     pub(crate) actions: Vec<Action>,
@@ -94,6 +97,8 @@ impl Engine {
             outbox: Outbox::new(cores),
             flusher: Flusher::default(),
             patrol: Patrol::default(),
+            shares: Shares::default(),
+            congested: Vec::new(),
             runnable: Vec::new(),
             actions: Vec::new(),
             frozen_until_us: 0,
@@ -106,6 +111,7 @@ impl Engine {
             self.core.started = now;
         }
         self.core.now = now;
+        self.shares.begin_turn();
         self.thaw();
         Turn { engine: self, sources: ArrayVec::new() }
     }
@@ -204,6 +210,7 @@ impl<'b> Turn<'_, 'b> {
         self.settle();
         self.resume_runnable();
         let engine = &mut *self.engine;
+        engine.end_shares();
         engine.tick();
         engine.send_monitor_lines();
         engine.flush_touched();
@@ -225,7 +232,7 @@ impl<'b> Turn<'_, 'b> {
         }
         let Some(session) = self.engine.sessions.get(conn) else { return };
         if session.stall.is_some() || !session.input.is_empty() {
-            session.input.extend_from_slice(bytes);
+            session.input.append(bytes);
             if session.stall.is_none() {
                 self.read(conn, Source::Input);
             } else {
@@ -250,7 +257,8 @@ impl<'b> Turn<'_, 'b> {
             self.engine.hold_runnable();
             return;
         }
-        for conn in std::mem::take(&mut self.engine.runnable) {
+        let mut ready = std::mem::take(&mut self.engine.runnable);
+        for conn in ready.drain(..) {
             if self.engine.may_go_on(conn) {
                 self.read(conn, Source::Input);
                 self.settle();
@@ -258,6 +266,8 @@ impl<'b> Turn<'_, 'b> {
                 self.engine.touch(conn);
             }
         }
+        ready.append(&mut self.engine.runnable);
+        self.engine.runnable = ready;
     }
 }
 
@@ -329,9 +339,15 @@ impl Engine {
 
     /// Whether a session whose stall may be over can execute again; clears the stall if so.
     fn may_go_on(&mut self, conn: ConnId) -> bool {
+        let Some(spent) = self.sessions.get(conn).map(|session| session.spent) else {
+            return false;
+        };
+        let share_left = self.share_left(spent);
         let Some(session) = self.sessions.get(conn) else { return false };
         match session.stall {
             Some(Stall::Output) if session.output_is_high() => false,
+            // It is among those that go on in the next turn already.
+            Some(Stall::Share) if share_left == 0 => false,
             Some(Stall::Closing | Stall::Asking) => false,
             _ => {
                 session.stall = None;

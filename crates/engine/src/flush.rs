@@ -16,8 +16,9 @@ const HOLD_BYTES: usize = 16 * 1024;
 /// Output leaves after so many microseconds though replies are due.
 const HOLD_US: u64 = 500;
 
-/// Buffers kept for reuse.
+/// Buffers kept for reuse, and what they may take together.
 const SPARES_MAX: usize = 256;
+const SPARES_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// A buffer that grew beyond this is given back to the allocator.
 const SPARE_BYTES_MAX: usize = 64 * 1024;
@@ -32,6 +33,7 @@ pub struct Flusher {
     /// Sessions that hold output back, oldest first, with the time at which they stop.
     holding: VecDeque<(u64, ConnId)>,
     spares: Vec<Vec<u8>>,
+    spares_bytes: usize,
     /// The process is ending: nothing is held back.
     pub draining: bool,
 }
@@ -44,10 +46,21 @@ impl Flusher {
 
     /// Takes a buffer back for reuse.
     pub fn spare(&mut self, mut buffer: Vec<u8>) {
-        if self.spares.len() < SPARES_MAX && (1..=SPARE_BYTES_MAX).contains(&buffer.capacity()) {
+        let bytes = buffer.capacity();
+        let room = self.spares.len() < SPARES_MAX && self.spares_bytes + bytes <= SPARES_BYTES_MAX;
+        if room && (1..=SPARE_BYTES_MAX).contains(&bytes) {
             buffer.clear();
+            self.spares_bytes += bytes;
             self.spares.push(buffer);
         }
+    }
+
+    /// A kept buffer, if there is one.
+    #[inline]
+    fn take_spare(&mut self) -> Option<Vec<u8>> {
+        let buffer = self.spares.pop()?;
+        self.spares_bytes -= buffer.capacity();
+        Some(buffer)
     }
 }
 
@@ -61,7 +74,7 @@ impl Engine {
             session.touched = true;
             self.flusher.touched.push(conn);
             if session.out.capacity() == 0
-                && let Some(spare) = self.flusher.spares.pop()
+                && let Some(spare) = self.flusher.take_spare()
             {
                 session.out = spare;
             }
@@ -111,6 +124,10 @@ impl Engine {
                 self.actions.push(Action::Close(conn));
                 self.forget(conn);
             }
+            return;
+        }
+        // It goes on in the next turn, and what it says then may leave together with this.
+        if session.stall == Some(Stall::Share) && session.out.len() < HOLD_BYTES {
             return;
         }
         let hold = !session.pipeline.is_empty()
@@ -170,6 +187,7 @@ impl Engine {
         let full = session.stall.is_some() && session.input.len() > STALLED_INPUT_BYTES;
         if full && !session.receive_paused {
             session.receive_paused = true;
+            session.input.trim();
             self.actions.push(Action::Pause(conn));
         } else if session.receive_paused && session.input.len() <= STALLED_INPUT_BYTES / 2 {
             session.receive_paused = false;

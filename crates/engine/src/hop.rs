@@ -8,7 +8,7 @@ use crate::message::{Address, Batch, Job, JobFlags, Message, Outcome};
 use crate::session::plan::Planned;
 use crate::shard::execute::{Call, Verdict};
 use crate::table::Home;
-use base::{ConnId, CoreId};
+use base::CoreId;
 use command::Args;
 use resp::parse::Span;
 use std::collections::VecDeque;
@@ -20,11 +20,9 @@ const BATCHES_MAX: usize = 64;
 /// Argument bytes in one batch before the next is begun.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 
-/// A batch's buffer that grew beyond this is given back.
-const BATCH_KEEP_BYTES: usize = 512 * 1024;
-
-/// The connection of a job that nobody waits for: there is never such a one.
-const NOBODY: ConnId = ConnId { index: u32::MAX, generation: u32::MAX };
+/// A batch's buffer that grew beyond this is given back. [`BATCHES_MAX`] batches of five buffers may lie
+/// in reserve for each other core.
+const BATCH_KEEP_BYTES: usize = 64 * 1024;
 
 /// Everything that is to be said to other cores.
 #[derive(Debug)]
@@ -231,14 +229,14 @@ impl Engine {
             };
             match job.address {
                 Address::Session(conn, place) => {
-                    self.note(conn, job.command, verdict, &args, reply);
+                    self.note_at(conn, Some(place), job.command, verdict, &args, reply);
                     self.fill_place(conn, place, reply);
                 }
                 Address::Gather { gather, generation, part } => {
                     self.gathers.charge(gather, generation, outcome.ticks);
                     self.fill_part(gather, generation, part, reply);
                 }
-                Address::Nobody => self.note(NOBODY, job.command, verdict, &args, reply),
+                Address::Nobody(conn) => self.note(conn, job.command, verdict, &args, reply),
             }
         }
         if self.outbox.returned(from, batch) {

@@ -4,7 +4,7 @@
 use crate::dispatch::Flow;
 use crate::engine::Turn;
 use crate::session::client::Gates;
-use crate::session::input::{Arena, Reading, Request, Source, What};
+use crate::session::input::{Arena, Pending, Reading, Request, Source, What};
 use crate::session::plan;
 use base::ConnId;
 use base::limits::TURN_REQUESTS_MAX;
@@ -12,29 +12,50 @@ use command::Args;
 use resp::parse::{Limits, Parsed, parse};
 use store::Hint;
 
+/// Requests of pending input that are parsed before they are executed.
+const RESUMED_AHEAD: usize = 64;
+
 impl Turn<'_, '_> {
     /// Parses what a session has sent, as far as it is complete.
     pub(crate) fn read(&mut self, conn: ConnId, source: Source) {
         let Some(session) = self.engine.sessions.get(conn) else { return };
         let input = match source {
-            Source::Event(_) => Vec::new(),
+            Source::Event(_) => Pending::default(),
             Source::Input => std::mem::take(&mut session.input),
         };
         session.reading = true;
+        let spent = session.spent;
         let number = self.engine.arena.readings.len() as u32;
-        let reading = Reading { session: conn, source, input, parsed: 0, stalled_at: None };
+        let reading =
+            Reading { session: conn, source, input, parsed: 0, stalled_at: None, cut: false };
         self.engine.arena.readings.push(reading);
-        loop {
+        let share = self.engine.share_left(spent);
+        let left = self.parse(conn, number, share, source);
+        self.engine.arena.readings[number as usize].cut = left == 0;
+        self.engine.spend_share(conn, share - left);
+    }
+
+    /// Parses up to `share` requests of a reading, and says how many it could have been more.
+    #[inline]
+    fn parse(&mut self, conn: ConnId, number: u32, share: u32, source: Source) -> u32 {
+        // A session with pending input may stall again after a few requests, and what was parsed
+        // beyond is parsed again then.
+        let ahead = if source == Source::Input { RESUMED_AHEAD } else { TURN_REQUESTS_MAX };
+        let mut left = share;
+        while left > 0 {
             let stepwise = self.engine.sessions.get(conn).is_some_and(|s| s.gates.any(Gates::AUTH));
-            let more = self.parse_one(conn, number);
-            if stepwise || self.engine.arena.requests.len() >= TURN_REQUESTS_MAX {
-                self.execute();
+            if !self.parse_one(conn, number) {
+                return left;
             }
-            let stalled = self.engine.arena.readings[number as usize].stalled_at.is_some();
-            if !more || stalled {
-                return;
+            left -= 1;
+            if stepwise || self.engine.arena.requests.len() >= ahead {
+                self.execute();
+                if self.engine.arena.readings[number as usize].stalled_at.is_some() {
+                    return left;
+                }
             }
         }
+        left
     }
 
     /// Parses one request of a reading. False when there is no more.
@@ -51,7 +72,7 @@ impl Turn<'_, '_> {
         let reading = &mut readings[number as usize];
         let bytes: &[u8] = match reading.source {
             Source::Event(index) => self.sources[index as usize],
-            Source::Input => &reading.input,
+            Source::Input => reading.input.bytes(),
         };
         let (start, span) = (reading.parsed, spans.len());
         if start >= bytes.len() {
@@ -143,7 +164,7 @@ impl Turn<'_, '_> {
             let Some(session) = self.engine.sessions.get(reading.session) else { continue };
             session.reading = false;
             if session.closing {
-                session.input = Vec::new();
+                session.input = Pending::default();
                 continue;
             }
             let from = reading.stalled_at.unwrap_or(reading.parsed);
@@ -151,16 +172,16 @@ impl Turn<'_, '_> {
                 session.partial = None;
             }
             match reading.source {
-                Source::Event(index) => {
-                    session.input.extend_from_slice(&self.sources[index as usize][from..])
-                }
-                Source::Input if from == reading.input.len() => {}
+                Source::Event(index) => session.input.append(&self.sources[index as usize][from..]),
                 Source::Input => {
-                    reading.input.drain(..from);
+                    reading.input.skip(from);
                     session.input = reading.input;
                 }
             }
-            let conn = reading.session;
+            let (conn, more) = (reading.session, reading.cut && !session.input.is_empty());
+            if more {
+                self.engine.defer(conn);
+            }
             self.engine.bound_query_buffer(conn);
             self.engine.bound_input(conn);
         }
@@ -177,6 +198,6 @@ fn text_of<'a>(sources: &'a [&'a [u8]], arena: &'a Arena, request: &Request) -> 
     let reading = &arena.readings[request.reading as usize];
     match reading.source {
         Source::Event(index) => sources[index as usize],
-        Source::Input => &reading.input,
+        Source::Input => reading.input.bytes(),
     }
 }

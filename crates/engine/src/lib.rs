@@ -26,7 +26,11 @@ mod flush;
 mod freeze;
 pub mod gather;
 mod hop;
+#[cfg(test)]
+mod hostile;
 mod intake;
+#[cfg(test)]
+mod memory_bound;
 pub mod message;
 mod observe;
 pub mod patrol;
@@ -34,6 +38,7 @@ pub mod plumbing;
 pub mod sampler;
 pub mod session;
 pub mod shard;
+mod share;
 mod spread;
 pub mod stats;
 pub mod table;

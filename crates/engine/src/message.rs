@@ -58,15 +58,20 @@ pub struct Batch {
 impl Batch {
     /// Empties the batch for its next trip; a buffer that grew beyond `keep_bytes` is let go.
     pub fn reset(&mut self, keep_bytes: usize) {
-        self.jobs.clear();
-        self.spans.clear();
-        self.outcomes.clear();
-        for buffer in [&mut self.bytes, &mut self.replies] {
-            buffer.clear();
-            if buffer.capacity() > keep_bytes {
-                *buffer = Vec::new();
-            }
-        }
+        empty(&mut self.jobs, keep_bytes);
+        empty(&mut self.spans, keep_bytes);
+        empty(&mut self.outcomes, keep_bytes);
+        empty(&mut self.bytes, keep_bytes);
+        empty(&mut self.replies, keep_bytes);
+    }
+}
+
+/// Empties a buffer and keeps its memory up to a bound.
+#[inline]
+fn empty<T>(buffer: &mut Vec<T>, keep_bytes: usize) {
+    buffer.clear();
+    if buffer.capacity() * size_of::<T>() > keep_bytes {
+        *buffer = Vec::new();
     }
 }
 
@@ -84,8 +89,8 @@ pub enum Address {
         /// Which part.
         part: u32,
     },
-    /// Nowhere: the client wants no reply.
-    Nobody,
+    /// Nowhere: the client wants no reply. Only SLOWLOG still asks who it was.
+    Nobody(ConnId),
 }
 
 /// The header of one job.

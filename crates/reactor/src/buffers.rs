@@ -23,6 +23,11 @@ const INCREMENTAL: u16 = 2;
 /// How many of the buffers asked for make one where the kernel fills incrementally.
 const MERGED: u16 = 4;
 
+/// Buffers that the kernel has at first, a power of two. It uses all that it has in turn, so all of
+/// them become resident under any load, and what it fills should still be in the cache when it is read:
+/// more are handed out only when these have not sufficed.
+const FIRST: u16 = 8;
+
 /// Mapped memory, given back when the last user is gone.
 pub(crate) struct Region {
     base: NonNull<u8>,
@@ -79,7 +84,9 @@ pub(crate) struct Buffers {
     /// How much of each buffer the kernel has filled so far.
     filled: Box<[u32]>,
     incremental: bool,
-    /// Buffers that are with the turn, not with the kernel.
+    /// Buffers in use, the first ones: those behind them were never handed to the kernel.
+    used: u16,
+    /// Of those in use, how many are with the turn, not with the kernel.
     out: usize,
 }
 
@@ -114,23 +121,37 @@ impl Buffers {
             register(count, 0).map_err(|error| refusal(what, error))?;
         }
         let filled = vec![0; count as usize].into();
-        let out = count as usize;
         let mut buffers =
-            Buffers { region, offset, count, each, tail: 0, filled, incremental, out };
-        (0..count).for_each(|id| buffers.stage(id));
-        buffers.publish();
+            Buffers { region, offset, count, each, tail: 0, filled, incremental, used: 0, out: 0 };
+        buffers.use_more(FIRST.min(count));
         Ok(buffers)
+    }
+
+    /// Hands the kernel twice as many buffers as before, up to all there are: it has run out of them.
+    pub(crate) fn widen(&mut self) {
+        self.use_more(self.used.min(self.count - self.used));
+    }
+
+    /// Hands the kernel this many buffers that it has never had.
+    fn use_more(&mut self, more: u16) {
+        if more > 0 {
+            self.out += more as usize;
+            (self.used..self.used + more).for_each(|id| self.stage(id));
+            self.used += more;
+            self.publish();
+        }
     }
 
     pub(crate) fn region(&self) -> &Rc<Region> {
         &self.region
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.count as usize
+    /// How many buffers are with the kernel.
+    pub(crate) fn available(&self) -> usize {
+        self.used as usize - self.out
     }
 
-    /// How many buffers are not with the kernel.
+    /// How many of the buffers in use are not with the kernel.
     pub(crate) fn out(&self) -> usize {
         self.out
     }

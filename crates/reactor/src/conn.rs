@@ -46,6 +46,8 @@ pub(crate) struct Conn {
     pub(crate) reading: bool,
     /// A multishot receive is under way.
     pub(crate) armed: bool,
+    /// It was told how much to take at a time.
+    pub(crate) capped: bool,
     /// Its cancellation is under way.
     pub(crate) cancelling: bool,
     /// The peer has ended its side, or the connection is broken: there is nothing to receive.
@@ -80,6 +82,7 @@ impl Conn {
             sending: Sending::Idle,
             reading: false,
             armed: false,
+            capped: false,
             cancelling: false,
             input_over: false,
             starved: false,

@@ -104,6 +104,8 @@ pub struct Reactor {
     pub(crate) spares_bytes: usize,
     /// Sends are not silent here: each posts a completion.
     pub(crate) sends_report: bool,
+    /// Receives are told how much to take at a time: the kernel has not refused it.
+    pub(crate) caps_receives: bool,
 }
 
 impl Reactor {
@@ -143,6 +145,7 @@ impl Reactor {
             spares: Vec::new(),
             spares_bytes: 0,
             sends_report,
+            caps_receives: true,
         };
         reactor.arm_alarm();
         Ok(reactor)
@@ -222,9 +225,11 @@ impl Reactor {
         turn.next = 0;
         self.buffers.give_back(&turn.finished);
         turn.finished.clear();
+        if !self.starved.is_empty() {
+            self.buffers.widen();
+        }
         // Not more than there are buffers: the rest would come back empty-handed again.
-        let free = self.buffers.count() - self.buffers.out();
-        for _ in 0..free.min(self.starved.len()) {
+        for _ in 0..self.buffers.available().min(self.starved.len()) {
             let Some(id) = self.starved.pop_front() else { break };
             if let Some(conn) = self.conns.get_mut(id) {
                 conn.starved = false;
@@ -304,6 +309,12 @@ impl Reactor {
     /// Whether the kernel fills buffers with several receives (see `buffers.rs`).
     pub fn fills_buffers_incrementally(&self) -> bool {
         self.buffers.is_incremental()
+    }
+
+    /// Whether the kernel bounds what one connection delivers at a time (see `receives.rs`). Known once
+    /// a connection was adopted.
+    pub fn caps_receives(&self) -> bool {
+        self.caps_receives
     }
 
     /// Whether sends that succeed at once post no completion (see `sends.rs`).

@@ -4,6 +4,12 @@
 //! completion ring or the buffers ran out), by cancellation (`pause`), or with the stream. A receive
 //! that found no buffer starts again only after buffers have come back, in `end_turn`: at once it
 //! would fail again, and the core would spin.
+//!
+//! The kernel receives from one socket up to 32 times before it looks at the next one. With all of a
+//! large buffer each time, a client that floods fills every buffer alone, everybody else finds none, and
+//! the core has megabytes of it to keep. So one receive is capped where the kernel can (since 6.17 a
+//! multishot receive may have a length). An older kernel refuses that with EINVAL; then it is left out,
+//! and the buffers that exist are the bound.
 
 use crate::buffers::GROUP;
 use crate::conn::Phase;
@@ -13,6 +19,10 @@ use crate::token::{Kind, Token};
 use base::ConnId;
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{cqueue, opcode};
+
+/// The most bytes of one receive. More than a usual pipeline has, because a request that is cut in two
+/// is copied; 32 of these are what a client may deliver at once.
+const RECEIVE_BYTES_MAX: u32 = 8 * 1024;
 
 impl Reactor {
     /// Stops reading. Bytes that are on their way are still delivered.
@@ -49,9 +59,11 @@ impl Reactor {
             return false;
         }
         conn.armed = true;
+        conn.capped = self.caps_receives;
         conn.operations += 1;
         let id = ConnId { index, generation: conn.generation };
-        let receive = opcode::RecvMulti::new(Fd(conn.fd), GROUP).build();
+        let most = if conn.capped { RECEIVE_BYTES_MAX } else { 0 };
+        let receive = opcode::RecvMulti::new(Fd(conn.fd), GROUP).len(most).build();
         self.push_plain(receive.user_data(Token::of(Kind::Receive, id).0));
         true
     }
@@ -82,11 +94,13 @@ impl Reactor {
                 self.starved.push_back(id);
             }
             0 => self.on_input_over(id, Closed::ByPeer, turn),
+            libc::EINVAL if conn.capped => self.caps_receives = false,
             libc::ECANCELED | libc::EINTR | libc::EAGAIN | i32::MIN..0 => {}
             error => self.on_input_over(id, Closed::Broken(error), turn),
         }
         if ended {
-            if result > 0 && self.arm(id.index) {
+            let refused = result == -libc::EINVAL;
+            if (result > 0 || refused) && self.arm(id.index) {
                 self.counters.rearms += 1;
             }
             self.settle(id.index);

@@ -1,35 +1,8 @@
-//! In the steady state a reactor allocates nothing: a process of its own, whose allocator counts.
+//! In the steady state a reactor allocates nothing.
 
 use reactor::{Config, Event, Listen, Reactor, Turn};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: everything is handed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    /// # Safety
-    /// As the trait says.
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    /// # Safety
-    /// As the trait says.
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// One turn that echoes.
 fn step(reactor: &mut Reactor, turn: &mut Turn) {
@@ -73,7 +46,6 @@ fn echoing_allocates_nothing_in_the_steady_state() {
         }
     };
     rounds(50);
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    rounds(500);
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    let counted = allocation_counter::measure(|| rounds(500));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
 }

@@ -383,6 +383,43 @@ fn replies_to_a_half_closed_peer_still_leave() {
 }
 
 #[test]
+fn a_flood_comes_in_bounded_pieces_where_the_kernel_can() {
+    let mut server = Server::new(Config::default());
+    let (mut client, conn) = server.pair();
+    let flood = pattern(4 << 20, 7);
+    let sent = flood.clone();
+    let sender = std::thread::spawn(move || client.write_all(&sent).map(|()| client));
+    let (mut before, mut most) = (0, 0);
+    for _ in 0..TURNS_MAX {
+        server.step(5_000);
+        let all = server.received.get(&conn).map_or(0, Vec::len);
+        most = most.max(all - before);
+        before = all;
+        if all == flood.len() {
+            break;
+        }
+    }
+    assert_eq!(server.received[&conn], flood);
+    drop(sender.join().expect("no panic").expect("all was taken"));
+    // 32 receives at a time, and the kernel may come back to the socket within one enter.
+    let bound = if server.reactor.caps_receives() { 512 << 10 } else { 4 << 20 };
+    assert!(most <= bound, "{most} bytes in one turn");
+}
+
+#[test]
+fn a_paused_connection_with_output_due_reports_that_its_peer_has_gone() {
+    let mut server = Server::new(Config::default());
+    let (client, conn) = server.pair();
+    server.reactor.pause(conn);
+    server.reactor.send(conn, pattern(32 << 20, 1));
+    server.until("a stall", |server| !server.stalled.is_empty());
+    drop(client);
+    server.until("the end", |server| !server.closed.is_empty());
+    server.reactor.close(conn, CloseMode::Now);
+    server.until_gone();
+}
+
+#[test]
 fn a_reset_is_reported_once_and_sends_after_it_do_no_harm() {
     let mut server = Server::new(small());
     let (client, conn) = server.pair();

@@ -15,8 +15,8 @@ const REMOVED_MAX: usize = 4096;
 /// Idle memory of the slab up to this share of what is in use, or up to this many bytes, is not
 /// counted as used: below it an eviction shows at once in full, above it `compact_step` can make it
 /// show, which begins its work a little earlier.
-const IDLE_SHARE: usize = 40;
-const IDLE_BYTES: usize = 1 << 20;
+const IDLE_SHARE: usize = 64;
+const IDLE_BYTES: usize = 512 << 10;
 
 /// Idle memory that is not counted as used.
 fn idle_allowed(usage: &Usage) -> usize {

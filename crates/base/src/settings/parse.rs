@@ -68,7 +68,7 @@ fn single(kind: Kind, word: &[u8]) -> Result<Value, String> {
             position(names, word).map(Value::Choice).ok_or_else(|| one_of(names))
         }
         Kind::Text => Ok(Value::Text(word.into())),
-        Kind::Notify => notify::parse(word)
+        Kind::Notify => notify::parse(until_nul(word))
             .map(Value::Notify)
             .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
         Kind::Options(_)
@@ -98,7 +98,13 @@ fn several(row: &Setting, now: &Value, words: &[&[u8]]) -> Result<Value, String>
     }
 }
 
+/// Where Redis reads a C string, what stands behind a NUL does not count.
+fn until_nul(word: &[u8]) -> &[u8] {
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 fn flag(word: &[u8]) -> Result<Value, String> {
+    let word = until_nul(word);
     if word.eq_ignore_ascii_case(b"yes") {
         Ok(Value::Flag(true))
     } else if word.eq_ignore_ascii_case(b"no") {
@@ -117,7 +123,7 @@ fn one_of(names: &[&str]) -> String {
 }
 
 fn position(names: &[&str], word: &[u8]) -> Option<usize> {
-    names.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(word))
+    names.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(until_nul(word)))
 }
 
 /// A whole number in its one canonical spelling: no sign but `-`, no leading zeros, no spaces.
@@ -137,6 +143,7 @@ pub(super) fn integer(word: &[u8]) -> Option<i64> {
 /// Digits and a unit, as bytes. No digits mean 0 and too many the largest number, as in Redis;
 /// unlike Redis a unit does not wrap around.
 pub(super) fn memory(word: &[u8]) -> Option<u64> {
+    let word = until_nul(word);
     let count = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, unit) = word.split_at(count);
     let factor: u64 = match unit.to_ascii_lowercase().as_slice() {
@@ -204,7 +211,7 @@ fn output_limits(now: &Value, words: &[&[u8]]) -> Result<Value, String> {
         return Err("Wrong number of arguments in buffer limit configuration.".into());
     }
     for group in words.chunks_exact(4) {
-        let class = match group[0].to_ascii_lowercase().as_slice() {
+        let class = match until_nul(group[0]).to_ascii_lowercase().as_slice() {
             b"normal" => OUTPUT_NORMAL,
             b"slave" | b"replica" => OUTPUT_REPLICA,
             b"pubsub" => OUTPUT_PUBSUB,

@@ -181,7 +181,7 @@ settings! {
     /// Warnings at start that are not wanted.
     IGNORE_WARNINGS = text("ignore-warnings", "").inert("there is no such warning");
     /// Whether to switch transparent huge pages off for the process.
-    DISABLE_THP = flag("disable-thp", "yes").at_start().inert(OS);
+    DISABLE_THP = flag("disable-thp", "yes").at_start();
     /// Whether to adjust the score that the OOM killer gives this process.
     OOM_SCORE_ADJ = choice("oom-score-adj", &["no", "yes", "relative", "absolute"], "no").check(check::oom_score_adj).inert(OS);
     /// The adjustments of a master, a replica and a child.

@@ -16,7 +16,9 @@ fn default_of(id: SettingId) -> String {
 fn apply(pairs: &[(&str, &str)]) -> Result<Settings, String> {
     let pairs: Vec<_> =
         pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    Settings::default().apply(&pairs, false).map_err(|refusal| refusal.text())
+    Settings::default()
+        .apply(&pairs, false)
+        .map_err(|refusal| String::from_utf8_lossy(&refusal.text()).into_owned())
 }
 
 #[test]
@@ -335,4 +337,33 @@ fn typed_readers_give_what_was_set() {
     assert_eq!(settings.notify(), notify::KEYSPACE | notify::ALL);
     assert_eq!(settings.size(MAXCLIENTS), 10000);
     assert!(settings.flag(PROTECTED_MODE));
+}
+
+#[test]
+fn defragmentation_is_taken_from_a_file_and_refused_at_run_time() {
+    assert!(Settings::default().set(ACTIVEDEFRAG, b"yes").is_ok());
+    assert!(apply(&[("activedefrag", "no")]).is_ok());
+    let why = apply(&[("hz", "20"), ("ACTIVEDEFRAG", "yes")]).expect_err("no such allocator");
+    assert!(why.contains("argument 'activedefrag') - Active defragmentation cannot be enabled"));
+}
+
+#[test]
+fn names_are_repeated_byte_for_byte_and_what_is_unknown_up_to_a_nul() {
+    let apply = |name: &[u8]| Settings::default().apply(&[(name, b"1")], false);
+    let text = apply(b"\xffx\0y").expect_err("unknown").text();
+    assert_eq!(text, b"ERR Unknown option or number of arguments for CONFIG SET - '\xffx'");
+}
+
+#[test]
+fn what_stands_behind_a_nul_does_not_count_where_redis_reads_c_strings() {
+    let set = |id, value: &str| {
+        let mut settings = Settings::default();
+        settings.set(id, value.as_bytes()).map(|()| settings.get(id))
+    };
+    assert_eq!(set(MAXMEMORY, "\0"), Ok(b"0".to_vec()));
+    assert_eq!(set(MAXMEMORY, "1k\0x"), Ok(b"1000".to_vec()));
+    assert_eq!(set(MAXMEMORY_POLICY, "allkeys-lru\0x"), Ok(b"allkeys-lru".to_vec()));
+    assert_eq!(set(LAZYFREE_LAZY_EXPIRE, "yes\0"), Ok(b"yes".to_vec()));
+    assert_eq!(set(NOTIFY_KEYSPACE_EVENTS, "K\0z"), Ok(b"K".to_vec()));
+    assert!(set(HZ, "10\0").is_err());
 }

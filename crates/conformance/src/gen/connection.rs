@@ -21,6 +21,17 @@ pub const FAMILY: Family = Family {
         line(2, "CLIENT INFO"),
         line(1, "CLIENT LIST [TYPE (normal|master|replica|slave|pubsub|<junk>)]"),
         line(1, "CLIENT LIST ID <int>+"),
+        line(2, "CLIENT LIST ID <client>+"),
+        line(
+            1,
+            "CLIENT LIST ID (<client>|<int>|<client>) [<client>] [(TYPE normal|SKIPME yes|<junk>)]",
+        ),
+        line(1, "CLIENT UNBLOCK <client> [TIMEOUT|ERROR|<junk>]"),
+        line(1, "CLIENT KILL ID <client> [SKIPME (yes|no|<junk>)]"),
+        line(
+            1,
+            "CLIENT KILL ID <client> {[TYPE (normal|pubsub|<junk>)] [USER (default|nosuch)] [SKIPME no]}",
+        ),
         line(3, "CLIENT SETNAME <name>"),
         line(3, "CLIENT GETNAME"),
         line(1, "CLIENT GETREDIR"),

@@ -31,7 +31,11 @@ pub enum Kind {
     Name,
     Cursor,
     Slot,
+    Client,
 }
+
+/// How an argument begins that stands for the id of one of the script's connections; its number follows.
+pub const CLIENT_TOKEN: &str = "client-id-of-connection-";
 
 const KINDS: &[(&str, Kind)] = &[
     ("key", Kind::Key),
@@ -59,6 +63,7 @@ const KINDS: &[(&str, Kind)] = &[
     ("name", Kind::Name),
     ("cursor", Kind::Cursor),
     ("slot", Kind::Slot),
+    ("client", Kind::Client),
 ];
 
 impl Kind {
@@ -376,6 +381,9 @@ impl Draw {
                 ])
                 .as_bytes()
                 .to_vec(),
+            Kind::Client => {
+                format!("{CLIENT_TOKEN}{}", self.below(super::CONNECTIONS)).into_bytes()
+            }
             Kind::Slot => {
                 self.pick(&["0", "1", "16383", "16384", "-1", "abc", "866"]).as_bytes().to_vec()
             }

@@ -24,7 +24,7 @@ use anyhow::{Result, bail};
 
 use crate::random::script::Action;
 pub use config::{PASSWORD, TOUCHED};
-pub use draw::Draw;
+pub use draw::{CLIENT_TOKEN, Draw};
 use grammar::Node;
 
 /// Connections of an episode beside the fresh ones of raw scripts.

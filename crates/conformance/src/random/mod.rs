@@ -1,5 +1,6 @@
 //! Random scripts to both servers, in step: seeds, the campaign, and what is said at its end.
 
+mod clients;
 mod compare_report;
 #[cfg(test)]
 mod fake;

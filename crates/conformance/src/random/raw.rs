@@ -14,6 +14,8 @@ use crate::wire::printable;
 const RAW_QUIET: Duration = Duration::from_millis(12);
 /// The same when it mattered.
 const RAW_QUIET_PATIENT: Duration = Duration::from_millis(300);
+/// The same once more, for machines that do more than they can.
+const RAW_QUIET_STUBBORN: Duration = Duration::from_secs(3);
 /// A piece over this may be a line beyond the limit of 64 KiB.
 const LONG_PIECE_BYTES: usize = 60_000;
 /// A pause between the pieces of raw bytes, so that they arrive as several reads.
@@ -27,8 +29,10 @@ impl Runner {
     /// late looks as if it waited for more bytes.
     pub fn raw(&mut self, pieces: &[Vec<u8>]) -> Result<Option<Difference>> {
         let mut story = self.raw_once(pieces, RAW_QUIET)?;
-        if story.oracle != story.subject {
-            story = self.raw_once(pieces, RAW_QUIET_PATIENT)?;
+        for quiet in [RAW_QUIET_PATIENT, RAW_QUIET_STUBBORN] {
+            if story.oracle != story.subject {
+                story = self.raw_once(pieces, quiet)?;
+            }
         }
         if story.oracle == story.subject {
             return Ok(None);
@@ -61,6 +65,11 @@ impl Runner {
             for link in [&mut links.oracle, &mut links.subject] {
                 link.queue(piece);
                 link.write_some();
+            }
+            if quiet > RAW_QUIET {
+                // A server that closes with bytes unread resets the connection, and what it said before is lost
+                // unless it was read in time. So everything is read before more is sent.
+                exchange_until(&mut links, RAW_QUIET_PATIENT / 10, Link::is_closed);
             }
             if piece.len() > LONG_PIECE_BYTES {
                 // Whether a line is too long is seen when it has come whole and its end has not.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::clients::client_lines;
 use crate::peer::Sides;
 use crate::wire::Value;
 
@@ -14,6 +15,10 @@ pub enum Rule {
     Map,
     /// A number that grows or falls with the clock; both must agree on being non-negative. The unit in milliseconds.
     Clock(i64),
+    /// CLIENT LIST; the runner knows which of the clients must be there.
+    Clients,
+    /// By bytes after all, where a shorter row says otherwise.
+    Exact,
     /// Only the shape: the same wire types, whatever the content.
     Shape,
     /// A rewriting that removes what cannot agree; the rest is compared exactly.
@@ -57,23 +62,19 @@ pub const NORMALISERS: &[Normaliser] = &[
         Rule::Rewrite(info_fields),
         "values differ; the fields and their order within a section do not",
     ),
-    rule(
-        &["CLIENT", "ID"],
-        Rule::Shape,
-        "ids are given in the order of connecting, over all of a server's life",
-    ),
-    rule(&["CLIENT", "INFO"], Rule::Rewrite(client_lines), "ids, addresses, ages and buffer sizes"),
+    rule(&["CLIENT", "INFO"], Rule::Rewrite(client_lines), "addresses, ages and buffer sizes"),
     rule(
         &["CLIENT", "LIST"],
-        Rule::Rewrite(client_lines),
-        "ids, addresses, ages; connections that are just closing",
+        Rule::Clients,
+        "addresses, ages and buffer sizes; connections of others that are just closing",
     ),
     rule(
         &["CLIENT", "KILL"],
         Rule::Rewrite(any_number),
         "connections that are just closing count or not",
     ),
-    rule(&["HELLO"], Rule::Rewrite(hello), "the client's id and the server's version"),
+    rule(&["CLIENT", "KILL", "ID"], Rule::Exact, "an id is that of one connection on both sides"),
+    rule(&["HELLO"], Rule::Rewrite(hello), "the server's version"),
     rule(&["CONFIG", "GET"], Rule::Map, "the order of the settings is that of a hash table"),
     rule(
         &["COMMAND", "LIST"],
@@ -148,6 +149,11 @@ impl Normaliser {
         self.words.join(" ")
     }
 
+    /// Whether the replies are lists of clients.
+    pub fn is_client_list(&self) -> bool {
+        matches!(self.rule, Rule::Clients)
+    }
+
     /// Whether two replies agree. `slack_ms` is how far the servers' clocks of execution can have drifted apart.
     pub fn agree(&self, oracle: &Value, subject: &Value, slack_ms: i64) -> bool {
         if oracle.error().is_some() || subject.error().is_some() {
@@ -158,6 +164,8 @@ impl Normaliser {
             Rule::Map => sorted_map(oracle) == sorted_map(subject),
             Rule::Shape => shape(oracle) == shape(subject),
             Rule::Rewrite(rewrite) => rewrite(oracle) == rewrite(subject),
+            Rule::Clients => client_lines(oracle) == client_lines(subject),
+            Rule::Exact => oracle == subject,
             Rule::Clock(unit_ms) => match (oracle, subject) {
                 (Value::Integer(a), Value::Integer(b)) => {
                     let slack = slack_ms / unit_ms + 1;
@@ -174,6 +182,7 @@ impl Normaliser {
             Rule::Unordered => Some(unordered(value)),
             Rule::Map => Some(sorted_map(value)),
             Rule::Rewrite(rewrite) if value.error().is_none() => Some(rewrite(value)),
+            Rule::Clients if value.error().is_none() => Some(client_lines(value)),
             _ => None,
         };
         let shown = |value: &Value| view(value).unwrap_or_else(|| value.clone()).show();
@@ -317,7 +326,6 @@ pub fn hello(value: &Value) -> Value {
         return value.clone();
     };
     let rewritten = pairs.into_iter().map(|(name, held)| match name.text() {
-        Some(b"id") => (name, any_number(&held)),
         Some(b"version") => (name, bulk("a version")),
         _ => (name, held),
     });
@@ -372,43 +380,6 @@ pub fn info_fields(value: &Value) -> Value {
         }
     }
     bulk(kept.join("\n"))
-}
-
-/// Fields of a CLIENT LIST line whose values both servers must agree on.
-const CLIENT_FIELDS_KEPT: &[&str] =
-    &["name", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "redir", "resp", "flags"];
-
-/// The field names of the first line, and what is kept of the lines with a name (connections of raw scripts and control
-/// have none, and may be closing).
-fn client_lines(value: &Value) -> Value {
-    let Some(text) = value.string() else {
-        return value.clone();
-    };
-    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
-    let fields = |line: &str| -> Vec<(String, String)> {
-        let pair = |word: &str| {
-            word.split_once('=').map(|(name, held)| (name.to_owned(), held.to_owned()))
-        };
-        line.split(' ')
-            .filter_map(pair)
-            .filter(|(name, _)| !super::intended::NEWER_CLIENT_FIELDS.contains(&name.as_str()))
-            .collect()
-    };
-    let names = lines
-        .first()
-        .map(|line| fields(line).into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" "));
-    let mut kept: Vec<String> = lines
-        .iter()
-        .map(|line| fields(line))
-        .filter(|fields| fields.iter().any(|(name, held)| name == "name" && !held.is_empty()))
-        .map(|fields| {
-            let agreed =
-                fields.iter().filter(|(name, _)| CLIENT_FIELDS_KEPT.contains(&name.as_str()));
-            agreed.map(|(name, held)| format!("{name}={held}")).collect::<Vec<_>>().join(" ")
-        })
-        .collect();
-    kept.sort();
-    bulk(format!("{}\n{}", names.unwrap_or_default(), kept.join("\n")))
 }
 
 /// Name and arity of each command asked for; null where there is none.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::clients;
 use super::intended::{self, Case, Intended};
 use super::rules;
 use super::sabotage::Sabotage;
@@ -41,6 +42,10 @@ pub struct Runner {
     /// The servers.
     pub servers: Sides<Server>,
     links: Vec<Option<Sides<Link>>>,
+    /// The ids of the script's connections, the same on both sides.
+    pub ids: [Option<u64>; CONNECTIONS],
+    /// The last request and what the oracle said, for excuses that need to know what came before.
+    last: Option<(Vec<Vec<u8>>, Reply)>,
     baseline: Sides<Vec<(String, String)>>,
     sabotage: Option<Sabotage>,
     protocols: [u8; CONNECTIONS],
@@ -61,6 +66,8 @@ impl Runner {
         let mut runner = Runner {
             servers,
             links: Vec::new(),
+            ids: clients::no_ids(),
+            last: None,
             baseline: Sides::default(),
             sabotage,
             protocols: [2; CONNECTIONS],
@@ -111,6 +118,8 @@ impl Runner {
     /// Empties both servers and puts their settings back. `protocols` are the protocol versions of the connections to come.
     pub fn reset(&mut self, protocols: [u8; CONNECTIONS]) -> Result<()> {
         self.links = (0..CONNECTIONS).map(|_| None).collect();
+        self.ids = clients::no_ids();
+        self.last = None;
         self.protocols = protocols;
         self.slowest = Duration::ZERO;
         let mut links = self.connect()?;
@@ -142,6 +151,7 @@ impl Runner {
         for (link, due) in [(&mut links.oracle, due[0]), (&mut links.subject, due[1])] {
             finish_alone(link, due);
         }
+        self.align_ids(&mut links)?;
         // The last of them forgets what the others changed or counted.
         for request in [
             &[b"CLIENT".as_slice(), b"UNPAUSE"][..],
@@ -195,6 +205,7 @@ impl Runner {
             return Ok(links);
         }
         let mut links = self.connect()?;
+        self.note_id(conn, &mut links);
         if self.protocols[conn] == 3 {
             ask(&mut links, &[b"HELLO", b"3"]);
         }
@@ -205,6 +216,8 @@ impl Runner {
     pub fn keep(&mut self, conn: usize, links: Sides<Link>, in_step: bool) {
         if in_step && !links.oracle.is_closed() && !links.subject.is_closed() {
             self.links[conn] = Some(links);
+        } else {
+            self.ids[conn] = None;
         }
     }
 
@@ -223,7 +236,7 @@ impl Runner {
     fn requests(&mut self, conn: usize, requests: &[&[Vec<u8>]]) -> Result<Option<Difference>> {
         let mut links = self.link(conn)?;
         let mut bytes = Vec::new();
-        requests.iter().for_each(|args| encode(args, &mut bytes));
+        requests.iter().for_each(|args| encode(&self.with_ids(args), &mut bytes));
         links.oracle.queue(&bytes);
         links.subject.queue(&bytes);
         let took = exchange(&mut links, requests.len(), self.patience);
@@ -237,6 +250,7 @@ impl Runner {
             if let Some(difference) = self.judge(requests[i], oracle, subject, i) {
                 return Ok(Some(difference));
             }
+            self.last = Some((requests[i].to_vec(), oracle.clone()));
         }
         let surplus =
             Sides { oracle: links.oracle.replies.first(), subject: links.subject.replies.first() };
@@ -273,12 +287,15 @@ impl Runner {
             (rules::normaliser(args), oracle, subject)
         {
             let (a, b) = (Value::parse(a), Value::parse(b));
-            if normaliser.agree(&a, &b, self.slack_ms()) {
+            if normaliser.agree(&a, &b, self.slack_ms())
+                || normaliser.is_client_list() && self.same_clients(&a, &b)
+            {
                 return None;
             }
             views = Some(normaliser.views(&a, &b));
         }
-        let case = Case { args, replies: Sides { oracle, subject } };
+        let before = self.last.as_ref().map(|(args, reply)| (args.as_slice(), reply));
+        let case = Case { args, replies: Sides { oracle, subject }, before };
         if let Some(Intended { name, .. }) = intended::excuse(&case) {
             *self.excused.entry(name).or_default() += 1;
             return None;

@@ -186,8 +186,7 @@ fn cat(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
         3 => {
             let wanted = args.get(2).to_ascii_lowercase();
             let Some(known) = ALL.iter().find(|name| name.as_bytes()[1..] == wanted) else {
-                let name = String::from_utf8_lossy(args.get(2));
-                return Err(Failure::text(format!("ERR Unknown category '{name}'")));
+                return Err(Failure::quoting("ERR Unknown category '", args.get(2), "'"));
             };
             let entries = desk.core.table.entries().iter();
             let members = entries.filter(|entry| categories(entry.spec).contains(known));
@@ -328,9 +327,8 @@ pub const DRYRUN: EngineCommand = EngineCommand::new(
 );
 
 fn dryrun(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
-    let text = |index| String::from_utf8_lossy(args.get(index)).into_owned();
     if args.get(2) != DEFAULT_USER.as_bytes() {
-        return Err(Failure::text(format!("ERR User '{}' not found", text(2))));
+        return Err(Failure::quoting("ERR User '", args.get(2), "' not found"));
     }
     let table = &desk.core.table;
     let mut entry = table.find(args.get(3));
@@ -340,7 +338,7 @@ fn dryrun(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
         entry = table.find_subcommand(container, sub);
     }
     let Some(entry) = entry else {
-        return Err(Failure::text(format!("ERR Command '{}' not found", text(3))));
+        return Err(Failure::quoting("ERR Command '", args.get(3), "' not found"));
     };
     if !entry.spec.arity.fits(args.len() - 3) {
         return Err(Failure::wrong_arity(&entry.full_name));

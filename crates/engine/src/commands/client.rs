@@ -218,18 +218,16 @@ pub const SETINFO: EngineCommand = EngineCommand::new(
 );
 
 fn setinfo(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
-    let option = String::from_utf8_lossy(args.get(2));
     let place = if args.is(2, "LIB-NAME") {
         &mut desk.session.lib_name
     } else if args.is(2, "LIB-VER") {
         &mut desk.session.lib_ver
     } else {
-        return Err(Failure::text(format!("ERR Unrecognized option '{option}'")));
+        return Err(Failure::quoting("ERR Unrecognized option '", args.get(2), "'"));
     };
     if !is_printable(args.get(3)) {
-        return Err(Failure::text(format!(
-            "ERR {option} cannot contain spaces, newlines or special characters."
-        )));
+        let why = " cannot contain spaces, newlines or special characters.";
+        return Err(Failure::quoting("ERR ", args.get(2), why));
     }
     *place = owned(args.get(3));
     desk.reply.ok();

@@ -34,10 +34,8 @@ impl Kind {
             ("pubsub", Kind::PubSub),
         ];
         let found = known.iter().find(|(name, _)| text.eq_ignore_ascii_case(name.as_bytes()));
-        found.map(|(_, kind)| *kind).ok_or_else(|| {
-            let text = String::from_utf8_lossy(text);
-            Failure::text(format!("ERR Unknown client type '{text}'"))
-        })
+        let unknown = || Failure::quoting("ERR Unknown client type '", text, "'");
+        found.map(|(_, kind)| *kind).ok_or_else(unknown)
     }
 }
 
@@ -69,7 +67,15 @@ enum For {
 
 impl Filter {
     /// Reads the filters from argument 2 on. `own` is the connection that asks.
+    ///
+    /// KILL looks at one filter after the other and tells the first that is wrong. LIST knew one filter
+    /// only before newer servers let them be combined: what is no list of filters at all gets the
+    /// error of the one that it begins with, and only then are their values looked at.
     fn parse(args: &Args<'_>, what: For, own: u64) -> Result<Filter, Failure> {
+        if what == For::List && !is_list_of_filters(args) {
+            let by_id = args.len() > 3 && args.is(2, "ID");
+            return Err(if by_id { BAD_ID } else { Failure::SYNTAX });
+        }
         let mut filter = Filter::default();
         let mut skips_own = what == For::Kill;
         let mut at = 2;
@@ -102,7 +108,7 @@ impl Filter {
         let mut at = first;
         let mut ids = Vec::new();
         while at < args.len() && (at == first || !is_filter_name(args.get(at))) {
-            ids.push(args.integer(at).ok_or(Failure::new("ERR Invalid client ID"))?);
+            ids.push(args.integer(at).ok_or(BAD_ID)?);
             at += 1;
         }
         self.ids = Some(ids);
@@ -116,8 +122,7 @@ impl Filter {
             self.kind = Some(Kind::parse(value)?);
         } else if is("USER") {
             if value != DEFAULT_USER.as_bytes() {
-                let user = String::from_utf8_lossy(value);
-                return Err(Failure::text(format!("ERR No such user '{user}'")));
+                return Err(Failure::quoting("ERR No such user '", value, "'"));
             }
         } else if is("ADDR") {
             self.addr = owned;
@@ -171,6 +176,25 @@ impl Filter {
             && self.idle_s_min.is_none_or(|least| idle_s >= least)
             && self.age_s_min.is_none_or(|least| age_s(session, core) >= least)
     }
+}
+
+/// What LIST says of an id that is none.
+const BAD_ID: Failure = Failure::new("ERR Invalid client ID");
+
+/// Whether the arguments of LIST are filters, each with its value, or ID with its values.
+fn is_list_of_filters(args: &Args<'_>) -> bool {
+    let mut at = 2;
+    while at < args.len() {
+        if !is_filter_name(args.get(at)) || at + 1 == args.len() {
+            return false;
+        }
+        let by_id = args.is(at, "ID");
+        at += 2;
+        while by_id && at < args.len() && !is_filter_name(args.get(at)) {
+            at += 1;
+        }
+    }
+    true
 }
 
 fn is_filter_name(word: &[u8]) -> bool {
@@ -331,8 +355,9 @@ pub(super) fn answer_list(filter: &Filter, core: &Core, sessions: &Sessions) -> 
     Answer::Clients(meant.map(|session| (session.peer.client_id, line_of(session, core))).collect())
 }
 
-/// All cores' lines in the order in which the clients came.
-pub(super) fn merge_list(answers: Vec<Answer>, desk: &mut Desk<'_>) {
+/// All cores' lines in the order in which the clients came, or in which their ids were asked for, each
+/// as often as it was.
+pub(super) fn merge_list(filter: &Filter, answers: Vec<Answer>, desk: &mut Desk<'_>) {
     let mut lines: Vec<(u64, String)> = Vec::new();
     for answer in answers {
         if let Answer::Clients(some) = answer {
@@ -340,7 +365,15 @@ pub(super) fn merge_list(answers: Vec<Answer>, desk: &mut Desk<'_>) {
         }
     }
     lines.sort_unstable_by_key(|(id, _)| *id);
-    let text: String = lines.into_iter().flat_map(|(_, line)| [line, "\n".to_owned()]).collect();
+    let line_of = |id: &i64| {
+        let place = lines.binary_search_by_key(id, |(id, _)| *id as i64).ok()?;
+        Some(lines[place].1.as_str())
+    };
+    let chosen: Vec<&str> = match &filter.ids {
+        Some(ids) => ids.iter().filter_map(line_of).collect(),
+        None => lines.iter().map(|(_, line)| line.as_str()).collect(),
+    };
+    let text: String = chosen.into_iter().flat_map(|line| [line, "\n"]).collect();
     desk.reply.verbatim("txt", text.as_bytes());
 }
 
@@ -367,7 +400,7 @@ pub const KILL: EngineCommand = EngineCommand::new(
         args: &[Arg::new(
             "filter",
             ArgKind::OneOf(&[
-                Arg::new("ip:port", ArgKind::String),
+                Arg::new("ip:port", ArgKind::String).deprecated("2.8.12"),
                 Arg::new(
                     "new-format",
                     ArgKind::OneOf(&[
@@ -455,7 +488,7 @@ pub(super) fn merge_kill(kill: &Kill, answers: Vec<Answer>, desk: &mut Desk<'_>)
     match (kill.old_form, total) {
         (true, 0) => {
             let text = "ERR No such client";
-            desk.core.account_error(text);
+            desk.core.account_error(text.as_bytes());
             desk.reply.error(text);
         }
         (true, _) => desk.reply.ok(),
@@ -517,7 +550,7 @@ mod tests {
             let list = world.ask(clients[1], &format!("CLIENT LIST {filters}"));
             ids(&list.replace("\"\"", ""))
         };
-        assert_eq!(list("ID 3 99 1"), [1, 3]);
+        assert_eq!(list("ID 3 99 1 3"), [3, 1, 3], "as they were asked for");
         assert_eq!(list("ID 0"), [] as [u64; 0]);
         assert_eq!(list("ID 1 2 TYPE normal"), [1, 2]);
         assert_eq!(list("TYPE master"), [] as [u64; 0]);
@@ -533,14 +566,16 @@ mod tests {
     #[test]
     fn bad_filters_get_redis_texts() {
         check(
-            "CLIENT LIST x; CLIENT LIST TYPE; CLIENT LIST TYPE x; CLIENT LIST TYPE normal x; CLIENT LIST ID; \
-             CLIENT LIST ID a; CLIENT KILL ID x 1; CLIENT KILL ID 0 SKIPME no; CLIENT KILL TYPE x",
+            "CLIENT LIST x; CLIENT LIST TYPE; CLIENT LIST TYPE x; CLIENT LIST TYPE x y; CLIENT LIST ID; \
+             CLIENT LIST ID 1 TYPE; CLIENT LIST ID TYPE x; CLIENT LIST ID a; CLIENT KILL ID x 1; CLIENT KILL ID 0 SKIPME no; CLIENT KILL TYPE x",
             &[
                 "(err) ERR syntax error",
                 "(err) ERR syntax error",
                 "(err) ERR Unknown client type 'x'",
                 "(err) ERR syntax error",
                 "(err) ERR syntax error",
+                "(err) ERR Invalid client ID",
+                "(err) ERR Invalid client ID",
                 "(err) ERR Invalid client ID",
                 "(err) ERR client-id should be greater than 0",
                 "(err) ERR client-id should be greater than 0",
@@ -561,6 +596,46 @@ mod tests {
                 "(err) ERR syntax error",
                 "(err) ERR maxage should be greater than 0",
             ],
+        );
+    }
+
+    #[test]
+    fn the_last_command_is_the_one_that_was_known() {
+        let mut world = World::new(1);
+        let (client, other) = (world.open(0), world.open(0));
+        for (words, shown) in [
+            ("GET k", "get"),
+            ("NOSUCH", "NULL"),
+            ("GET", "get"),
+            ("CLIENT NOSUCH", "NULL"),
+            ("CLIENT", "client"),
+            ("CLIENT ID x", "client|id"),
+        ] {
+            world.ask(client, words);
+            let list = world.ask(other, "CLIENT LIST ID 1");
+            assert!(list.contains(&format!(" cmd={shown} ")), "{words}: {list}");
+        }
+    }
+
+    #[test]
+    fn errors_repeat_bytes_as_they_came_up_to_a_nul() {
+        let mut world = World::new(2);
+        let client = world.open(0);
+        let mut ask = |words: &str| {
+            let request: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+            world.ask_words(client, &request)
+        };
+        assert_eq!(ask("CLIENT LIST TYPE a\0b"), "(err) ERR Unknown client type 'a'");
+        assert_eq!(ask("CLIENT KILL USER a\r\nb"), "(err) ERR No such user 'a  b'");
+        assert_eq!(ask("HELLO 3 a\0b"), "(err) ERR Syntax error in HELLO option 'a'");
+        assert_eq!(ask("SLOWLOG a\0b"), "(err) ERR unknown subcommand 'a'. Try SLOWLOG HELP.");
+        assert_eq!(ask("ACL CAT a\0b"), "(err) ERR Unknown category 'a'");
+        let unknown = "(err) ERR unknown command 'a', with args beginning with: 'c' ";
+        assert_eq!(ask("a\0b c\0d"), unknown);
+        let out = world.feed(client, b"*1\r\n$2\r\n\xff\xfe\r\n");
+        assert_eq!(
+            out,
+            b"-ERR unknown command '\xff\xfe', with args beginning with: \r\n".as_slice()
         );
     }
 

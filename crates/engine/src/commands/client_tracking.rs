@@ -3,7 +3,7 @@
 
 use super::client::OWN;
 use super::{Desk, EngineCommand, Next};
-use command::{Arg, ArgKind, Args, Arity, Failure, Group, Spec};
+use command::{Arg, ArgKind, Args, Arity, Failure, Group, Spec, until_nul};
 
 /// Redirection of invalidation messages.
 pub const GETREDIR: EngineCommand = EngineCommand::new(
@@ -152,12 +152,14 @@ impl<'a> Options<'a> {
         for (number, one) in self.prefixes.iter().enumerate() {
             for other in &self.prefixes[number + 1..] {
                 if one.starts_with(other) || other.starts_with(one) {
-                    let (one, other) =
-                        (String::from_utf8_lossy(one), String::from_utf8_lossy(other));
-                    return Err(Failure::text(format!(
-                        "ERR Prefix '{one}' overlaps with another provided prefix '{other}'. \
-                         Prefixes for a single client must not overlap."
-                    )));
+                    let text = [
+                        b"ERR Prefix '",
+                        until_nul(one),
+                        b"' overlaps with another provided prefix '",
+                        until_nul(other),
+                        b"'. Prefixes for a single client must not overlap.",
+                    ];
+                    return Err(Failure::text(text.concat()));
                 }
             }
         }

@@ -7,7 +7,7 @@
 use super::cluster::{nodes, require_cluster};
 use super::{Desk, EngineCommand, Next, help};
 use base::Slot;
-use command::{Arg, ArgKind, Args, Arity, Failure, Flags, Group, Spec};
+use command::{Arg, ArgKind, Args, Arity, Failure, Flags, Group, Spec, until_nul};
 use core::net::IpAddr;
 
 /// The answer where Redis would change the cluster.
@@ -29,10 +29,7 @@ fn is_myself(desk: &Desk<'_>, args: &Args<'_>, index: usize) -> Result<bool, Fai
     let nodes = nodes(desk.core, &desk.session.peer);
     match nodes.iter().position(|node| node.id.as_bytes() == id) {
         Some(position) => Ok(position == desk.core.id.index()),
-        None => {
-            let id = String::from_utf8_lossy(id);
-            Err(Failure::text(format!("ERR Unknown node {id}")))
-        }
+        None => Err(Failure::quoting("ERR Unknown node ", id, "")),
     }
 }
 
@@ -414,17 +411,22 @@ fn meet(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     if args.len() > 5 {
         return Err(help::unknown("CLUSTER", args));
     }
-    let text = |index| String::from_utf8_lossy(args.get(index)).into_owned();
     for (index, which) in [(3, "base"), (4, "bus")] {
         if index < args.len() && args.integer(index).is_none() {
-            let port = text(index);
-            return Err(Failure::text(format!("ERR Invalid TCP {which} port specified: {port}")));
+            let before = format!("ERR Invalid TCP {which} port specified: ");
+            return Err(Failure::quoting(&before, args.get(index), ""));
         }
     }
     let port_exists = args.integer(3).is_some_and(|port| (1..=65535).contains(&port));
-    if text(2).parse::<IpAddr>().is_err() || !port_exists {
-        let (ip, port) = (text(2), text(3));
-        return Err(Failure::text(format!("ERR Invalid node address specified: {ip}:{port}")));
+    let ip = std::str::from_utf8(args.get(2)).ok().and_then(|text| text.parse::<IpAddr>().ok());
+    if ip.is_none() || !port_exists {
+        let text = [
+            b"ERR Invalid node address specified: ",
+            until_nul(args.get(2)),
+            b":",
+            until_nul(args.get(3)),
+        ];
+        return Err(Failure::text(text.concat()));
     }
     Err(FIXED)
 }
@@ -486,10 +488,7 @@ fn setslot(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     let number = slot(args, 2)?;
     let owner = desk.core.route.owner(Slot::new(number).ok_or(BAD_SLOT)?);
     let mine = owner == desk.core.id;
-    let unknown = |text: &str| {
-        let id = String::from_utf8_lossy(args.get(4));
-        Failure::text(format!("ERR {text} {id}"))
-    };
+    let unknown = |text: &str| Failure::quoting(&format!("ERR {text} "), args.get(4), "");
     let with_node = args.len() == 5;
     if with_node && args.is(3, "MIGRATING") {
         if !mine {

@@ -260,11 +260,24 @@ mod tests {
     }
 
     #[test]
+    fn an_argument_says_since_when_it_is_deprecated() {
+        let mut world = World::new(1);
+        let client = world.open(0);
+        let docs = world.ask(client, "COMMAND DOCS client|kill");
+        assert!(docs.contains("name ip:port type string deprecated_since 2.8.12"), "{docs}");
+    }
+
+    #[test]
     fn keys_of_whole_commands_are_found() {
         answers(&[
             ("COMMAND GETKEYS get a", "[a]"),
             ("COMMAND GETKEYS mset a 1 b 2", "[a b]"),
             ("COMMAND GETKEYS migrate h 1 \"\" 0 10 keys a b", "[a b]"),
+            ("COMMAND GETKEYS migrate h 1 k 0 10", "[k]"),
+            (
+                "COMMAND GETKEYS migrate h 1 k 0 10 keys a b",
+                "(err) ERR Invalid arguments specified for command",
+            ),
             ("COMMAND GETKEYS nosuch a", "(err) ERR Invalid command specified"),
             ("COMMAND GETKEYS ping x", "(err) ERR The command has no key arguments"),
             ("COMMAND GETKEYS config get x", "(err) ERR The command has no key arguments"),

@@ -188,7 +188,22 @@ pub struct Change {
     stamp: (i64, u16),
 }
 
-/// One core takes a change over.
+impl Change {
+    /// The `maxmemory` that it brings, if it brings one.
+    fn limit(&self) -> Option<u64> {
+        let changed = self.changed.contains(&settings::MAXMEMORY);
+        changed.then(|| self.settings.int(settings::MAXMEMORY).max(0) as u64)
+    }
+}
+
+/// A new `maxmemory` counts from the OK on: every core is told what all of them use, and knows then
+/// whether it may still write.
+pub fn follow_up(change: &Change, answers: &[Answer]) -> Option<Query> {
+    let limit = change.limit().filter(|limit| *limit > 0)?;
+    Some(Query::Share { limit, used: answers.iter().map(Answer::count).collect() })
+}
+
+/// One core takes a change over; what it uses is the answer when the memory is limited anew.
 pub fn answer(change: &Change, witness: Witness<'_>) -> Answer {
     let Witness { core, sessions, shard } = witness;
     for id in &change.changed {
@@ -208,7 +223,13 @@ pub fn answer(change: &Change, witness: Witness<'_>) -> Answer {
             session.gates.set(Gates::AUTH, !open && !session.authenticated);
         }
     }
-    Answer::Done
+    match change.limit() {
+        Some(limit) => {
+            shard.refresh_used();
+            Answer::Count(shard.account.begin_settling(limit))
+        }
+        None => Answer::Done,
+    }
 }
 
 /// One core forgets what it has counted.
@@ -313,6 +334,36 @@ mod tests {
         world.settle();
         let hz = |core: usize| world.core(core).settings.int(settings::HZ);
         assert_eq!((hz(0), hz(1)), (30, 30));
+    }
+
+    #[test]
+    fn from_the_ok_of_a_limit_below_what_is_used_every_core_refuses_writes() {
+        for cores in [1, 2, 3] {
+            let mut world = World::new(cores);
+            let client = world.open(0);
+            let filler = "x".repeat(1000);
+            for key in 0..3000 {
+                world.ask(client, &format!("SET k:{key} {filler}"));
+            }
+            for (limit, refused) in [("3mb", true), ("30mb", false), ("2mb", true)] {
+                assert_eq!(world.ask(client, &format!("CONFIG SET maxmemory {limit}")), "OK");
+                for key in ["a", "b", "c", "d", "e"] {
+                    let reply = world.ask(client, &format!("SET {key} v"));
+                    assert_eq!(reply.starts_with("(err) OOM"), refused, "{limit}: {reply}");
+                }
+                let reply = world.ask(client, "MSET a v b v c v d v");
+                assert_eq!(reply.starts_with("(err) OOM"), refused, "{limit}: {reply}");
+            }
+        }
+    }
+
+    #[test]
+    fn thresholds_may_be_as_large_as_numbers_are() {
+        check(
+            "CONFIG SET latency-monitor-threshold 9223372036854775807; CONFIG SET \
+             slowlog-log-slower-than 9223372036854775807; SET k v; GET k",
+            &["OK", "OK", "OK", "v"],
+        );
     }
 
     #[test]

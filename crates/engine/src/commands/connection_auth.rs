@@ -166,8 +166,7 @@ fn hello(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
             set_name(desk.session, args.get(at + 1))?;
             at += 2;
         } else {
-            let option = String::from_utf8_lossy(args.get(at));
-            return Err(Failure::text(format!("ERR Syntax error in HELLO option '{option}'")));
+            return Err(Failure::quoting("ERR Syntax error in HELLO option '", args.get(at), "'"));
         }
     }
     if must_authenticate(desk.session, desk.core) {

@@ -8,7 +8,6 @@ mod digest;
 mod objects;
 
 use super::query::{Answer, Query, Witness};
-use super::slowlog::log::{Entry, Kind, Remembered};
 use super::{Desk, EngineCommand, Next, help, not_enabled};
 use crate::action::Request;
 use base::settings;
@@ -55,8 +54,6 @@ pub enum Task {
         until_us: u64,
         /// For how long.
         us: u64,
-        /// The arguments, for SLOWLOG.
-        args: Vec<Vec<u8>>,
     },
     /// Let the expiry cycle run, or not.
     ActiveExpire(bool),
@@ -110,7 +107,7 @@ fn debug(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
             Ok(ask(desk, Task::ReplicationId(digits[..40].to_owned())))
         }
         (b"stringmatch-len", 4) => stringmatch_len(desk, args),
-        (b"error", 3) => Err(Failure::text(String::from_utf8_lossy(args.get(2)).into_owned())),
+        (b"error", 3) => Err(Failure::text(args.get(2))),
         (b"log", 3) => {
             let line = format!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2)));
             Ok(Next::Control(Request::LogLine(line)))
@@ -187,8 +184,7 @@ fn sleep(desk: &Desk<'_>, args: &Args<'_>) -> Next {
     let seconds = number::parse_f64(args.get(2)).unwrap_or(0.0);
     let us = (seconds * 1e6).clamp(0.0, SLEEP_US_MAX) as u64;
     let until_us = desk.core.now.mono_us + us;
-    let args = args.from(0).map(<[u8]>::to_vec).collect();
-    ask(desk, Task::Sleep { until_us, us, args })
+    ask(desk, Task::Sleep { until_us, us })
 }
 
 fn object(desk: &Desk<'_>, args: &Args<'_>, aspect: objects::Aspect) -> Next {
@@ -335,8 +331,8 @@ pub fn answer(db: u8, task: &Task, witness: Witness<'_>) -> Answer {
 /// The reply.
 pub fn merge(task: &Task, answers: Vec<Answer>, desk: &mut Desk<'_>) {
     match task {
-        Task::Sleep { us, args, .. } => {
-            note_sleep(*us, args, desk);
+        Task::Sleep { us, .. } => {
+            note_sleep(*us, desk);
             desk.reply.ok();
         }
         Task::Object(..) => {
@@ -365,21 +361,10 @@ pub fn merge(task: &Task, answers: Vec<Answer>, desk: &mut Desk<'_>) {
 }
 
 /// A sleep is the slowest of commands: SLOWLOG and LATENCY must show it, though no core measured it.
-fn note_sleep(us: u64, args: &[Vec<u8>], desk: &mut Desk<'_>) {
-    desk.core.note_spike("command", us);
-    if desk.core.command_logs.slow_us.is_none_or(|bound| us < bound) {
-        return;
+fn note_sleep(us: u64, desk: &mut Desk<'_>) {
+    if let Some(remembered) = &mut desk.session.remembered {
+        remembered.us = Some(us);
     }
-    let entry = Entry {
-        id: 0,
-        unix_us: desk.core.now.unix_us,
-        value: 0,
-        args: args.to_vec(),
-        address: desk.session.peer.address.clone(),
-        name: desk.session.name.as_deref().map(<[u8]>::to_vec).unwrap_or_default(),
-    };
-    let lists = vec![(Kind::Slow, us)];
-    desk.session.remembered = Some(Box::new(Remembered { lists, entry }));
 }
 
 #[cfg(test)]

@@ -18,8 +18,9 @@ pub fn write(desk: &mut Desk<'_>, name: &str, lines: &[&str]) -> Result<Next, Fa
 pub fn unknown(container: &str, args: &Args<'_>) -> Failure {
     const ECHO_BYTES_MAX: usize = 128;
     let sub = args.get(1);
-    let clip = String::from_utf8_lossy(&sub[..sub.len().min(ECHO_BYTES_MAX)]);
-    Failure::text(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{clip}'. Try {container} HELP."
-    ))
+    Failure::quoting(
+        "ERR unknown subcommand or wrong number of arguments for '",
+        &sub[..sub.len().min(ECHO_BYTES_MAX)],
+        &format!("'. Try {container} HELP."),
+    )
 }

@@ -188,16 +188,17 @@ pub fn merge(question: &Question, answers: Vec<Answer>, desk: &mut Desk<'_>) {
             let text = reports::doctor(&all, threshold, unix_s);
             desk.reply.verbatim("txt", text.as_bytes());
         }
-        Question::Graph(event) => {
-            let event = String::from_utf8_lossy(event);
-            match all.first() {
-                Some((_, series)) => {
-                    let text = reports::graph(&event, series, unix_s);
-                    desk.reply.verbatim("txt", text.as_bytes());
-                }
-                None => desk.reply.error(format!("ERR No samples available for event '{event}'")),
+        Question::Graph(event) => match all.first() {
+            Some((_, series)) => {
+                let event = String::from_utf8_lossy(event);
+                let text = reports::graph(&event, series, unix_s);
+                desk.reply.verbatim("txt", text.as_bytes());
             }
-        }
+            None => {
+                let before = "ERR No samples available for event '";
+                desk.reply.error(&*Failure::quoting(before, event, "'").0);
+            }
+        },
         Question::History(_) => {
             let samples = all.first().map(|(_, series)| &series.samples);
             desk.reply.array(samples.map_or(0, |samples| samples.len()));

@@ -42,6 +42,13 @@ pub enum Query {
     Info(Vec<info::Section>),
     /// Take over these settings.
     Configure(Box<config::Change>),
+    /// What all cores use under a new `maxmemory`, in their order, in bytes.
+    Share {
+        /// The limit that it was asked for.
+        limit: u64,
+        /// What each uses.
+        used: Vec<u64>,
+    },
     /// CONFIG RESETSTAT.
     ResetStats,
     /// SLOWLOG and COMMANDLOG.
@@ -134,6 +141,10 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
         Query::Slot(query) => cluster_keys::answer(query, witness),
         Query::Info(sections) => info::answer(sections, witness),
         Query::Configure(change) => config::answer(change, witness),
+        Query::Share { limit, used } => {
+            witness.shard.account.settle(*limit, used);
+            Answer::Done
+        }
         Query::ResetStats => config::answer_reset(witness),
         Query::CommandLog(question) => slowlog::answer(question, witness),
         Query::Latency(question) => latency::answer(question, witness),
@@ -143,15 +154,24 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
     }
 }
 
+/// What all cores are asked next, before the client is answered.
+pub fn follow_up(query: &Query, answers: &[Answer]) -> Option<Query> {
+    match query {
+        Query::Configure(change) => config::follow_up(change, answers),
+        _ => None,
+    }
+}
+
 /// Writes the reply from the answers of all cores, in the order of the cores.
 pub fn merge(query: &Query, answers: Vec<Answer>, desk: &mut Desk<'_>) {
     match query {
         Query::Barrier
         | Query::Configure(_)
+        | Query::Share { .. }
         | Query::ResetStats
         | Query::Pause { .. }
         | Query::Unpause => desk.reply.ok(),
-        Query::Clients(_) => client_list::merge_list(answers, desk),
+        Query::Clients(filter) => client_list::merge_list(filter, answers, desk),
         Query::Kill(kill) => client_list::merge_kill(kill, answers, desk),
         Query::Watch { reply, .. } => desk.reply.simple(reply),
         Query::Slot(query) => cluster_keys::merge(query, answers, desk),

@@ -347,6 +347,39 @@ mod tests {
     }
 
     #[test]
+    fn the_change_of_the_threshold_is_judged_by_the_new_one() {
+        let mut world = World::new(2);
+        let client = world.open(0);
+        assert_eq!(world.ask(client, "CONFIG SET slowlog-log-slower-than 0"), "OK");
+        let log = world.ask(client, "SLOWLOG GET");
+        assert!(log.contains("[CONFIG SET slowlog-log-slower-than 0]"), "{log}");
+        world.ask(client, "SLOWLOG RESET");
+        assert_eq!(world.ask(client, "CONFIG SET slowlog-log-slower-than -1"), "OK");
+        assert_eq!(world.ask(client, "SLOWLOG LEN"), "1", "the reset alone");
+    }
+
+    #[test]
+    fn what_the_same_pipeline_asked_of_other_cores_is_in_the_log() {
+        let mut world = World::with(3, &[("slowlog-log-slower-than", "0")]);
+        let client = world.open(0);
+        let out = world.feed(client, b"GET a\r\nGET b\r\nGET c\r\nMGET a b c\r\nSLOWLOG LEN\r\n");
+        assert!(out.ends_with(b":4\r\n"), "{}", out.escape_ascii());
+        let log = world.ask(client, "SLOWLOG GET 5");
+        let wanted = ["[MGET a b c]", "[GET c]", "[GET b]", "[GET a]"];
+        let places: Vec<_> = wanted.iter().map(|words| log.find(words)).collect();
+        assert!(places[0].is_some() && places.is_sorted(), "{log}");
+    }
+
+    #[test]
+    fn commands_of_a_silent_client_are_remembered_too() {
+        let mut world = World::with(3, &[("slowlog-log-slower-than", "0")]);
+        let client = world.open(0);
+        let quiet = b"CLIENT REPLY OFF\r\nGET a\r\nGET b\r\nGET c\r\nCLIENT REPLY ON\r\n";
+        assert_eq!(world.feed(client, quiet), b"+OK\r\n");
+        assert_eq!(world.ask(client, "SLOWLOG LEN"), "5");
+    }
+
+    #[test]
     fn a_command_that_ran_in_parts_is_remembered_as_one() {
         let mut world = World::with(3, &[("slowlog-log-slower-than", "0")]);
         let client = world.open(0);

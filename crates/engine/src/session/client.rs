@@ -1,6 +1,7 @@
 //! What a core knows of one connection.
 
 use super::Pipeline;
+use super::input::Pending;
 use crate::event::Peer;
 use crate::message::JobFlags;
 use base::{ConnId, Now};
@@ -46,6 +47,8 @@ pub enum Stall {
     Output,
     /// The way to another core is full.
     Congested,
+    /// It has had its share of the turn, and goes on in the next one.
+    Share,
     /// The engines are frozen by DEBUG SLEEP.
     Frozen,
     /// A blocking form of waiting for a time (CLIENT … within bounds of later issues).
@@ -88,7 +91,7 @@ pub struct Session {
     /// The last command, as its position in the table.
     pub last_command: Option<u16>,
     /// Bytes that are not executed yet: an incomplete request, or what arrived during a stall.
-    pub input: Vec<u8>,
+    pub input: Pending,
     /// How far an incomplete request at the start of `input` was parsed.
     pub partial: Option<Box<Partial>>,
     /// Replies that wait for an earlier one.
@@ -105,6 +108,8 @@ pub struct Session {
     pub receive_paused: bool,
     /// What it sent in this turn is in the arena.
     pub reading: bool,
+    /// The turn in which it last executed something, and how many requests of it were parsed then.
+    pub spent: (u32, u32),
     /// Close when the output is out.
     pub closing: bool,
     /// The other side sends nothing more: close when everything it asked for is answered.
@@ -147,7 +152,7 @@ impl Session {
             lib_name: None,
             lib_ver: None,
             last_command: None,
-            input: Vec::new(),
+            input: Pending::default(),
             partial: None,
             pipeline: Pipeline::default(),
             out: Vec::new(),
@@ -156,6 +161,7 @@ impl Session {
             touched: false,
             receive_paused: false,
             reading: false,
+            spent: (0, 0),
             closing: false,
             ended: false,
             usual_reply_bytes: USUAL_REPLY_BYTES,
@@ -222,8 +228,9 @@ impl Session {
 /// Output above this stalls a session: it executes nothing until half of it has left.
 const OUTPUT_STALL_BYTES: usize = 256 * 1024;
 
-/// What a reply from another core is taken for until one has come.
-const USUAL_REPLY_BYTES: usize = 4096;
+/// What a reply from another core is taken for until one has come. What a new client has asked of
+/// other cores before it has seen a reply is bounded by this alone, so it is not a small one.
+const USUAL_REPLY_BYTES: usize = 16 * 1024;
 
 /// Replies that may wait in a session's pipeline before it stalls.
 const PIPELINE_STALL_PLACES: usize = 8192;

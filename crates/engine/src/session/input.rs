@@ -14,6 +14,68 @@ pub enum Source {
     Input,
 }
 
+/// Bytes that were sent and are not executed: an incomplete request, or what came during a stall.
+/// What was executed is skipped, not moved: a long stretch is worked off in many turns.
+#[derive(Debug, Default)]
+pub struct Pending {
+    bytes: Vec<u8>,
+    /// Bytes at the front that are done with.
+    done: usize,
+}
+
+/// Pending input that takes at least so much memory and uses less than half of it gives the rest back.
+const ROOMY_BYTES: usize = 32 * 1024;
+
+impl Pending {
+    /// The bytes.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.done..]
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.done
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Memory held in bytes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Puts bytes behind the others. Amortised O(bytes).
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Drops bytes from the front. Amortised O(count): the rest is moved once it is the smaller half.
+    /// Without bytes it holds no memory.
+    pub fn skip(&mut self, count: usize) {
+        self.done += count;
+        if self.done == self.bytes.len() {
+            *self = Pending::default();
+        } else if self.done > self.bytes.len() / 2 {
+            self.trim();
+        }
+    }
+
+    /// Gives back memory that is not needed for the bytes that are there. O(bytes).
+    pub fn trim(&mut self) {
+        self.bytes.drain(..self.done);
+        self.done = 0;
+        if self.bytes.capacity() >= ROOMY_BYTES.max(2 * self.bytes.len()) {
+            self.bytes.shrink_to_fit();
+        }
+    }
+}
+
 /// One stretch of bytes of one session that is being parsed in this turn. A session has one at
 /// the most at a time.
 #[derive(Debug)]
@@ -23,9 +85,11 @@ pub struct Reading {
     /// Where the bytes are.
     pub source: Source,
     /// The bytes themselves, for [`Source::Input`].
-    pub input: Vec<u8>,
+    pub input: Pending,
     /// Up to where they were parsed.
     pub parsed: usize,
+    /// The session's share of the turn ended before the bytes did.
+    pub cut: bool,
     /// Where the first request begins that must wait, once one must.
     pub stalled_at: Option<usize>,
 }
@@ -95,5 +159,28 @@ impl Arena {
     /// The spans of a request.
     pub fn spans_of(&self, request: &Request) -> &[Span] {
         &self.spans[request.span as usize..(request.span + request.args) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pending_bytes_are_skipped_in_order_and_memory_goes_with_them() {
+        let mut pending = Pending::default();
+        let bytes: Vec<u8> = (0..200_000u32).map(|number| number as u8).collect();
+        pending.append(&bytes[..150_000]);
+        let mut at = 0;
+        for step in [1, 70_000, 5_000, 1_000, 70_000] {
+            pending.skip(step);
+            at += step;
+            assert_eq!(pending.bytes(), &bytes[at..150_000]);
+        }
+        assert!(pending.capacity() < 150_000, "most of it is not needed any more");
+        pending.append(&bytes[150_000..]);
+        assert_eq!(pending.bytes(), &bytes[at..]);
+        pending.skip(bytes.len() - at);
+        assert_eq!((pending.len(), pending.capacity()), (0, 0));
     }
 }

@@ -47,10 +47,16 @@ impl Pipeline {
         self.held.capacity() + self.places.capacity() * size_of::<Place>()
     }
 
+    /// The number that the next place will have.
+    pub fn next_place(&self) -> u32 {
+        self.front.wrapping_add(self.places.len() as u32)
+    }
+
     /// Gives out the next place; its reply comes by [`Pipeline::fill`].
     pub fn reserve(&mut self) -> u32 {
+        let place = self.next_place();
         self.places.push_back(Place::Waiting);
-        self.front.wrapping_add(self.places.len() as u32 - 1)
+        place
     }
 
     /// Gives out the next place with its reply, which `write` appends to the buffer it is given.

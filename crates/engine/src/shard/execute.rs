@@ -10,12 +10,19 @@ use store::{Evicted, Policy};
 /// Keys evicted at the most to make room for one command; the rest is left to the ticks.
 const EVICTIONS_PER_COMMAND_MAX: usize = 512;
 
-/// What a core takes for itself before it has a key or a client: tables, rings, receive buffers. A
-/// `maxmemory` below it refuses every write, as Redis does with one below its own start.
-const ENGINE_BYTES: u64 = 256 * 1024;
+/// Keys that any command may evict, and one more for so many bytes that it brings: as few as the
+/// smallest keys free, so that writers of large values over small ones cannot outrun the eviction.
+const EVICTIONS_PER_COMMAND: usize = 2;
+const BYTES_PER_EVICTION: usize = 64;
 
-/// Flushed entries freed in one step towards room.
+/// What a core takes for itself before it has a key or a client: tables, rings, receive buffers. A
+/// `maxmemory` below it refuses every write, as Redis does with one below its own start. Measured: half of
+/// it is what the kernel receives into.
+const ENGINE_BYTES: u64 = 1024 * 1024;
+
+/// Flushed entries freed in one step towards room, and such steps at the most.
 const BURIED_PER_STEP: usize = 64;
+const BURIED_STEPS_MAX: usize = 512;
 
 /// What is to be executed, beside the arguments.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +71,7 @@ impl Shard {
         reply: &mut Vec<u8>,
     ) -> Verdict {
         let protocol = if call.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
-        if self.memory.limited && self.refuses_for_memory(core, call.spec.flags) {
+        if self.memory.limited && self.refuses_for_memory(core, call.spec.flags, args.extent()) {
             Writer::new(reply, protocol).error(&*Failure::OOM.0);
             return Verdict { failed: true, rejected: true, ..Verdict::default() };
         }
@@ -97,13 +104,15 @@ impl Shard {
     }
 
     /// The memory gate: makes room when this core is over its share, and says whether a command
-    /// that needs memory must be refused because the whole is exhausted.
-    fn refuses_for_memory(&mut self, core: &mut Core, flags: Flags) -> bool {
+    /// that needs memory must be refused because the whole is exhausted. What is over beyond what the
+    /// command brings (after a change of the limit or of sizes) goes in bounded shares of many turns.
+    fn refuses_for_memory(&mut self, core: &mut Core, flags: Flags, bytes: usize) -> bool {
         self.refresh_used();
         if !self.account.over() {
             return false;
         }
-        let roomy = self.make_room(core, EVICTIONS_PER_COMMAND_MAX);
+        let own = EVICTIONS_PER_COMMAND + bytes / BYTES_PER_EVICTION;
+        let roomy = self.make_room(core, own.min(EVICTIONS_PER_COMMAND_MAX));
         !roomy && flags.has(Flags::DENYOOM) && self.account.exhausted()
     }
 
@@ -111,7 +120,7 @@ impl Shard {
     /// finds nothing more to evict.
     pub fn make_room(&mut self, core: &Core, most: usize) -> bool {
         // What FLUSHALL buried is memory too: it goes first, a bounded step at a time.
-        for _ in 0..most {
+        for _ in 0..BURIED_STEPS_MAX {
             if !self.account.over() {
                 return true;
             }

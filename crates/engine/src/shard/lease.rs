@@ -68,6 +68,8 @@ pub struct Account {
     used: u64,
     retry_at_us: u64,
     exhausted: bool,
+    /// A new limit is known and not yet what all cores use: nobody is over, nothing is said.
+    settling: bool,
     /// At the banker: not given out. Negative after `maxmemory` was lowered.
     pool: i64,
     /// Whether the last attempt to evict found something; without eviction, never.
@@ -91,6 +93,7 @@ impl Account {
             used: 0,
             retry_at_us: 0,
             exhausted: false,
+            settling: false,
             pool: 0,
             can_evict: false,
             waiting: Vec::new(),
@@ -115,6 +118,36 @@ impl Account {
         self.given.fill(self.granted);
     }
 
+    /// After [`Account::configure`] at run time: the share waits for what all cores use, which
+    /// [`Account::settle`] brings. `limit` is the one that this was asked for; another one may have
+    /// come since. Gives what this core uses.
+    pub fn begin_settling(&mut self, limit: u64) -> u64 {
+        self.settling = limit > 0 && limit == self.limit;
+        self.used
+    }
+
+    /// Cuts the limit by what each core uses, so that all know at once whether it is exceeded. Every
+    /// core works out the same. O(cores).
+    ///
+    /// Without it a core over its first half share would take slice after slice before it hears
+    /// that there is no more, and accept writes meanwhile.
+    pub fn settle(&mut self, limit: u64, used: &[u64]) {
+        if !self.settling || limit != self.limit {
+            return;
+        }
+        let total: u64 = used.iter().sum();
+        let share = |bytes: u64| match total.checked_sub(limit) {
+            Some(_) => (u128::from(bytes) * u128::from(limit) / u128::from(total)) as u64,
+            None => bytes + (limit - total) / self.cores / 2,
+        };
+        let given: Vec<u64> = used.iter().map(|bytes| share(*bytes)).collect();
+        self.settling = false;
+        self.exhausted = total >= limit;
+        self.granted = given[self.core.index()];
+        self.pool = if self.exhausted { 0 } else { (limit - given.iter().sum::<u64>()) as i64 };
+        self.given = given;
+    }
+
     fn say(&self, word: Word) -> Lease {
         Lease { limit: self.limit, word }
     }
@@ -126,7 +159,7 @@ impl Account {
     /// Whether the core uses more than it may. Always false without a limit.
     #[inline]
     pub fn over(&self) -> bool {
-        self.limit > 0 && self.used > self.granted
+        self.limit > 0 && self.used > self.granted && !self.settling
     }
 
     /// Whether nothing is to be had: the core is over its share and the banker has nothing.
@@ -136,7 +169,7 @@ impl Account {
 
     /// How many bytes are over the share.
     pub fn excess(&self) -> u64 {
-        if self.limit == 0 { 0 } else { self.used.saturating_sub(self.granted) }
+        if self.over() { self.used - self.granted } else { 0 }
     }
 
     /// What the core may use.
@@ -162,7 +195,7 @@ impl Account {
     /// another limit at the banker is not answered.
     pub fn poll(&mut self, now_us: u64, send: &mut impl FnMut(CoreId, Lease)) {
         let near = self.limit > 0 && self.used + self.slice() / 2 > self.granted;
-        if !near || now_us < self.retry_at_us {
+        if !near || self.settling || now_us < self.retry_at_us {
             return;
         }
         self.retry_at_us = now_us + RETRY_US;
@@ -182,7 +215,7 @@ impl Account {
         send: &mut impl FnMut(CoreId, Lease),
     ) {
         let Lease { limit, word } = message;
-        if limit != self.limit {
+        if limit != self.limit || self.settling {
             // The banker counts on an answer to each recall.
             if matches!(word, Word::Recall { .. }) {
                 send(BANKER, Lease { limit, word: Word::Return(0) });
@@ -215,7 +248,8 @@ impl Account {
 
     fn on_grant(&mut self, bytes: u64) {
         self.granted += bytes;
-        self.exhausted = bytes == 0;
+        // Less than a slice is the last there was.
+        self.exhausted = bytes < self.slice();
         if bytes > 0 {
             self.retry_at_us = 0;
         }
@@ -385,6 +419,31 @@ mod tests {
         poll(&mut all, 1, u64::MAX / 2);
         assert_eq!(all[0].granted(), held);
         assert!(all[1].exhausted());
+    }
+
+    #[test]
+    fn a_limit_below_what_is_used_is_exhausted_on_every_core_at_once() {
+        let used = [10 << 20, 2 << 20, 0];
+        let settled = |limit: u64| {
+            let mut all = accounts(3, 64 << 20);
+            for (account, own) in all.iter_mut().zip(used) {
+                account.set_used(own);
+                account.configure(limit);
+                assert_eq!(account.begin_settling(limit), own);
+                assert!(!account.over(), "not before it is known what all use");
+                account.settle(limit + 1, &[0; 3]);
+                account.settle(limit, &used);
+                account.set_used(own);
+            }
+            let given: u64 = all.iter().map(Account::granted).sum();
+            assert!(given <= limit);
+            all
+        };
+        let all = settled(11 << 20);
+        assert!(all[0].exhausted() && all[1].exhausted());
+        assert!(all.iter().all(|account| account.granted() <= account.used));
+        let all = settled(13 << 20);
+        assert!(all.iter().all(|account| !account.over() && account.granted() > account.used));
     }
 
     #[test]

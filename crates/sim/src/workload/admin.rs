@@ -24,7 +24,7 @@ impl Admin {
             0 => format!("CONFIG SET hz {}", 1 + prng.below(100)),
             1 => format!("CONFIG SET slowlog-log-slower-than {}", prng.below(100)),
             2 | 3 if self.common.lossy => {
-                format!("CONFIG SET maxmemory {}kb", 300 + prng.below(3000))
+                format!("CONFIG SET maxmemory {}kb", 300 + prng.below(6000))
             }
             4 if self.common.lossy => format!("CONFIG SET maxmemory-policy {policy}"),
             5 => format!("CLIENT PAUSE {} ALL", prng.below(50)),

@@ -89,6 +89,7 @@ fn argument(arg: &Arg, reply: &mut Writer<'_>) {
         arg.key_spec.is_some(),
         arg.token.is_some(),
         arg.since.is_some(),
+        arg.deprecated.is_some(),
         !flags.is_empty(),
         inner.is_some(),
     ];
@@ -107,6 +108,9 @@ fn argument(arg: &Arg, reply: &mut Writer<'_>) {
     }
     if let Some(since) = arg.since {
         text("since", since, reply);
+    }
+    if let Some(since) = arg.deprecated {
+        text("deprecated_since", since, reply);
     }
     if !flags.is_empty() {
         reply.bulk(b"flags");

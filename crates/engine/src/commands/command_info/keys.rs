@@ -50,8 +50,11 @@ fn found<'a>(desk: &Desk<'_>, args: &Args<'a>) -> Result<Vec<Key<'a>>, Failure> 
         keys.extend(positions.iter().map(|position| (inner.get(*position as usize), flags)));
     }
     if keys.len() > 1 && entry.full_name == "migrate" {
-        // With KEYS the key argument stands empty and is none.
-        keys.retain(|(key, _)| !key.is_empty());
+        // With KEYS the key argument stands empty and is none; else there are none at all.
+        if !keys[0].0.is_empty() {
+            return Err(Failure::new("ERR Invalid arguments specified for command"));
+        }
+        keys.remove(0);
     }
     Ok(keys)
 }

@@ -140,8 +140,8 @@ fn replconf(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
             // These have no reply.
             _ if args.is(at, "ack") || args.is(at, "getack") => return Ok(Next::Done),
             _ => {
-                let option = String::from_utf8_lossy(args.get(at)).into_owned();
-                return Err(Failure::text(format!("ERR Unrecognized REPLCONF option: {option}")));
+                let option = args.get(at);
+                return Err(Failure::quoting("ERR Unrecognized REPLCONF option: ", option, ""));
             }
         }
     }

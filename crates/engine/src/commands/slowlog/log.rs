@@ -1,5 +1,6 @@
 //! What SLOWLOG and COMMANDLOG remember: one bounded list a kind, at the core of the session.
 
+use base::ConnId;
 use base::settings::{self, Settings};
 use command::{Args, Flags, Spec};
 use std::collections::VecDeque;
@@ -28,6 +29,16 @@ pub struct Entry {
     pub address: String,
     /// The client's name; empty without one.
     pub name: Vec<u8>,
+    /// Whose request it was, and its place in the order of that session's replies.
+    pub order: (ConnId, u32),
+}
+
+impl Entry {
+    /// Whether the same session asked for this one earlier than for `other`.
+    fn was_asked_before(&self, other: &Entry) -> bool {
+        let ((conn, place), (other, later)) = (self.order, other.order);
+        conn == other && (later.wrapping_sub(place) as i32) > 0
+    }
 }
 
 /// One list, newest last.
@@ -77,8 +88,25 @@ impl Log {
         };
         self.next_id = entry.id + cores;
         self.entries.push_back(entry);
+        self.put_in_order();
         while self.entries.len() > self.limit {
             self.entries.pop_front();
+        }
+    }
+
+    /// Outcomes of other cores come back late: the newest entry goes before those that the same
+    /// session asked for after it, so that a client finds its pipeline in the order it sent. Ids and
+    /// times stay where they are; they only grow. O(entries passed).
+    fn put_in_order(&mut self) {
+        for at in (1..self.entries.len()).rev() {
+            if !self.entries[at].was_asked_before(&self.entries[at - 1]) {
+                return;
+            }
+            self.entries.swap(at - 1, at);
+            let (id, unix_us) = (self.entries[at].id, self.entries[at].unix_us);
+            (self.entries[at].id, self.entries[at].unix_us) =
+                (self.entries[at - 1].id, self.entries[at - 1].unix_us);
+            (self.entries[at - 1].id, self.entries[at - 1].unix_us) = (id, unix_us);
         }
     }
 
@@ -172,14 +200,18 @@ pub struct Figures {
     pub reply_bytes: u64,
 }
 
-/// An execution that will be remembered once its reply is written: a command that asks all cores
-/// must not find itself in the answer.
+/// An execution that is looked at once its reply is written: a command that asks all cores must not
+/// find itself in the answer, and one that changes a threshold is judged by the new one, as in Redis.
 #[derive(Debug)]
 pub struct Remembered {
-    /// In which lists, each with its value.
-    pub lists: Vec<(Kind, u64)>,
-    /// The entry, still without id and value.
-    pub entry: Entry,
+    /// The command.
+    pub command: u16,
+    /// Its duration in microseconds, if it was measured.
+    pub us: Option<u64>,
+    /// Bytes of its arguments.
+    pub request_bytes: u64,
+    /// The arguments, trimmed; none of a command that never enters a list.
+    pub args: Vec<Vec<u8>>,
 }
 
 /// The arguments as an entry keeps them.
@@ -251,7 +283,8 @@ mod tests {
 
     fn entry(unix_us: i64) -> Entry {
         let (args, name) = (Vec::new(), Vec::new());
-        Entry { id: 0, unix_us, value: 1, args, address: String::new(), name }
+        let order = (ConnId { index: 0, generation: 0 }, 0);
+        Entry { id: 0, unix_us, value: 1, args, address: String::new(), name, order }
     }
 
     fn kept(name: &str, words: &[&str]) -> Vec<String> {
@@ -301,6 +334,23 @@ mod tests {
             kept("migrate", &["migrate", "h", "1", "k", "0", "10", "auth", "pw"])[7],
             hidden
         );
+    }
+
+    #[test]
+    fn a_late_outcome_goes_before_what_its_session_asked_for_later() {
+        let mut log = Log { limit: 10, ..Log::default() };
+        let asked = |index: u32, place: u32| Entry {
+            value: u64::from(place),
+            order: (ConnId { index, generation: 0 }, place),
+            ..entry(i64::from(place))
+        };
+        for (conn, place) in [(1, u32::MAX), (2, 9), (1, 1), (1, 2), (1, 0), (2, 8)] {
+            log.push(asked(conn, place), 0, 1);
+        }
+        let found: Vec<_> = log.newest().map(|one| (one.order.0.index, one.value)).collect();
+        let whole = u64::from(u32::MAX);
+        assert_eq!(found, [(2, 8), (1, 2), (1, 1), (1, 0), (2, 9), (1, whole)]);
+        assert!(log.newest().map(|one| one.id).eq([5, 4, 3, 2, 1, 0]));
     }
 
     #[test]

@@ -1,0 +1,135 @@
+//! Clients that flood, never read, or leave in the middle: what their core does with them.
+
+use crate::check::{Client, World, check};
+
+/// Pieces in which a socket delivers.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Feeds `bytes` in pieces as long as the core reads; gives how many it took.
+fn flood(world: &mut World, client: Client, bytes: &[u8]) -> usize {
+    let mut taken = 0;
+    for piece in bytes.chunks(PIECE_BYTES) {
+        if world.is_paused(client) {
+            break;
+        }
+        world.feed_quietly(client, piece);
+        world.settle();
+        taken += piece.len();
+    }
+    taken
+}
+
+#[test]
+fn a_flood_that_is_never_read_is_not_taken_in_and_goes_on_when_it_is() {
+    for cores in [1, 2] {
+        let mut world = World::new(cores);
+        let client = world.open(0);
+        let before = world.client_bytes();
+        world.stop_reading(client);
+        let echo = b"*2\r\n$4\r\nECHO\r\n$10\r\n0123456789\r\nGET nothing\r\n";
+        let sent = echo.repeat(200_000);
+        let taken = flood(&mut world, client, &sent);
+        assert!(taken < sent.len() / 4, "{taken} of {} bytes", sent.len());
+        let kept = world.client_bytes() - before;
+        assert!(kept < 2 << 20, "{kept} bytes are kept for it");
+        let mut at = taken;
+        world.read_on(client);
+        while at < sent.len() {
+            let more = flood(&mut world, client, &sent[at..]);
+            assert!(more > 0, "it is read again");
+            at += more;
+        }
+        let answered = world.take(client);
+        assert_eq!(answered.len(), 200_000 * b"$10\r\n0123456789\r\n$-1\r\n".len());
+        assert!(world.client_bytes() - before < 64 * 1024, "nothing stays behind");
+    }
+}
+
+#[test]
+fn replies_in_flight_to_a_client_that_never_reads_are_bounded() {
+    let mut world = World::new(2);
+    let (writer, reader) = (world.open(0), world.open(0));
+    let large = vec![b'L'; 100_000];
+    for key in ["a", "b", "c", "d"] {
+        assert_eq!(world.ask_words(writer, &[b"SET", key.as_bytes(), &large]), "OK");
+    }
+    let before = world.client_bytes();
+    world.stop_reading(reader);
+    world.feed(reader, &b"GET a\r\nGET b\r\nGET c\r\nGET d\r\n".repeat(500));
+    let kept = world.client_bytes() - before;
+    assert!(kept < 4 << 20, "{kept} bytes are kept for it");
+    world.read_on(reader);
+    let reply = large.len() + b"$100000\r\n\r\n".len();
+    assert_eq!(world.take(reader).len(), 2000 * reply, "no reply is forgotten");
+    assert_eq!(world.ask(reader, "PING"), "PONG", "and the pipeline goes on");
+}
+
+#[test]
+fn sessions_that_found_the_way_full_go_on_when_it_is_free() {
+    let mut world = World::new(2);
+    let clients: Vec<Client> = (0..200).map(|_| world.open(0)).collect();
+    for client in &clients {
+        // One batch a turn; the way to the other core holds fewer.
+        world.feed_quietly(*client, b"SET a 1\r\nSET b 2\r\nGET a\r\nGET b\r\n");
+    }
+    world.settle();
+    for client in clients {
+        assert_eq!(world.take(client), b"+OK\r\n+OK\r\n$1\r\n1\r\n$1\r\n2\r\n");
+    }
+}
+
+#[test]
+fn a_half_closed_client_gets_the_answers_to_all_it_asked_for() {
+    let mut world = World::new(3);
+    let client = world.open(0);
+    world.feed_quietly(client, b"MSET a 1 b 2 c 3\r\nGET a\r\nMGET c b a\r\nDBSIZE\r\nPING\r\n");
+    world.end_input_quietly(client);
+    assert!(!world.is_closed(client));
+    world.settle();
+    let wanted = "+OK\r\n$1\r\n1\r\n*3\r\n$1\r\n3\r\n$1\r\n2\r\n$1\r\n1\r\n:3\r\n+PONG\r\n";
+    assert_eq!(String::from_utf8(world.take(client)).expect("text"), wanted);
+    assert!(world.is_closed(client));
+}
+
+#[test]
+fn a_half_closed_client_gets_its_answers_also_while_all_cores_are_asked() {
+    let mut world = World::new(3);
+    let client = world.open(0);
+    world.feed_quietly(client, b"CONFIG SET timeout 7\r\nCONFIG GET timeout\r\nGET a\r\nPING\r\n");
+    world.end_input_quietly(client);
+    assert!(!world.is_closed(client), "the answer of the others is due");
+    world.settle();
+    let wanted = "+OK\r\n*2\r\n$7\r\ntimeout\r\n$1\r\n7\r\n$-1\r\n+PONG\r\n";
+    assert_eq!(String::from_utf8(world.take(client)).expect("text"), wanted);
+    assert!(world.is_closed(client));
+}
+
+#[test]
+fn an_empty_line_is_the_request_that_reply_skip_leaves_unanswered() {
+    let mut world = World::new(1);
+    let client = world.open(0);
+    assert_eq!(world.feed(client, b"CLIENT REPLY SKIP\r\n\r\nPING\r\n"), b"+PONG\r\n");
+    assert_eq!(world.feed(client, b"CLIENT REPLY SKIP\r\nPING\r\nPING\r\n"), b"+PONG\r\n");
+}
+
+#[test]
+fn reset_keeps_no_evict() {
+    let mut world = World::new(1);
+    let client = world.open(0);
+    world.ask(client, "CLIENT NO-EVICT on");
+    assert_eq!(world.ask(client, "RESET"), "RESET");
+    let list = world.text(client, "CLIENT LIST");
+    assert!(list.contains(" flags=e "), "{list}");
+}
+
+#[test]
+fn pairs_without_their_last_value_are_refused_wherever_the_keys_live() {
+    let (set, setnx) = (
+        "(err) ERR wrong number of arguments for 'mset' command",
+        "(err) ERR wrong number of arguments for 'msetnx' command",
+    );
+    check(
+        "MSET a 1 b; MSET a 1 b 2 c; MSETNX a 1 b; MSETNX a 1 b 2 c; EXISTS a b c",
+        &[set, set, setnx, setnx, "0"],
+    );
+}
