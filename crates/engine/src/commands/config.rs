@@ -200,7 +200,8 @@ impl Change {
 /// whether it may still write.
 pub fn follow_up(change: &Change, answers: &[Answer]) -> Option<Query> {
     let limit = change.limit().filter(|limit| *limit > 0)?;
-    Some(Query::Share { limit, used: answers.iter().map(Answer::count).collect() })
+    let used = answers.iter().map(Answer::count).collect();
+    Some(Query::Share { limit, round: change.stamp, used })
 }
 
 /// One core takes a change over; what it uses is the answer when the memory is limited anew.
@@ -226,7 +227,7 @@ pub fn answer(change: &Change, witness: Witness<'_>) -> Answer {
     match change.limit() {
         Some(limit) => {
             shard.refresh_used();
-            Answer::Count(shard.account.begin_settling(limit))
+            Answer::Count(shard.account.begin_settling(limit, change.stamp))
         }
         None => Answer::Done,
     }

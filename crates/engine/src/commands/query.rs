@@ -7,6 +7,7 @@ use super::{
 use crate::core::Core;
 use crate::session::Sessions;
 use crate::shard::Shard;
+use crate::shard::lease::Round;
 use base::CoreId;
 
 /// A question to every core.
@@ -46,6 +47,8 @@ pub enum Query {
     Share {
         /// The limit that it was asked for.
         limit: u64,
+        /// When and where the change was asked for that set it.
+        round: Round,
         /// What each uses.
         used: Vec<u64>,
     },
@@ -141,8 +144,8 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
         Query::Slot(query) => cluster_keys::answer(query, witness),
         Query::Info(sections) => info::answer(sections, witness),
         Query::Configure(change) => config::answer(change, witness),
-        Query::Share { limit, used } => {
-            witness.shard.account.settle(*limit, used);
+        Query::Share { limit, round, used } => {
+            witness.shard.account.settle(*limit, *round, used);
             Answer::Done
         }
         Query::ResetStats => config::answer_reset(witness),

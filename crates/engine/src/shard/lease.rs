@@ -25,12 +25,18 @@ const SLICES_PER_SHARE: u64 = 32;
 /// A core that was told that memory is exhausted asks again after so long, in microseconds.
 const RETRY_US: u64 = 5_000;
 
+/// When and where the change was asked for that a settlement belongs to. Of two the later counts, on
+/// every core, in whatever order they arrive.
+pub type Round = (i64, u16);
+
 /// What cores and banker say to each other, and under which `maxmemory`. After a change of the
 /// limit all begin anew, so what was said under another one counts for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The limit that the sender knew, in bytes.
     pub limit: u64,
+    /// The settlement that its bytes were counted from.
+    pub round: Round,
     /// What it says.
     pub word: Word,
 }
@@ -70,6 +76,8 @@ pub struct Account {
     exhausted: bool,
     /// A new limit is known and not yet what all cores use: nobody is over, nothing is said.
     settling: bool,
+    /// The last settlement.
+    round: Round,
     /// At the banker: not given out. Negative after `maxmemory` was lowered.
     pool: i64,
     /// Whether the last attempt to evict found something; without eviction, never.
@@ -94,6 +102,7 @@ impl Account {
             retry_at_us: 0,
             exhausted: false,
             settling: false,
+            round: Round::default(),
             pool: 0,
             can_evict: false,
             waiting: Vec::new(),
@@ -112,6 +121,7 @@ impl Account {
         self.granted = limit / self.cores / 2;
         self.pool = (limit - self.granted * self.cores) as i64;
         self.exhausted = false;
+        self.settling = false;
         self.retry_at_us = 0;
         self.waiting.clear();
         self.recalls_due = 0;
@@ -119,10 +129,12 @@ impl Account {
     }
 
     /// After [`Account::configure`] at run time: the share waits for what all cores use, which
-    /// [`Account::settle`] brings. `limit` is the one that this was asked for; another one may have
-    /// come since. Gives what this core uses.
-    pub fn begin_settling(&mut self, limit: u64) -> u64 {
-        self.settling = limit > 0 && limit == self.limit;
+    /// [`Account::settle`] brings. `limit` and `round` are those of the change; a later one may have
+    /// come before it. Gives what this core uses.
+    pub fn begin_settling(&mut self, limit: u64, round: Round) -> u64 {
+        if limit > 0 && limit == self.limit && round >= self.round {
+            self.settling = true;
+        }
         self.used
     }
 
@@ -131,10 +143,13 @@ impl Account {
     ///
     /// Without it a core over its first half share would take slice after slice before it hears
     /// that there is no more, and accept writes meanwhile.
-    pub fn settle(&mut self, limit: u64, used: &[u64]) {
-        if !self.settling || limit != self.limit {
+    pub fn settle(&mut self, limit: u64, round: Round, used: &[u64]) {
+        if limit != self.limit || round < self.round {
             return;
         }
+        self.round = round;
+        self.waiting.clear();
+        self.recalls_due = 0;
         let total: u64 = used.iter().sum();
         let share = |bytes: u64| match total.checked_sub(limit) {
             Some(_) => (u128::from(bytes) * u128::from(limit) / u128::from(total)) as u64,
@@ -149,7 +164,7 @@ impl Account {
     }
 
     fn say(&self, word: Word) -> Lease {
-        Lease { limit: self.limit, word }
+        Lease { limit: self.limit, round: self.round, word }
     }
 
     fn slice(&self) -> u64 {
@@ -214,11 +229,11 @@ impl Account {
         message: Lease,
         send: &mut impl FnMut(CoreId, Lease),
     ) {
-        let Lease { limit, word } = message;
-        if limit != self.limit || self.settling {
+        let Lease { limit, round, word } = message;
+        if (limit, round) != (self.limit, self.round) || self.settling {
             // The banker counts on an answer to each recall.
             if matches!(word, Word::Recall { .. }) {
-                send(BANKER, Lease { limit, word: Word::Return(0) });
+                send(BANKER, Lease { word: Word::Return(0), ..message });
             }
             return;
         }
@@ -429,10 +444,10 @@ mod tests {
             for (account, own) in all.iter_mut().zip(used) {
                 account.set_used(own);
                 account.configure(limit);
-                assert_eq!(account.begin_settling(limit), own);
+                assert_eq!(account.begin_settling(limit, (1, 0)), own);
                 assert!(!account.over(), "not before it is known what all use");
-                account.settle(limit + 1, &[0; 3]);
-                account.settle(limit, &used);
+                account.settle(limit + 1, (1, 0), &[0; 3]);
+                account.settle(limit, (1, 0), &used);
                 account.set_used(own);
             }
             let given: u64 = all.iter().map(Account::granted).sum();
@@ -449,7 +464,7 @@ mod tests {
     #[test]
     fn what_was_granted_under_another_limit_counts_for_nothing() {
         let mut all = accounts(2, 64 << 20);
-        let old = Lease { limit: 64 << 20, word: Word::Grant(1 << 20) };
+        let old = Lease { limit: 64 << 20, round: Round::default(), word: Word::Grant(1 << 20) };
         all.iter_mut().for_each(|account| account.configure(1 << 20));
         let mut said = Vec::new();
         all[1].on_message(BANKER, old, &mut |to, lease| said.push((to, lease)));
@@ -457,6 +472,45 @@ mod tests {
         let recall = Lease { word: Word::Recall { firm: false }, ..old };
         all[1].on_message(BANKER, recall, &mut |to, lease| said.push((to, lease)));
         assert_eq!(said, [(BANKER, Lease { word: Word::Return(0), ..old })]);
+    }
+
+    #[test]
+    fn a_grant_from_before_a_settlement_of_the_same_limit_counts_for_nothing() {
+        let limit = 64 << 20;
+        let mut all = accounts(2, limit);
+        let used = all[1].granted();
+        all[1].set_used(used);
+        let mut said = Vec::new();
+        all[1].poll(0, &mut |to, lease| said.push((to, lease)));
+        let (_, want) = said.pop().expect("it wants a slice");
+        all[0].on_message(CoreId(1), want, &mut |to, lease| said.push((to, lease)));
+        let (_, grant) = said.pop().expect("the banker grants it");
+        for account in &mut all {
+            account.begin_settling(limit, (5, 1));
+            account.settle(limit, (5, 1), &[0, used]);
+        }
+        all[1].on_message(BANKER, grant, &mut |_, _| ());
+        let given: u64 = all.iter().map(Account::granted).sum();
+        assert_eq!(given as i64 + all[0].pool, limit as i64);
+    }
+
+    #[test]
+    fn of_two_settlements_the_later_counts_in_either_order() {
+        let limit = 64 << 20;
+        let (early, late) = ([10 << 20, 0], [0, 30 << 20]);
+        let mut all = accounts(2, limit);
+        for (account, order) in all.iter_mut().zip([[0, 1], [1, 0]]) {
+            account.begin_settling(limit, (1, 0));
+            account.begin_settling(limit, (2, 1));
+            for which in order {
+                let (round, used) = [((1, 0), &early), ((2, 1), &late)][which];
+                account.settle(limit, round, used);
+            }
+            assert!(!account.settling);
+        }
+        let given: Vec<u64> = all.iter().map(Account::granted).collect();
+        assert!(given[1] >= 30 << 20, "{given:?}");
+        assert_eq!(given.iter().sum::<u64>() as i64 + all[0].pool, limit as i64);
     }
 
     #[test]
