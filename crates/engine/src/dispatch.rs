@@ -56,6 +56,9 @@ impl Engine {
         session.last_command = Some(id);
         session.commands += 1;
         if gated && let Some(flow) = self.gate(conn, id) {
+            if flow == Flow::Wait {
+                self.put_off(conn);
+            }
             return flow;
         }
         self.touch(conn);
@@ -75,9 +78,15 @@ impl Engine {
     /// off.
     #[cold]
     fn after_gated(&mut self, conn: ConnId, id: u16, args: &Args<'_>, flow: Flow) {
-        if flow != Flow::Wait {
-            self.show(conn, id, args);
-        } else if let Some(session) = self.sessions.get(conn) {
+        match flow {
+            Flow::Wait => self.put_off(conn),
+            _ => self.show(conn, id, args),
+        }
+    }
+
+    /// The request under way has not begun: what CLIENT REPLY said of it holds for its next attempt.
+    fn put_off(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.get(conn) {
             session.put_off_request();
         }
     }
@@ -312,7 +321,6 @@ impl Engine {
             return Some(self.reject(conn, id, "ERR Replica can't interact with the keyspace"));
         }
         if self.core.clients.pause.is_some_and(|pause| pause.holds(flags, now)) {
-            session.put_off_request();
             session.stall = Some(Stall::Paused);
             return Some(Flow::Wait);
         }

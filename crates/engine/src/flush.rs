@@ -126,13 +126,9 @@ impl Engine {
             }
             return;
         }
-        // It goes on in the next turn, and what it says then may leave together with this.
-        if session.stall == Some(Stall::Share) && session.out.len() < HOLD_BYTES {
-            return;
-        }
-        let hold = !session.pipeline.is_empty()
-            && session.out.len() < HOLD_BYTES
-            && !self.flusher.draining;
+        // Replies are due, or it goes on in the next turn and what it says then may leave with this.
+        let more = !session.pipeline.is_empty() || session.stall == Some(Stall::Share);
+        let hold = more && session.out.len() < HOLD_BYTES && !self.flusher.draining;
         if hold {
             match session.held_since_us {
                 None => {
@@ -180,7 +176,7 @@ impl Engine {
     }
 
     /// Leaves the socket of a stalled session alone while it has much input, and listens to it
-    /// again when it has not.
+    /// again when it has not, or is not stalled: what it has then is the beginning of a large request.
     pub(crate) fn bound_input(&mut self, conn: ConnId) {
         self.weigh(conn);
         let Some(session) = self.sessions.get(conn) else { return };
@@ -189,7 +185,9 @@ impl Engine {
             session.receive_paused = true;
             session.input.trim();
             self.actions.push(Action::Pause(conn));
-        } else if session.receive_paused && session.input.len() <= STALLED_INPUT_BYTES / 2 {
+        } else if session.receive_paused
+            && (session.stall.is_none() || session.input.len() <= STALLED_INPUT_BYTES / 2)
+        {
             session.receive_paused = false;
             self.actions.push(Action::Resume(conn));
         }

@@ -37,7 +37,7 @@ impl Engine {
     pub(crate) fn hold_runnable(&mut self) {
         for conn in std::mem::take(&mut self.runnable) {
             if let Some(session) = self.sessions.get(conn)
-                && session.stall != Some(Stall::Closing)
+                && !matches!(session.stall, Some(Stall::Closing | Stall::Asking))
             {
                 session.stall = Some(Stall::Frozen);
             }

@@ -133,3 +133,42 @@ fn pairs_without_their_last_value_are_refused_wherever_the_keys_live() {
         &[set, set, setnx, setnx, "0"],
     );
 }
+
+/// A client that was not read for a while, and whose large request has come in part meanwhile.
+fn half_a_large_request_behind(beginning: &[u8], answers: &[u8]) {
+    let mut world = World::new(2);
+    let client = world.open(0);
+    world.feed_quietly(client, beginning);
+    world.feed_quietly(client, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$200000\r\n");
+    world.feed_quietly(client, &[b'x'; 100_000]);
+    assert!(world.is_paused(client));
+    world.settle();
+    assert!(!world.is_paused(client), "the rest of the request is listened to");
+    world.feed_quietly(client, &[b'x'; 100_000]);
+    let said = world.feed(client, b"\r\n");
+    assert_eq!(said, [answers, b"+OK\r\n"].concat());
+    assert_eq!(world.ask(client, "STRLEN k"), "200000");
+}
+
+#[test]
+fn a_large_request_behind_a_question_to_all_cores_is_read_to_its_end() {
+    half_a_large_request_behind(b"CONFIG SET timeout 7\r\n", b"+OK\r\n");
+}
+
+#[test]
+fn a_large_request_behind_a_share_of_a_turn_is_read_to_its_end() {
+    let pings = 20 * base::limits::TURN_REQUESTS_MAX;
+    let (asked, answered) = (b"PING\r\n".repeat(pings), b"+PONG\r\n".repeat(pings));
+    half_a_large_request_behind(&asked, &answered);
+}
+
+#[test]
+fn reply_skip_outlives_a_freeze() {
+    let mut world = World::with(1, &[("enable-debug-command", "yes")]);
+    let (client, sleeper) = (world.open(0), world.open(0));
+    assert_eq!(world.feed(client, b"CLIENT REPLY SKIP\r\n"), b"");
+    world.feed_quietly(sleeper, b"DEBUG SLEEP 0.1\r\n");
+    assert_eq!(world.feed(client, b"GET k\r\nPING\r\n"), b"", "nobody is served");
+    world.pass_ms(200);
+    assert_eq!(world.take(client), b"+PONG\r\n");
+}

@@ -54,6 +54,8 @@ pub struct CoreLoop {
     /// Parcels of this turn that are not for the engine.
     aside: Vec<(usize, Parcel)>,
     accepted: Vec<(OwnedFd, usize)>,
+    /// Connections that were opened, and what the process has to say.
+    news: Vec<Event<'static>>,
     /// Connections given to the engine and not reported as gone.
     adopted: usize,
     /// Once the process wants to end: by when this core must have.
@@ -87,6 +89,7 @@ impl CoreLoop {
             unsent: VecDeque::new(),
             aside: Vec::new(),
             accepted: Vec::new(),
+            news: Vec::new(),
             adopted: 0,
             woken: false,
             suspect: false,
@@ -110,6 +113,7 @@ impl CoreLoop {
         self.reactor.end_turn(&mut self.events);
         self.handle_parcels();
         self.place_accepted();
+        self.tell_news();
         self.report_gone();
         self.post();
         self.act();
@@ -197,9 +201,9 @@ impl CoreLoop {
                     let listeners =
                         self.entrance.as_ref().map_or(0, |entrance| entrance.doors.len());
                     (0..listeners).for_each(|listener| self.reactor.unlisten(listener));
-                    self.tell(Event::Control(Control::Drain));
+                    self.news.push(Event::Control(Control::Drain));
                 }
-                Parcel::Control(control) => self.tell(Event::Control(control)),
+                Parcel::Control(control) => self.news.push(Event::Control(control)),
                 Parcel::Message(_) | Parcel::Request(..) | Parcel::Ended => {
                     unreachable!("messages go to the engine, the others to the main thread")
                 }
@@ -232,10 +236,13 @@ impl CoreLoop {
         }
     }
 
-    /// Tells the engine one thing in a turn of its own.
-    fn tell(&mut self, event: Event<'_>) {
+    /// Tells the engine what has come about outside the ring, all of it in one more turn.
+    fn tell_news(&mut self) {
+        if self.news.is_empty() {
+            return;
+        }
         let mut turn = self.engine.turn(self.reactor.now());
-        turn.on(event);
+        self.news.drain(..).for_each(|event| turn.on(event));
         turn.finish();
     }
 
@@ -263,7 +270,7 @@ impl CoreLoop {
         match self.reactor.adopt(socket) {
             Ok(conn) => {
                 self.adopted += 1;
-                self.tell(Event::Opened(conn, peer));
+                self.news.push(Event::Opened(conn, peer));
             }
             Err(_refused) => self.post_parcel(0, Parcel::Gone),
         }

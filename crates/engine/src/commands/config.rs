@@ -118,7 +118,9 @@ fn set(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
             (id.row().name.to_owned(), value)
         })
         .collect();
-    let stamp = (desk.core.now.unix_us, desk.core.id.0);
+    // The wall clock may step back, and the cores' readings differ a little.
+    let newest = desk.core.setting_stamps.iter().map(|stamp| stamp.0).max().unwrap_or(0);
+    let stamp = (desk.core.now.unix_us.max(newest + 1), desk.core.id.0);
     let query = Query::Configure(Box::new(Change { settings: after, changed, stamp }));
     Ok(match of_process.is_empty() {
         true => Next::Ask(query),

@@ -51,7 +51,7 @@ pub enum Stall {
     Share,
     /// The engines are frozen by DEBUG SLEEP.
     Frozen,
-    /// A blocking form of waiting for a time (CLIENT … within bounds of later issues).
+    /// It is closed when its replies are out.
     Closing,
 }
 

@@ -111,7 +111,11 @@ impl Shard {
         if !self.account.over() {
             return false;
         }
-        let own = EVICTIONS_PER_COMMAND + bytes / BYTES_PER_EVICTION;
+        // SETRANGE and its like bring more than their arguments.
+        let own = match self.account.is_far_over() {
+            true => EVICTIONS_PER_COMMAND_MAX,
+            false => EVICTIONS_PER_COMMAND + bytes / BYTES_PER_EVICTION,
+        };
         let roomy = self.make_room(core, own.min(EVICTIONS_PER_COMMAND_MAX));
         !roomy && flags.has(Flags::DENYOOM) && self.account.exhausted()
     }

@@ -30,7 +30,7 @@ const RETRY_US: u64 = 5_000;
 pub type Round = (i64, u16);
 
 /// What cores and banker say to each other, and under which `maxmemory`. After a change of the
-/// limit all begin anew, so what was said under another one counts for nothing.
+/// limit, and after a settlement, all begin anew: what was said under another one counts for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The limit that the sender knew, in bytes.
@@ -185,6 +185,11 @@ impl Account {
     /// How many bytes are over the share.
     pub fn excess(&self) -> u64 {
         if self.over() { self.used - self.granted } else { 0 }
+    }
+
+    /// Whether the core is over its share by more than a slice: what it evicts does not keep up.
+    pub fn is_far_over(&self) -> bool {
+        self.excess() > self.slice()
     }
 
     /// What the core may use.
