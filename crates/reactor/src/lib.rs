@@ -17,6 +17,7 @@
 //! `docs/design/runtime.md`.
 
 mod address;
+mod allocator;
 mod buffers;
 mod clock;
 mod closing;
@@ -36,6 +37,7 @@ mod token;
 mod wake;
 
 pub use address::{is_from_this_machine, local_address, peer_address};
+pub use allocator::give_freed_memory_back;
 pub use clock::{TickRate, monotonic_ns, thread_cpu_ns, ticks};
 pub use closing::CloseMode;
 pub use counters::Counters;
