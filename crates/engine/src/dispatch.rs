@@ -322,6 +322,7 @@ impl Engine {
         }
         if self.core.clients.pause.is_some_and(|pause| pause.holds(flags, now)) {
             session.stall = Some(Stall::Paused);
+            self.touch(conn);
             return Some(Flow::Wait);
         }
         None

@@ -172,3 +172,16 @@ fn reply_skip_outlives_a_freeze() {
     world.pass_ms(200);
     assert_eq!(world.take(client), b"+PONG\r\n");
 }
+
+#[test]
+fn who_leaves_during_a_pause_is_not_kept_until_it_ends() {
+    let mut world = World::new(1);
+    let (admin, early, late) = (world.open(0), world.open(0), world.open(0));
+    assert_eq!(world.ask(admin, "CLIENT PAUSE 1000000000"), "OK");
+    assert_eq!(world.feed(early, b"SET k v\r\n"), b"");
+    world.end_input(early);
+    assert!(world.is_closed(early));
+    world.feed_quietly(late, b"SET k v\r\n");
+    world.end_input(late);
+    assert!(world.is_closed(late));
+}

@@ -256,9 +256,11 @@ impl Session {
     }
 
     /// Whether nothing more will be said to it: it is to be closed, or it has ended and everything it
-    /// asked for is answered.
+    /// asked for is answered. What CLIENT PAUSE holds back is not waited for, as a pause may be long: who
+    /// leaves during it loses that, as with Redis.
     pub fn is_over(&self) -> bool {
-        let answered = self.ended && self.stall.is_none();
+        let waits = self.stall.is_some_and(|stall| stall != Stall::Paused);
+        let answered = self.ended && !waits;
         (self.closing || answered) && self.pipeline.is_empty()
     }
 
