@@ -243,6 +243,14 @@ impl Server {
         Err(format!("{what}: {:?}", self.census()))
     }
 
+    /// Whether a client has found a CLIENT PAUSE of everything that no run will see the end of. It holds
+    /// CLIENT UNPAUSE too, as in Redis, so nobody can be served any more.
+    pub fn is_paused_for_ever(&self) -> bool {
+        let end_us = self.now.mono_us + QUIET_ROUNDS_MAX as u64 * JUMP_US_MAX;
+        let pauses = self.engines.iter().filter_map(|engine| engine.core().clients.pause);
+        pauses.into_iter().any(|pause| pause.all && pause.until_us > end_us)
+    }
+
     /// After all clients have left: nothing of them is kept.
     pub fn settle(&mut self) -> Result<(), String> {
         let is_clean = |census: &Census| {
