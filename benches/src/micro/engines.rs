@@ -1,10 +1,7 @@
 //! Whole engines without sockets: what a request costs from its bytes to its reply, on one core and with a hop.
 
-use std::sync::Arc;
-
-use base::{ConnId, CoreId, Now, RouteTable, Settings};
+use base::{ConnId, CoreId, Now, RouteTable};
 use engine::event::Peer;
-use engine::table::Table;
 use engine::{Action, Engine, Event, Setup};
 
 use super::workloads::Batch;
@@ -35,32 +32,11 @@ struct Cores {
 
 impl Cores {
     fn new() -> Cores {
-        let table = Arc::new(Table::new(&[]).expect("no command is renamed"));
-        let process = Arc::new(engine::core::Process::default());
-        let engine = |core| {
-            Engine::new(Setup {
-                core: CoreId(core),
-                route: RouteTable::new(2),
-                settings: Settings::default(),
-                table: table.clone(),
-                process: process.clone(),
-                hash_seed: SEED,
-                seed: SEED + u64::from(core),
-                clock: (|| 0, 1000.0),
-            })
-        };
+        let engine = |core| Engine::new(Setup::plain(CoreId(core), 2, SEED));
         let now = Now { unix_us: 1_700_000_000_000_000, mono_us: 1_000_000_000 };
         let mut cores = Cores { engines: (0..2).map(engine).collect(), now };
         for index in 0..CONNECTIONS {
-            let peer = Box::new(Peer {
-                client_id: u64::from(index) + 1,
-                address: String::new(),
-                local_address: String::new(),
-                is_local: true,
-                is_unix: false,
-                cluster_face: false,
-                refuse: None,
-            });
+            let peer = Box::new(Peer::nameless(u64::from(index) + 1));
             cores.turn(0, [Event::Opened(connection(index), peer)]);
         }
         cores

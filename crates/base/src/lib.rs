@@ -15,6 +15,7 @@
 //! the way statistics are declared. It depends on nothing of ours.
 #![forbid(unsafe_code)]
 
+pub mod c_string;
 pub mod conn;
 pub mod core;
 pub mod limits;
@@ -25,6 +26,7 @@ pub mod settings;
 pub mod slot;
 pub mod stats;
 
+pub use self::c_string::until_nul;
 pub use self::conn::ConnId;
 pub use self::core::{CoreId, CoreSet, MAX_CORES};
 pub use self::now::Now;

@@ -74,9 +74,8 @@ impl Refusal {
     pub fn text(&self) -> Vec<u8> {
         match self {
             Refusal::Unknown(name) => {
-                let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
                 let before = b"ERR Unknown option or number of arguments for CONFIG SET - '";
-                [before.as_slice(), &name[..end], b"'"].concat()
+                [before.as_slice(), crate::until_nul(name), b"'"].concat()
             }
             Refusal::Argument(name, detail) => {
                 let before = b"ERR CONFIG SET failed (possibly related to argument '";

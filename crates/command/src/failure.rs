@@ -1,5 +1,6 @@
 //! What a command says when it does not do what was asked: the exact text, once.
 
+use base::until_nul;
 use std::borrow::Cow;
 
 /// The error reply of a command, without the leading `-`. Bytes and not text, because it may repeat what
@@ -59,12 +60,6 @@ impl Failure {
     pub fn invalid_expire(name: &str) -> Failure {
         Failure::text(format!("ERR invalid expire time in '{name}' command"))
     }
-}
-
-/// What stands before the first NUL: what Redis repeats of words in most of its errors. O(length).
-pub fn until_nul(said: &[u8]) -> &[u8] {
-    let end = said.iter().position(|byte| *byte == 0).unwrap_or(said.len());
-    &said[..end]
 }
 
 impl From<store::WrongType> for Failure {

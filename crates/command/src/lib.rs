@@ -24,7 +24,7 @@ pub mod table;
 
 pub use args::Args;
 pub use ctx::Ctx;
-pub use failure::{Failure, until_nul};
+pub use failure::Failure;
 pub use spec::{
     Arg, ArgKind, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Merge, Run, Spec,
 };

@@ -251,6 +251,11 @@ impl World {
         self.engines[core].core()
     }
 
+    /// Whether sessions of a core wait for a way to another one.
+    pub fn is_congested(&self, core: usize) -> bool {
+        !self.engines[core].congested.is_empty()
+    }
+
     /// How many keys a core holds in database 0.
     pub fn keys(&self, core: usize) -> usize {
         self.engines[core].shard.store.len(0)

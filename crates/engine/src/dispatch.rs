@@ -11,8 +11,8 @@ use crate::session::input::What;
 use crate::session::plan::{Plan, Planned};
 use crate::shard::execute::{Call, Verdict};
 use crate::table::{Entry, Home};
-use base::{ConnId, CoreId};
-use command::{Args, Failure, Flags, until_nul};
+use base::{ConnId, CoreId, until_nul};
+use command::{Args, Failure, Flags};
 use resp::write::{Protocol, Writer};
 
 /// What a request's session does next.

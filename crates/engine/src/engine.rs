@@ -42,6 +42,23 @@ pub struct Setup {
     pub clock: (fn() -> u64, f64),
 }
 
+impl Setup {
+    /// One of `cores` with the default configuration, every command, and a cycle counter that stands still:
+    /// for those who drive engines without a server.
+    pub fn plain(core: CoreId, cores: usize, seed: u64) -> Setup {
+        Setup {
+            core,
+            route: RouteTable::new(cores),
+            settings: Settings::default(),
+            table: Arc::new(Table::new(&[]).expect("no command is renamed")),
+            process: Arc::new(Process::default()),
+            hash_seed: seed,
+            seed: seed.wrapping_add(u64::from(core.0)),
+            clock: (|| 0, 1000.0),
+        }
+    }
+}
+
 /// One core.
 pub struct Engine {
     pub(crate) core: Core,

@@ -43,6 +43,21 @@ pub struct Peer {
     pub refuse: Option<&'static str>,
 }
 
+impl Peer {
+    /// A client of the common port on this machine whose addresses nobody will ask for.
+    pub fn nameless(client_id: u64) -> Peer {
+        Peer {
+            client_id,
+            address: String::new(),
+            local_address: String::new(),
+            is_local: true,
+            is_unix: false,
+            cluster_face: false,
+            refuse: None,
+        }
+    }
+}
+
 /// What the process says to a core.
 #[derive(Debug)]
 pub enum Control {

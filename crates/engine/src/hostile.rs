@@ -72,6 +72,7 @@ fn sessions_that_found_the_way_full_go_on_when_it_is_free() {
         // One batch a turn; the way to the other core holds fewer.
         world.feed_quietly(*client, b"SET a 1\r\nSET b 2\r\nGET a\r\nGET b\r\n");
     }
+    assert!(world.is_congested(0), "some found the way full");
     world.settle();
     for client in clients {
         assert_eq!(world.take(client), b"+OK\r\n+OK\r\n$1\r\n1\r\n$1\r\n2\r\n");

@@ -1,11 +1,9 @@
 //! In the steady state a hop allocates nothing: two engines hand their batches to each other, and the
 //! allocator counts.
 
-use base::{ConnId, CoreId, Now, RouteTable, Settings, Slot};
+use base::{ConnId, CoreId, Now, RouteTable, Slot};
 use engine::event::Peer;
-use engine::table::Table;
 use engine::{Action, Engine, Event, Setup};
-use std::sync::Arc;
 
 /// Clients of the first core.
 const CLIENTS: u32 = 16;
@@ -23,33 +21,12 @@ struct Cores {
 
 impl Cores {
     fn new() -> Cores {
-        let table = Arc::new(Table::new(&[]).expect("no command is renamed"));
-        let process = Arc::new(engine::core::Process::default());
-        let engine = |core| {
-            Engine::new(Setup {
-                core: CoreId(core),
-                route: RouteTable::new(2),
-                settings: Settings::default(),
-                table: table.clone(),
-                process: process.clone(),
-                hash_seed: 1,
-                seed: 2 + u64::from(core),
-                clock: (|| 0, 1000.0),
-            })
-        };
+        let engine = |core| Engine::new(Setup::plain(CoreId(core), 2, 1));
         let now = Now { unix_us: 1_700_000_000_000_000, mono_us: 1_000_000_000 };
         let engines = (0..2).map(engine).collect();
         let mut cores = Cores { engines, now, actions: Vec::new(), sent_bytes: 0 };
         for index in 0..CLIENTS {
-            let peer = Box::new(Peer {
-                client_id: u64::from(index) + 1,
-                address: String::new(),
-                local_address: String::new(),
-                is_local: true,
-                is_unix: false,
-                cluster_face: false,
-                refuse: None,
-            });
+            let peer = Box::new(Peer::nameless(u64::from(index) + 1));
             cores.turn(0, [Event::Opened(conn(index), peer)]);
         }
         cores

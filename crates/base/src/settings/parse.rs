@@ -4,6 +4,7 @@ use super::kind::{
     Kind, OUTPUT_NORMAL, OUTPUT_PUBSUB, OUTPUT_REPLICA, OutputLimit, SavePoint, Setting, Value,
 };
 use super::notify;
+use crate::until_nul;
 
 const WORD_COUNT: &str = "wrong number of arguments";
 const NOT_AN_INTEGER: &str = "argument couldn't be parsed into an integer";
@@ -96,11 +97,6 @@ fn several(row: &Setting, now: &Value, words: &[&[u8]]) -> Result<Value, String>
         Kind::Percentiles => percentiles(row.name, words),
         _ => unreachable!("kinds of one word are parsed by `single`"),
     }
-}
-
-/// Where Redis reads a C string, what stands behind a NUL does not count.
-fn until_nul(word: &[u8]) -> &[u8] {
-    word.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 fn flag(word: &[u8]) -> Result<Value, String> {

@@ -3,7 +3,8 @@
 
 use super::client::OWN;
 use super::{Desk, EngineCommand, Next};
-use command::{Arg, ArgKind, Args, Arity, Failure, Group, Spec, until_nul};
+use base::until_nul;
+use command::{Arg, ArgKind, Args, Arity, Failure, Group, Spec};
 
 /// Redirection of invalidation messages.
 pub const GETREDIR: EngineCommand = EngineCommand::new(

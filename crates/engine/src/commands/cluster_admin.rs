@@ -6,8 +6,8 @@
 
 use super::cluster::{nodes, require_cluster};
 use super::{Desk, EngineCommand, Next, help};
-use base::Slot;
-use command::{Arg, ArgKind, Args, Arity, Failure, Flags, Group, Spec, until_nul};
+use base::{Slot, until_nul};
+use command::{Arg, ArgKind, Args, Arity, Failure, Flags, Group, Spec};
 use core::net::IpAddr;
 
 /// The answer where Redis would change the cluster.
