@@ -14,13 +14,17 @@
 pub mod args;
 pub mod check;
 pub mod ctx;
+pub mod draws;
 pub mod expire;
 pub mod failure;
 pub mod generic;
+pub mod hash;
 pub mod lifetime;
+pub mod shapes;
 pub mod spec;
 pub mod string;
 pub mod table;
+pub mod walk;
 
 pub use args::Args;
 pub use ctx::Ctx;

@@ -10,6 +10,9 @@
 //! - `slab`: where all of that lives; `region`: memory from the system;
 //! - `compaction`: moving entries, so that sparse spans become empty ones.
 //!
+//! Beside them, for values that have structure: [`packed`], elements one behind the other in one run of
+//! bytes, and [`Map`], a table on its own that can be handed to another thread whole.
+//!
 //! A value is bytes, an integer or a box of what the caller likes. An entry may have a *deadline*,
 //! after which lookups can treat it as absent, and has some *access* bits for the caller. Nothing
 //! here knows what a Redis is. Everything belongs to one thread at a time; no decision depends on an
@@ -22,7 +25,10 @@ mod bucket;
 mod compaction;
 mod entry;
 mod hash;
+mod map;
+mod memory;
 mod occupied;
+pub mod packed;
 mod prefetch;
 // With `plain-alloc` much of these two is bypassed.
 #[cfg_attr(feature = "plain-alloc", allow(dead_code))]
@@ -36,7 +42,10 @@ mod tables;
 pub use self::compaction::Compacted;
 pub use self::entry::{ACCESS_BITS, INLINE_MAX};
 pub use self::hash::KeyHash;
-pub use self::occupied::Occupied;
+pub use self::map::{Map, Pair, Plain};
+pub use self::occupied::{Occupied, Vacant};
 pub use self::slab::round_large;
 pub use self::space::TABLES;
-pub use self::tables::{Lookup, NewValue, Payload, Place, Reaped, Tables, Usage, Value, View};
+pub use self::tables::{
+    Cell, Lookup, NewValue, Payload, Place, Reaped, Tables, Usage, Value, View,
+};

@@ -15,11 +15,15 @@
 
 mod access;
 mod db;
+mod edit;
 mod evict;
+mod hash;
 mod integer;
 mod key;
 mod object;
+mod packed;
 mod policy;
+mod shapes;
 mod stats;
 mod store;
 mod ttl;
@@ -28,9 +32,11 @@ mod walk;
 
 pub use self::db::{Db, Look};
 pub use self::evict::Evicted;
+pub use self::hash::{Field, Hash, HashEdit};
 pub use self::integer::parse_integer;
 pub use self::key::{Hasher, Hint, Key};
 pub use self::policy::{Eviction, Policy};
+pub use self::shapes::Shapes;
 pub use self::stats::StoreStats;
 pub use self::store::{Cause, Memory, Removed, Store};
 pub use self::ttl::ExpireReport;

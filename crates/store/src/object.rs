@@ -1,15 +1,32 @@
-//! What lies out of line: values too large, or later too structured, for an entry.
+//! What lies out of line: values too large, or too structured, for an entry.
 
+use crate::Kind;
+use crate::hash::HashTable;
+use crate::packed::{Form, Packed};
 use compact::{Payload, round_large};
 
-/// Strings longer than this are boxed: they can then grow in place and move by their address, and
-/// the allocator's overhead is small beside them.
+/// Strings and packed collections longer than this are boxed: they can then grow in place and move by
+/// their address, and the allocator's overhead is small beside them.
 pub(crate) const INLINE_VALUE_MAX: usize = 3584;
+
+/// The mark of an entry's bytes that are a string.
+pub(crate) const PLAIN: u8 = 0;
+/// The mark of a string that reports the encoding `raw` whatever its length.
+pub(crate) const RAW: u8 = 1;
+/// The mark of a packed collection.
+pub(crate) const PACKED: u8 = 2;
+
+/// Parts above which an object is freed in steps: some 50 µs of freeing.
+const LARGE_PARTS: usize = 512;
 
 /// A boxed value.
 pub(crate) enum Object {
     /// A long string.
     Bytes(Vec<u8>),
+    /// A packed collection.
+    Packed(Vec<u8>),
+    /// A hash that outgrew its packed form.
+    Hash(Box<HashTable>),
 }
 
 const _: () = {
@@ -26,10 +43,36 @@ impl Object {
         Box::new(Object::Bytes(bytes))
     }
 
-    /// Writes `patch` at `offset`, filling a gap with zeros; gives the new length. Amortised
+    /// What TYPE says of it.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Object::Bytes(_) => Kind::String,
+            Object::Packed(bytes) => packed_kind(bytes),
+            Object::Hash(_) => Kind::Hash,
+        }
+    }
+
+    /// Whether it is a collection without elements, whose key must go.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Object::Bytes(_) => false,
+            Object::Packed(bytes) => Packed::of(bytes).count == 0,
+            Object::Hash(table) => table.map.is_empty(),
+        }
+    }
+
+    /// Allocations that it takes to hold it.
+    fn parts(&self) -> usize {
+        match self {
+            Object::Bytes(_) | Object::Packed(_) => 1,
+            Object::Hash(table) => table.map.len(),
+        }
+    }
+
+    /// Writes `patch` at `offset` of a string, filling a gap with zeros; gives the new length. Amortised
     /// O(patch + gap): a string that grows gets a quarter more room than it needs.
     pub(crate) fn write_at(&mut self, offset: usize, patch: &[u8]) -> usize {
-        let Object::Bytes(bytes) = self;
+        let Object::Bytes(bytes) = self else { unreachable!("only strings are written into") };
         let end = offset + patch.len();
         if end > bytes.capacity() {
             let room = round_large(end.max(bytes.capacity() + bytes.capacity() / 4));
@@ -43,9 +86,53 @@ impl Object {
     }
 }
 
+/// The type of a packed collection.
+pub(crate) fn packed_kind(bytes: &[u8]) -> Kind {
+    match Packed::of(bytes).form {
+        Form::List => Kind::List,
+        Form::Hash | Form::HashDeadlines => Kind::Hash,
+        Form::Set | Form::Ints => Kind::Set,
+        Form::SortedSet => Kind::SortedSet,
+    }
+}
+
+/// The type of a value.
+#[inline]
+pub(crate) fn kind_of(value: &compact::Value<'_, Object>) -> Kind {
+    match value {
+        compact::Value::Bytes { bytes, mark: PACKED } => packed_kind(bytes),
+        compact::Value::Bytes { .. } | compact::Value::Int(_) => Kind::String,
+        compact::Value::Boxed(object) => object.kind(),
+    }
+}
+
+/// The bytes of a packed collection, wherever they lie.
+#[inline]
+pub(crate) fn packed_bytes<'a>(value: &compact::Value<'a, Object>) -> Option<&'a [u8]> {
+    match *value {
+        compact::Value::Bytes { bytes, mark: PACKED } => Some(bytes),
+        compact::Value::Boxed(Object::Packed(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
 impl Payload for Object {
     fn footprint(&self) -> usize {
-        let Object::Bytes(bytes) = self;
-        size_of::<Object>() + bytes.capacity()
+        let owned = match self {
+            Object::Bytes(bytes) | Object::Packed(bytes) => bytes.capacity(),
+            Object::Hash(table) => table.bytes(),
+        };
+        size_of::<Object>() + owned
+    }
+
+    fn is_large(&self) -> bool {
+        self.parts() > LARGE_PARTS
+    }
+
+    fn shed(&mut self, budget: usize) -> bool {
+        match self {
+            Object::Bytes(_) | Object::Packed(_) => false,
+            Object::Hash(table) => table.map.dismantle(budget),
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::access;
 use crate::evict::Pool;
 use crate::object::Object;
 use crate::ttl::Cycle;
-use crate::{Db, Eviction, Hasher, Hint, Key, StoreStats};
+use crate::{Db, Eviction, Hasher, Hint, Key, Shapes, StoreStats};
 use base::{Now, Prng, Slot};
 use compact::{Place, Tables, Usage};
 use std::ops::Range;
@@ -32,7 +32,9 @@ pub struct Store {
     /// The database that the expiry cycle goes on with.
     pub(crate) cycle_db: usize,
     pub(crate) pool: Pool,
-    hasher: Hasher,
+    pub(crate) hasher: Hasher,
+    /// The thresholds of the encodings.
+    pub(crate) shapes: Shapes,
 }
 
 const _: () = {
@@ -139,6 +141,7 @@ impl Store {
             cycle_db: 0,
             pool: Pool::default(),
             hasher,
+            shapes: Shapes::default(),
         }
     }
 
@@ -282,6 +285,16 @@ impl Store {
             self.pool.clear();
         }
         self.ledger.eviction = eviction;
+    }
+
+    /// The thresholds of the encodings from now on.
+    pub fn set_shapes(&mut self, shapes: Shapes) {
+        self.shapes = shapes;
+    }
+
+    /// A source of draws of its own for one command: replays draw the same.
+    pub fn fork_prng(&mut self) -> Prng {
+        Prng::new(self.ledger.prng.next_u64())
     }
 
     /// The policy and its parameters.

@@ -66,6 +66,7 @@ impl Shard {
             },
         };
         self.store.set_eviction(self.memory.eviction);
+        self.store.set_shapes(command::shapes::shapes(settings));
         self.cadence = (
             settings.int(settings::HZ).max(1) as u64,
             settings.int(settings::ACTIVE_EXPIRE_EFFORT) as u32,
