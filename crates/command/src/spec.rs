@@ -310,6 +310,9 @@ pub enum Fanout {
     Gather,
     /// Sets several keys under a condition on all of them: parts ask first, then write.
     Conditional,
+    /// Needs all its keys at one place, and may write them. Keys of one owner run there; else they are lent to
+    /// one core (docs/design/loan.md), the command runs on a keyspace made of them, and they go home.
+    Loan,
 }
 
 /// How the replies of parts become one.

@@ -11,7 +11,8 @@
 //! - `compaction`: moving entries, so that sparse spans become empty ones.
 //!
 //! Beside them, for values that have structure: [`packed`], elements one behind the other in one run of
-//! bytes, and [`Map`], a table on its own that can be handed to another thread whole.
+//! bytes; [`Map`], a table on its own that can be handed to another thread whole; and [`Ranking`], a `Map` with an
+//! order beside it.
 //!
 //! A value is bytes, an integer or a box of what the caller likes. An entry may have a *deadline*,
 //! after which lookups can treat it as absent, and has some *access* bits for the caller. Nothing
@@ -30,6 +31,7 @@ mod memory;
 mod occupied;
 pub mod packed;
 mod prefetch;
+mod ranking;
 // With `plain-alloc` much of these two is bypassed.
 #[cfg_attr(feature = "plain-alloc", allow(dead_code))]
 mod region;
@@ -44,6 +46,7 @@ pub use self::entry::{ACCESS_BITS, INLINE_MAX};
 pub use self::hash::KeyHash;
 pub use self::map::{Map, Pair, Plain};
 pub use self::occupied::{Occupied, Vacant};
+pub use self::ranking::{Ranked, Ranking, Scored};
 pub use self::slab::round_large;
 pub use self::space::TABLES;
 pub use self::tables::{

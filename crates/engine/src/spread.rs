@@ -107,6 +107,11 @@ impl Engine {
                     None => (id, Then::Written, self.writing(args, &pairs)),
                 }
             }
+            Fanout::Loan => {
+                return Err(command::Failure::new(
+                    "ERR keys of this command on several cores are not supported yet",
+                ));
+            }
             Fanout::Single | Fanout::Cursor => unreachable!("planned for one core"),
         })
     }

@@ -99,7 +99,7 @@ fn flags_and_fan_out_agree_with_each_other() {
         assert!(!(write && readonly), "{words:?} is both");
         assert!(!flags.has(Flags::DENYOOM) || write, "{words:?} needs memory without writing");
         match fanout {
-            Fanout::Split(_) | Fanout::Conditional | Fanout::Gather => {
+            Fanout::Split(_) | Fanout::Conditional | Fanout::Gather | Fanout::Loan => {
                 assert!(!keys.is_empty(), "{words:?} is split by keys");
             }
             Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor => {
