@@ -20,6 +20,7 @@ pub mod failure;
 pub mod generic;
 pub mod hash;
 pub mod lifetime;
+pub mod set;
 pub mod shapes;
 pub mod spec;
 pub mod string;

@@ -1,11 +1,13 @@
 //! The table of all data commands.
 
 use crate::spec::Command;
-use crate::{expire, generic, hash, string};
+use crate::{expire, generic, hash, set, string};
 
 /// Every data command, family by family. A sub-command stands in its container.
 pub fn families() -> impl Iterator<Item = &'static Command> {
-    [string::COMMANDS, generic::COMMANDS, expire::COMMANDS, hash::COMMANDS].into_iter().flatten()
+    const FAMILIES: &[&[Command]] =
+        &[string::COMMANDS, generic::COMMANDS, expire::COMMANDS, hash::COMMANDS, set::COMMANDS];
+    FAMILIES.iter().copied().flatten()
 }
 
 #[cfg(test)]

@@ -223,6 +223,14 @@ impl<T: Payload> Tables<T> {
         Lookup::Expired
     }
 
+    /// The value of a key whose deadline is not before `now_ms`; leaves everything as it is. Expected O(1).
+    #[inline]
+    pub fn get(&self, place: Place, key: &[u8], now_ms: i64) -> Option<Value<'_, T>> {
+        let (_, _, entry, due) = self.find(place, key, now_ms)?;
+        // SAFETY: found, so live, and `&self` keeps it so; its box, if any, is a `T`.
+        (!due).then(|| unsafe { value_of(entry, &entry::shape(entry)) })
+    }
+
     /// Finds a key or the place for it; an expired one is removed first, and the flag beside says so.
     /// Expected O(1).
     #[inline]

@@ -289,7 +289,7 @@ impl Db<'_> {
             compact::Value::Bytes { bytes, mark: PACKED } => packed_encoding(bytes),
             compact::Value::Bytes { bytes, mark: PLAIN } if bytes.len() <= EMBSTR_MAX => "embstr",
             compact::Value::Bytes { .. } | compact::Value::Boxed(Object::Bytes(_)) => "raw",
-            compact::Value::Boxed(Object::Hash(_)) => "hashtable",
+            compact::Value::Boxed(Object::Hash(_) | Object::Set(_)) => "hashtable",
             compact::Value::Boxed(Object::Packed(bytes)) => packed_encoding(bytes),
         })
     }

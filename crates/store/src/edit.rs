@@ -8,7 +8,7 @@ use crate::access;
 use crate::object::{INLINE_VALUE_MAX, Object, PACKED, kind_of};
 use crate::packed::{Packed, Patch};
 use crate::store::{Cause, place};
-use crate::{Db, Hasher, Key, Kind, Shapes, WrongType};
+use crate::{Db, Hasher, Key, Kind, Shapes, Store, WrongType};
 use base::Now;
 use compact::packed::Splice;
 use compact::{Cell, NewValue, Occupied, Vacant, Value};
@@ -29,12 +29,14 @@ pub(crate) struct Editing<'a> {
 enum Place<'a> {
     /// The key is there.
     Occupied(Occupied<'a, Object>),
-    /// The key is not there; what it will hold, if anything.
-    Vacant(Vacant<'a, Object>, Fresh),
+    /// The key is not there, or there is no key at all yet; what it will hold, if anything.
+    Absent(Option<Vacant<'a, Object>>, Fresh),
 }
 
 /// What a new key will hold.
+#[derive(Default)]
 enum Fresh {
+    #[default]
     Nothing,
     Packed(Vec<u8>),
     Object(Box<Object>),
@@ -61,9 +63,9 @@ impl Editing<'_> {
                 Value::Bytes { bytes, .. } => Seen::Packed(bytes),
                 Value::Int(_) => unreachable!("an integer is no collection"),
             },
-            Place::Vacant(_, Fresh::Nothing) => Seen::Nothing,
-            Place::Vacant(_, Fresh::Packed(bytes)) => Seen::Packed(bytes),
-            Place::Vacant(_, Fresh::Object(object)) => Seen::Object(object),
+            Place::Absent(_, Fresh::Nothing) => Seen::Nothing,
+            Place::Absent(_, Fresh::Packed(bytes)) => Seen::Packed(bytes),
+            Place::Absent(_, Fresh::Object(object)) => Seen::Object(object),
         }
     }
 
@@ -78,7 +80,7 @@ impl Editing<'_> {
 
     /// Begins a value where there is none: a packed collection with this header.
     pub(crate) fn begin(&mut self, header: &[u8]) {
-        let Place::Vacant(_, fresh) = &mut self.place else { unreachable!("only where none is") };
+        let Place::Absent(_, fresh) = &mut self.place else { unreachable!("only where none is") };
         *fresh = Fresh::Packed(header.to_vec());
     }
 
@@ -89,7 +91,7 @@ impl Editing<'_> {
                 let deadline = found.deadline();
                 found.replace(NewValue::Boxed(Box::new(object)), deadline);
             }
-            Place::Vacant(_, fresh) => *fresh = Fresh::Object(Box::new(object)),
+            Place::Absent(_, fresh) => *fresh = Fresh::Object(Box::new(object)),
         }
     }
 
@@ -98,8 +100,8 @@ impl Editing<'_> {
     pub(crate) fn with_object<R>(&mut self, change: impl FnOnce(&mut Object) -> R) -> R {
         match &mut self.place {
             Place::Occupied(found) => found.with_boxed(change).expect("the value is an object"),
-            Place::Vacant(_, Fresh::Object(object)) => change(object),
-            Place::Vacant(..) => unreachable!("the value is an object"),
+            Place::Absent(_, Fresh::Object(object)) => change(object),
+            Place::Absent(..) => unreachable!("the value is an object"),
         }
     }
 
@@ -116,7 +118,7 @@ impl Editing<'_> {
         let empty = self.is_empty();
         match self.place {
             Place::Occupied(found) if empty => found.remove(),
-            Place::Vacant(vacant, fresh) if !empty => {
+            Place::Absent(Some(vacant), fresh) if !empty => {
                 if let Fresh::Packed(bytes) = &fresh
                     && bytes.len() <= INLINE_VALUE_MAX
                 {
@@ -128,6 +130,39 @@ impl Editing<'_> {
             _ => {}
         }
         self.changes
+    }
+}
+
+/// A collection that was made apart from any key, to be put under one by [`Db::put_made`].
+#[derive(Default)]
+pub struct Made(Fresh);
+
+impl Made {
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Fresh::Nothing => true,
+            Fresh::Packed(bytes) => Packed::of(bytes).count == 0,
+            Fresh::Object(object) => object.is_empty(),
+        }
+    }
+}
+
+impl Store {
+    /// Lets `make` write a collection that belongs to no key yet.
+    pub(crate) fn make(&self, now: Now, make: impl FnOnce(&mut Editing<'_>)) -> Made {
+        let mut editing = Editing {
+            place: Place::Absent(None, Fresh::Nothing),
+            shapes: &self.shapes,
+            hasher: self.hasher,
+            now,
+            changes: 0,
+        };
+        make(&mut editing);
+        match editing.place {
+            Place::Absent(_, fresh) => Made(fresh),
+            Place::Occupied(_) => unreachable!("it was made absent"),
+        }
     }
 }
 
@@ -152,8 +187,8 @@ impl Splice for Editing<'_> {
 
     fn exchange(&mut self, at: usize, remove: usize, insert: &[&[u8]]) {
         let found = match &mut self.place {
-            Place::Vacant(_, Fresh::Packed(bytes)) => return bytes.exchange(at, remove, insert),
-            Place::Vacant(..) => unreachable!("only packed collections are spliced"),
+            Place::Absent(_, Fresh::Packed(bytes)) => return bytes.exchange(at, remove, insert),
+            Place::Absent(..) => unreachable!("only packed collections are spliced"),
             Place::Occupied(found) => found,
         };
         if let Value::Bytes { bytes, .. } = found.value() {
@@ -178,8 +213,8 @@ impl Patch for Editing<'_> {
     #[inline]
     fn patch(&mut self, at: usize, new: &[u8]) {
         let bytes = match &mut self.place {
-            Place::Vacant(_, Fresh::Packed(bytes)) => &mut bytes[..],
-            Place::Vacant(..) => unreachable!("only packed collections are patched"),
+            Place::Absent(_, Fresh::Packed(bytes)) => &mut bytes[..],
+            Place::Absent(..) => unreachable!("only packed collections are patched"),
             Place::Occupied(found) => match found.bytes_mut() {
                 Some(bytes) => bytes,
                 None => {
@@ -219,7 +254,7 @@ impl Db<'_> {
                 }
                 Place::Occupied(found)
             }
-            Cell::Vacant(vacant) => Place::Vacant(vacant, Fresh::Nothing),
+            Cell::Vacant(vacant) => Place::Absent(Some(vacant), Fresh::Nothing),
         };
         let mut editing =
             Editing { place, shapes: &store.shapes, hasher: store.hasher, now, changes: 0 };
@@ -228,5 +263,37 @@ impl Db<'_> {
         let changes = editing.finish(key.bytes, || access::fresh(eviction, now));
         store.ledger.changes += changes;
         Ok(result)
+    }
+
+    /// Puts a collection made apart under a key, in the place of whatever is there; without a time to live. An empty
+    /// one removes the key. False when nothing was there and nothing is. O(1).
+    pub fn put_made(&mut self, key: &Key<'_>, made: Made, now: Now) -> bool {
+        if made.is_empty() {
+            return self.remove(key, now);
+        }
+        let store = &mut *self.store;
+        let access = access::fresh(&store.ledger.eviction, now);
+        let (cell, expired) = store.tables.cell(place(self.index, key), key.bytes, now.unix_ms());
+        if expired {
+            store.ledger.on_removed(self.index, key.bytes, Cause::Expired);
+        }
+        match &made.0 {
+            Fresh::Packed(bytes) if bytes.len() <= INLINE_VALUE_MAX => {
+                put(cell, key, NewValue::Bytes { bytes, mark: PACKED }, access);
+            }
+            _ => put(cell, key, NewValue::Boxed(made.0.into_object()), access),
+        }
+        store.ledger.changes += 1;
+        true
+    }
+}
+
+fn put(cell: Cell<'_, Object>, key: &Key<'_>, value: NewValue<'_, Object>, access: u32) {
+    match cell {
+        Cell::Occupied(mut found) => {
+            found.replace(value, None);
+            found.set_access(access);
+        }
+        Cell::Vacant(vacant) => vacant.insert(key.bytes, value, None, access),
     }
 }

@@ -3,7 +3,7 @@
 use crate::Kind;
 use crate::hash::HashTable;
 use crate::packed::{Form, Packed};
-use compact::{Payload, round_large};
+use compact::{Map, Payload, round_large};
 
 /// Strings and packed collections longer than this are boxed: they can then grow in place and move by
 /// their address, and the allocator's overhead is small beside them.
@@ -27,6 +27,8 @@ pub(crate) enum Object {
     Packed(Vec<u8>),
     /// A hash that outgrew its packed form.
     Hash(Box<HashTable>),
+    /// A set that outgrew its packed form.
+    Set(Box<Map>),
 }
 
 const _: () = {
@@ -49,6 +51,7 @@ impl Object {
             Object::Bytes(_) => Kind::String,
             Object::Packed(bytes) => packed_kind(bytes),
             Object::Hash(_) => Kind::Hash,
+            Object::Set(_) => Kind::Set,
         }
     }
 
@@ -58,6 +61,7 @@ impl Object {
             Object::Bytes(_) => false,
             Object::Packed(bytes) => Packed::of(bytes).count == 0,
             Object::Hash(table) => table.map.is_empty(),
+            Object::Set(map) => map.is_empty(),
         }
     }
 
@@ -66,6 +70,7 @@ impl Object {
         match self {
             Object::Bytes(_) | Object::Packed(_) => 1,
             Object::Hash(table) => table.map.len(),
+            Object::Set(map) => map.len(),
         }
     }
 
@@ -121,6 +126,7 @@ impl Payload for Object {
         let owned = match self {
             Object::Bytes(bytes) | Object::Packed(bytes) => bytes.capacity(),
             Object::Hash(table) => table.bytes(),
+            Object::Set(map) => map.bytes(),
         };
         size_of::<Object>() + owned
     }
@@ -133,6 +139,7 @@ impl Payload for Object {
         match self {
             Object::Bytes(_) | Object::Packed(_) => false,
             Object::Hash(table) => table.map.dismantle(budget),
+            Object::Set(map) => map.dismantle(budget),
         }
     }
 }
