@@ -255,7 +255,10 @@ fn differences(
     for (request, theirs) in script.iter().zip(&theirs) {
         let arguments: Vec<&[u8]> = request.iter().map(|word| word.as_bytes()).collect();
         let ours = world.run(&arguments);
-        if !is_same(&request[0], &ours, theirs) {
+        // A cursor that nobody gave is another place on each side.
+        let astray = matches!(&request[0][..], "HSCAN" | "SSCAN")
+            && request.get(2).is_some_and(|at| at != "0");
+        if !astray && !is_same(&request[0], &ours, theirs) {
             let (ours, theirs) = (ours.escape_ascii(), theirs.escape_ascii());
             found.push(format!("{request:?}\n    ours:   {ours}\n    theirs: {theirs}"));
         }
@@ -274,7 +277,25 @@ fn is_same(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
             ("PTTL" | "PEXPIRETIME", Value::Integer(a), Value::Integer(b)) => {
                 a >= 0 && b >= 0 && a.abs_diff(b) <= CLOCKS_DIFFER_MS as u64
             }
-            ("KEYS", Value::Array(a), Value::Array(b)) => sorted(a) == sorted(b),
+            (
+                "KEYS" | "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" | "HKEYS" | "HVALS",
+                Value::Array(a) | Value::Set(a),
+                Value::Array(b) | Value::Set(b),
+            ) => sorted(a) == sorted(b),
+            ("HGETALL", Value::Array(a), Value::Array(b)) => in_pairs(&a) == in_pairs(&b),
+            ("HGETALL", Value::Map(a), Value::Map(b)) => texts(a) == texts(b),
+            ("HSCAN", Value::Array(a), Value::Array(b)) => in_pairs(&a[1..]) == in_pairs(&b[1..]),
+            ("SSCAN", Value::Array(a), Value::Array(b)) => match (&a[..], &b[..]) {
+                ([_, Value::Array(a)], [_, Value::Array(b)]) => {
+                    sorted(a.clone()) == sorted(b.clone())
+                }
+                _ => false,
+            },
+            // Drawn at random.
+            ("SRANDMEMBER" | "HRANDFIELD", Value::Array(a), Value::Array(b)) => a.len() == b.len(),
+            ("SRANDMEMBER" | "HRANDFIELD", Value::Bulk(_), Value::Bulk(_)) => true,
+            // Redis 7.0 has no packed sets.
+            ("OBJECT", Value::Bulk(a), Value::Bulk(b)) => a == b"listpack" && b == b"hashtable",
             ("SCAN", Value::Array(_), Value::Array(_)) => true,
             ("RANDOMKEY", Value::Bulk(_), Value::Bulk(_)) => true,
             // Keys that are due count until they are deleted, which either side does when it likes.
@@ -283,6 +304,28 @@ fn is_same(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
             ("OBJECT", Value::Integer(_), Value::Integer(_)) => true,
             _ => false,
         }
+}
+
+/// The elements of a list of lists, or of one, two by two, in order.
+fn in_pairs(values: &[Value]) -> Vec<String> {
+    let flat: Vec<&Value> = values
+        .iter()
+        .flat_map(|value| match value {
+            Value::Array(inner) => inner.iter().collect(),
+            other => vec![other],
+        })
+        .collect();
+    let mut pairs: Vec<String> =
+        flat.chunks(2).map(|pair| pair.iter().map(|one| format!("{one} ")).collect()).collect();
+    pairs.sort();
+    pairs
+}
+
+fn texts(pairs: Vec<(Value, Value)>) -> Vec<String> {
+    let mut texts: Vec<String> =
+        pairs.iter().map(|(key, value)| format!("{key} {value}")).collect();
+    texts.sort();
+    texts
 }
 
 fn sorted(values: Vec<Value>) -> Vec<String> {
@@ -299,7 +342,11 @@ fn main() -> io::Result<()> {
     let (count, seed) = (count.parse::<u64>(), seed.parse::<u64>());
     let (count, seed) = (count.map_err(io::Error::other)?, seed.map_err(io::Error::other)?);
     let mut commands: Vec<(Words, &'static Command)> = Vec::new();
-    for command in families().filter(|command| !command.spec.flags.has(Flags::NEWER)) {
+    let is_asked = |command: &&Command| {
+        // What is popped at random is another member on each side.
+        !command.spec.flags.has(Flags::NEWER) && command.spec.name != "SPOP"
+    };
+    for command in families().filter(is_asked) {
         commands.push((words(command.spec.name), command));
         let subs = command.subcommands.iter();
         commands.extend(

@@ -37,6 +37,8 @@ pub struct Spec {
     pub flags: Flags,
     /// How it runs when there are several cores.
     pub fanout: Fanout,
+    /// Tells a second database that the keys may be in, for a command that works on two.
+    pub other_db: Option<fn(&Args<'_>) -> Option<u8>>,
     /// The group of the reference page; with the flags it gives the ACL categories.
     pub group: Group,
     /// ACL categories beyond those that flags and group give, e.g. `"@dangerous"`.
@@ -65,6 +67,7 @@ impl Spec {
         keys: &[],
         flags: Flags::NONE,
         fanout: Fanout::Single,
+        other_db: None,
         group: Group::Generic,
         categories: &[],
         since: "1.0.0",

@@ -45,8 +45,8 @@ pub use self::compaction::Compacted;
 pub use self::entry::{ACCESS_BITS, INLINE_MAX};
 pub use self::hash::KeyHash;
 pub use self::map::{Map, Pair, Plain};
-pub use self::occupied::{Occupied, Vacant};
-pub use self::ranking::{Ranked, Ranking, Scored};
+pub use self::occupied::{Occupied, Taken, TakenValue, Vacant};
+pub use self::ranking::{Iter as RankIter, Ranked, Ranking, Scored};
 pub use self::slab::round_large;
 pub use self::space::TABLES;
 pub use self::tables::{

@@ -71,6 +71,11 @@ impl Map {
         Map { head: Head::default(), heap: Heap::default(), hasher, deadlines: 0 }
     }
 
+    /// The hash function of the keys.
+    pub(crate) fn hasher(&self) -> KeyHash {
+        self.hasher
+    }
+
     /// Keys. O(1).
     #[inline]
     pub fn len(&self) -> usize {
@@ -260,6 +265,13 @@ impl Map {
                 }
             }
         }
+    }
+
+    /// Another map with the same keys, values and deadlines. O(keys).
+    pub fn duplicate(&self) -> Map {
+        let mut copy = Map::new(self.hasher);
+        self.iter().for_each(|pair| _ = copy.insert(pair.key, pair.value, pair.deadline));
+        copy
     }
 
     /// Takes out up to `budget` keys, whichever, and frees them: how a large map goes in bounded steps. True

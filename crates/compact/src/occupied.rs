@@ -281,6 +281,34 @@ impl<'a, T: Payload> Occupied<'a, T> {
         Some(result)
     }
 
+    /// Removes the key and hands out what it held, to go under another key or into other tables: bytes are
+    /// copied, a payload is moved. Then as [`Occupied::remove`].
+    pub fn take(mut self) -> Taken<T> {
+        let (shape, deadline, access) = (self.shape(), self.deadline(), self.access());
+        // SAFETY: the entry is live and of this shape. Its box is taken out, and the entry made an integer's
+        // before it is freed, so that nobody else drops it; both forms are of one size.
+        let value = unsafe {
+            match shape.flags & entry::FORM {
+                BOXED => {
+                    let address = entry::fixed(self.entry, &shape) as usize;
+                    entry::overwrite(self.entry, &shape, Content::Int(0), deadline, access);
+                    let payload =
+                        Box::from_raw(core::ptr::with_exposed_provenance_mut::<T>(address));
+                    self.tables.payload_bytes -= payload.footprint();
+                    TakenValue::Boxed(payload)
+                }
+                _ => match self.value() {
+                    Value::Bytes { bytes, mark } => TakenValue::Bytes { bytes: bytes.into(), mark },
+                    Value::Int(number) => TakenValue::Int(number),
+                    Value::Boxed(_) => unreachable!("the form says so"),
+                },
+            }
+        };
+        self.update_cell();
+        self.remove();
+        Taken { value, deadline, access }
+    }
+
     /// Removes the key and lets its table shrink. O(1) beyond dropping a payload.
     pub fn remove(self) {
         // SAFETY: the bucket is of this place's table.
@@ -288,6 +316,44 @@ impl<'a, T: Payload> Occupied<'a, T> {
             self.tables.remove_cell(self.place.space, self.place.table, self.bucket, self.index)
         };
         self.tables.shrink(self.place.space, self.place.table);
+    }
+}
+
+/// What a key held, with what belongs to it.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// The value.
+    pub value: TakenValue<T>,
+    /// Its deadline.
+    pub deadline: Option<i64>,
+    /// The caller's bits.
+    pub access: u32,
+}
+
+/// The value of a key that was taken out.
+#[derive(Debug)]
+pub enum TakenValue<T> {
+    /// Bytes.
+    Bytes {
+        /// The bytes.
+        bytes: Box<[u8]>,
+        /// The caller's mark.
+        mark: u8,
+    },
+    /// An integer.
+    Int(i64),
+    /// A payload.
+    Boxed(Box<T>),
+}
+
+impl<T> TakenValue<T> {
+    /// The value as it is stored; a payload is moved, and nothing is left of it here.
+    pub fn into_new<R>(self, store: impl FnOnce(NewValue<'_, T>) -> R) -> R {
+        match self {
+            TakenValue::Bytes { bytes, mark } => store(NewValue::Bytes { bytes: &bytes, mark }),
+            TakenValue::Int(number) => store(NewValue::Int(number)),
+            TakenValue::Boxed(payload) => store(NewValue::Boxed(payload)),
+        }
     }
 }
 

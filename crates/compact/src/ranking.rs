@@ -262,18 +262,28 @@ impl Ranking {
 
     /// Sets a member's score, which is not NaN. O(log n).
     pub fn set(&mut self, member: &[u8], score: f64) -> Ranked {
+        self.update(member, |_| Some(score))
+    }
+
+    /// Gives a member the score, not NaN, that `decide` makes of its old one; `None` leaves it as it is. O(log n).
+    pub fn update(
+        &mut self,
+        member: &[u8],
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Ranked {
+        let found = self.map.find(member);
+        // SAFETY: just found.
+        let old = found.as_ref().map(|found| score_of(unsafe { pair(found.entry) }));
+        let Some(score) = decide(old).filter(|score| old != Some(*score)) else {
+            return Ranked::Same;
+        };
         assert!(!score.is_nan(), "callers refuse what is not a number");
         let value = Plain::Int(score.to_bits() as i64);
-        let Some(found) = self.map.find(member) else {
+        let (Some(found), Some(old)) = (found, old) else {
             let entry = self.map.insert(member, value, None);
             self.insert(Item { score, entry }, member);
             return Ranked::New;
         };
-        // SAFETY: just found.
-        let old = score_of(unsafe { pair(found.entry) });
-        if old == score {
-            return Ranked::Same;
-        }
         let entry = found.entry;
         self.take(old, member);
         // SAFETY: just found, and the tree is not the map. A number is written over a number where it is, so
@@ -293,6 +303,20 @@ impl Ranking {
             self.map.remove_found(found);
             Some(score)
         }
+    }
+
+    /// Removes the member of this rank, and gives its score. O(log n).
+    pub fn remove_rank(&mut self, rank: usize) -> Option<f64> {
+        let Item { score, entry } = *Walk::new(&self.root, rank).next()?;
+        // SAFETY: entries in the tree are live, and this one stays so until its map removes it, which reads the
+        // member before.
+        unsafe {
+            let member = Item { score, entry }.member();
+            self.take(score, member);
+            let found = self.map.find(member).expect("what is in the tree is in the map");
+            self.map.remove_found(found);
+        }
+        Some(score)
     }
 
     fn insert(&mut self, item: Item, member: &[u8]) {
@@ -350,6 +374,13 @@ impl Ranking {
     /// Visits members as [`Map::scan`] does. O(members of a bucket).
     pub fn scan<'a>(&'a self, position: u64, mut visit: impl FnMut(Scored<'a>)) -> Option<u64> {
         self.map.scan(position, |pair| visit(scored(pair)))
+    }
+
+    /// Another ranking with the same members and scores. O(n log n).
+    pub fn duplicate(&self) -> Ranking {
+        let mut copy = Ranking::new(self.map.hasher());
+        self.iter_from(0).for_each(|(member, score)| _ = copy.set(member, score));
+        copy
     }
 
     /// Takes out up to `budget` members, whichever, for good: how a large ranking goes in bounded steps. True

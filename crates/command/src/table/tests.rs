@@ -117,7 +117,7 @@ fn flags_and_fan_out_agree_with_each_other() {
 #[test]
 fn fast_commands_are_those_that_redis_calls_fast() {
     let fast = "APPEND DBSIZE DECR DECRBY DELEX DELIFEQ DIGEST EXISTS EXPIRE EXPIREAT EXPIRETIME GET GETDEL \
-                GETEX GETSET INCR INCRBY INCRBYFLOAT INCREX MGET PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PTTL SETNX \
+                GETEX GETSET INCR INCRBY INCRBYFLOAT INCREX MGET MOVE PERSIST RENAMENX PEXPIRE PEXPIREAT PEXPIRETIME PTTL SETNX \
                 STRLEN SWAPDB TOUCH TTL TYPE UNLINK";
     let fast = [fast, hash::facts::FAST, set::facts::FAST]
         .into_iter()
@@ -167,6 +167,10 @@ const EXAMPLES: &[&str] = &[
     "DEL z",
     "EXISTS k",
     "KEYS *",
+    "COPY k c",
+    "RENAME c c2",
+    "RENAMENX c2 c3",
+    "MOVE c3 5",
     "OBJECT ENCODING k",
     "OBJECT IDLETIME k",
     "OBJECT REFCOUNT k",
