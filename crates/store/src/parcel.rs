@@ -83,6 +83,11 @@ impl Db<'_> {
     /// it counts as just used. O(value).
     pub fn copy(&mut self, key: &Key<'_>, now: Now) -> Option<Parcel> {
         let access = access::fresh(&self.store.ledger.eviction, now);
+        self.copy_as_is(key, now).map(|Parcel(taken)| Parcel(Taken { access, ..taken }))
+    }
+
+    /// [`Db::copy`] with the access bits of the original.
+    pub fn copy_as_is(&mut self, key: &Key<'_>, now: Now) -> Option<Parcel> {
         let place = place(self.index, key);
         let (cell, expired) = self.store.tables.cell(place, key.bytes, now.unix_ms());
         let Cell::Occupied(found) = cell else {
@@ -98,7 +103,18 @@ impl Db<'_> {
             compact::Value::Int(number) => TakenValue::Int(number),
             compact::Value::Boxed(object) => TakenValue::Boxed(Box::new(object.duplicate())),
         };
-        Some(Parcel(Taken { value, deadline: found.deadline(), access }))
+        Some(Parcel(Taken { value, deadline: found.deadline(), access: found.access() }))
+    }
+
+    /// Memory that a key's value takes beside its entry, in bytes; `None` when it is absent. O(1).
+    pub fn value_bytes(&mut self, key: &Key<'_>, now: Now) -> Option<usize> {
+        let place = place(self.index, key);
+        let value = self.store.tables.get(place, key.bytes, now.unix_ms())?;
+        Some(match value {
+            compact::Value::Bytes { bytes, .. } => bytes.len(),
+            compact::Value::Int(_) => 0,
+            compact::Value::Boxed(object) => object.footprint(),
+        })
     }
 
     /// Counts so many changes that were made by taking and putting.

@@ -38,7 +38,10 @@ impl Shard {
             self.refresh_used();
             self.evicting = self.account.over() && self.make_room(core, EVICT_ITEMS);
         }
-        let freeing = self.store.free_step(FREE_ITEMS);
+        let mut freeing = self.store.free_step(FREE_ITEMS);
+        if let Some(guest) = &mut self.guest {
+            freeing |= guest.free_step(FREE_ITEMS);
+        }
         self.garbage = self.store.compact_step(COMPACT_ITEMS) || freeing;
     }
 

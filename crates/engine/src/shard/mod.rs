@@ -13,6 +13,8 @@ use store::{Eviction, Policy, Store};
 pub struct Shard {
     /// All databases.
     pub store: Store,
+    /// Where commands run on what other cores have lent; made when first needed.
+    pub(super) guest: Option<Box<Store>>,
     /// This core's share of `maxmemory`.
     pub account: Account,
     /// What the configuration says about memory, read once a change.
@@ -43,6 +45,7 @@ impl Shard {
     pub fn new(store: Store, account: Account) -> Shard {
         Shard {
             store,
+            guest: None,
             account,
             memory: MemoryPolicy::default(),
             next_expire_us: 0,
