@@ -44,7 +44,7 @@ mod tables;
 pub use self::compaction::Compacted;
 pub use self::entry::{ACCESS_BITS, INLINE_MAX};
 pub use self::hash::KeyHash;
-pub use self::map::{Map, Pair, Plain};
+pub use self::map::{Map, Pair, Plain, Swept};
 pub use self::occupied::{Occupied, Taken, TakenValue, Vacant};
 pub use self::ranking::{Iter as RankIter, Ranked, Ranking, Scored};
 pub use self::slab::round_large;

@@ -44,6 +44,17 @@ pub struct Pair<'a> {
     pub deadline: Option<i64>,
 }
 
+/// What [`Map::reap`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// Where to go on; `None` at the end.
+    pub next: Option<u64>,
+    /// Keys that were removed.
+    pub removed: usize,
+    /// The earliest deadline of those that stay; `i64::MAX` without any.
+    pub earliest_ms: i64,
+}
+
 /// Where a key was found.
 pub(crate) struct Found {
     bucket: NonNull<Bucket>,
@@ -233,6 +244,34 @@ impl Map {
         let (bucket, next) = self.head.bucket_after(position)?;
         self.pairs_of(bucket).for_each(visit);
         next
+    }
+
+    /// Removes the keys of the bucket at `position`, as [`Map::scan`] visits it, whose deadline is before `now_ms`.
+    /// Keys without a deadline are not touched. O(keys of a bucket).
+    pub fn reap(&mut self, position: u64, now_ms: i64) -> Swept {
+        let mut swept = Swept { next: None, removed: 0, earliest_ms: i64::MAX };
+        let Some((bucket, next)) = self.head.bucket_after(position) else { return swept };
+        swept.next = next;
+        // SAFETY: a live bucket; it is not moved before `shrink`. Cells below `index` keep their places while
+        // those above go, and each leads to a live entry.
+        unsafe {
+            for index in (0..bucket.as_ref().len()).rev() {
+                let cell = bucket.as_ref().cell(index);
+                if cell & HAS_DEADLINE == 0 {
+                    continue;
+                }
+                let deadline = pair(entry_of(cell)).deadline.expect("the cell says so");
+                if deadline >= now_ms {
+                    swept.earliest_ms = swept.earliest_ms.min(deadline);
+                    continue;
+                }
+                let cell = self.head.take(&mut self.heap, bucket, index);
+                self.free_cell(cell);
+                swept.removed += 1;
+            }
+        }
+        (0..swept.removed).for_each(|_| self.head.shrink(&mut self.heap, &mut Vec::new()));
+        swept
     }
 
     /// All keys, in no order.

@@ -33,6 +33,7 @@ enum Op {
     Fill(u16, u16),
     Drain(u16, u16),
     Dismantle(usize),
+    Reap(i64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -42,7 +43,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (len, any::<u8>()).prop_map(|(len, byte)| Held::Bytes(vec![byte; len])),
         1 => any::<i64>().prop_map(Held::Int),
     ];
-    let deadline = || prop_oneof![Just(None), any::<i64>().prop_map(Some)];
+    let deadline =
+        || prop_oneof![Just(None), any::<i64>().prop_map(Some), (-100..100i64).prop_map(Some)];
     prop_oneof![
         20 => (key(), held, deadline()).prop_map(|(key, held, at)| Op::Set(key, held, at)),
         10 => key().prop_map(Op::Remove),
@@ -50,6 +52,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (key(), key()).prop_map(|(from, to)| Op::Fill(from, to)),
         2 => (key(), key()).prop_map(|(from, to)| Op::Drain(from, to)),
         1 => (0..50usize).prop_map(Op::Dismantle),
+        1 => (-100..100i64).prop_map(Op::Reap),
     ]
 }
 
@@ -89,6 +92,19 @@ fn apply(map: &mut Map, model: &mut Model, op: Op) {
             let key = key_of(number);
             assert_eq!(map.remove(&key), model.remove(&key).is_some());
         }),
+        Op::Reap(now) => {
+            let (mut position, mut removed, mut earliest) = (Some(0), 0, i64::MAX);
+            while let Some(at) = position {
+                let swept = map.reap(at, now);
+                (position, removed) = (swept.next, removed + swept.removed);
+                earliest = earliest.min(swept.earliest_ms);
+            }
+            let before = model.len();
+            model.retain(|_, (_, deadline)| deadline.is_none_or(|at| at >= now));
+            assert_eq!(removed, before - model.len());
+            let wanted = model.values().filter_map(|(_, deadline)| *deadline).min();
+            assert_eq!(earliest, wanted.unwrap_or(i64::MAX));
+        }
         Op::Dismantle(budget) => {
             let before = map.len();
             map.dismantle(budget);

@@ -290,6 +290,8 @@ impl Db<'_> {
             compact::Value::Bytes { bytes, mark: PLAIN } if bytes.len() <= EMBSTR_MAX => "embstr",
             compact::Value::Bytes { .. } | compact::Value::Boxed(Object::Bytes(_)) => "raw",
             compact::Value::Boxed(Object::Hash(_) | Object::Set(_)) => "hashtable",
+            compact::Value::Boxed(Object::SortedSet(_)) => "skiplist",
+            compact::Value::Boxed(Object::List(_)) => "quicklist",
             compact::Value::Boxed(Object::Packed(bytes)) => packed_encoding(bytes),
         })
     }

@@ -13,6 +13,10 @@ use base::Now;
 use compact::packed::Splice;
 use compact::{Cell, NewValue, Occupied, Vacant, Value};
 
+/// A boxed packed collection that is no longer than this returns into its entry: far enough below
+/// [`INLINE_VALUE_MAX`] that one at the border does not move with each change.
+const INLINE_AGAIN_MAX: usize = INLINE_VALUE_MAX / 2;
+
 /// A value that is being changed.
 pub(crate) struct Editing<'a> {
     place: Place<'a>,
@@ -92,6 +96,18 @@ impl Editing<'_> {
                 found.replace(NewValue::Boxed(Box::new(object)), deadline);
             }
             Place::Absent(_, fresh) => *fresh = Fresh::Object(Box::new(object)),
+        }
+    }
+
+    /// Puts a packed collection in the place of what is there, or of nothing.
+    pub(crate) fn install_packed(&mut self, bytes: Vec<u8>) {
+        match &mut self.place {
+            Place::Occupied(found) if bytes.len() <= INLINE_VALUE_MAX => {
+                let deadline = found.deadline();
+                found.replace(NewValue::Bytes { bytes: &bytes, mark: PACKED }, deadline);
+            }
+            Place::Occupied(_) => self.install(Object::Packed(bytes)),
+            Place::Absent(_, fresh) => *fresh = Fresh::Packed(bytes),
         }
     }
 
@@ -202,10 +218,16 @@ impl Splice for Editing<'_> {
             let deadline = found.deadline();
             found.replace(NewValue::Boxed(Box::new(Object::Packed(boxed))), deadline);
         }
-        self.with_object(|object| match object {
-            Object::Packed(bytes) => bytes.exchange(at, remove, insert),
+        let small = self.with_object(|object| match object {
+            Object::Packed(bytes) => {
+                bytes.exchange(at, remove, insert);
+                (bytes.len() <= INLINE_AGAIN_MAX).then(|| std::mem::take(bytes))
+            }
             _ => unreachable!("only packed collections are spliced"),
         });
+        if let Some(bytes) = small {
+            self.install_packed(bytes);
+        }
     }
 }
 

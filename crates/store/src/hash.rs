@@ -16,6 +16,8 @@ pub(crate) struct HashTable {
     pub(crate) map: Map,
     /// No field expires before this time.
     pub(crate) earliest_ms: i64,
+    /// How far a pass that removes expired fields has come, and the earliest deadline that it has seen.
+    pub(crate) pass: Option<(u64, i64)>,
 }
 
 impl HashTable {
@@ -206,6 +208,25 @@ impl<'a> Hash<'a> {
         matches!(self.body, Body::Packed(_))
     }
 
+    /// The fields of a packed hash that have expired.
+    pub(crate) fn all_due(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let packed = match self.body {
+            Body::Packed(packed) => Some(packed.fields()),
+            Body::Table(_) => None,
+        };
+        let now = self.now;
+        packed.into_iter().flatten().filter(move |field| field.is_due(now))
+    }
+
+    /// The earliest deadline of a field, or a time before it; `None` without any. O(1), O(fields) while packed.
+    pub(crate) fn earliest_ms(&self) -> Option<i64> {
+        match self.body {
+            Body::Packed(packed) if packed.form == Form::Hash => None,
+            Body::Packed(packed) => packed.fields().filter_map(|field| field.deadline).min(),
+            Body::Table(table) => (table.map.deadlines() > 0).then_some(table.earliest_ms),
+        }
+    }
+
     /// Whether any field has a deadline. O(1), but O(fields) while packed with deadlines.
     pub fn has_deadlines(&self) -> bool {
         match self.body {
@@ -215,8 +236,8 @@ impl<'a> Hash<'a> {
     }
 }
 
-/// A hash that is being changed. What it says of a field is so also after the field has changed.
-pub struct HashEdit<'e, 'a>(&'e mut Editing<'a>);
+/// A hash that is being changed, and the earliest deadline that it was given meanwhile.
+pub struct HashEdit<'e, 'a>(&'e mut Editing<'a>, i64);
 
 impl HashEdit<'_, '_> {
     /// The hash as it is; `None` while there is none.
@@ -259,14 +280,15 @@ impl HashEdit<'_, '_> {
 
     /// Turns the packed hash, or nothing, into a table.
     fn unpack(&mut self) {
-        let mut table = HashTable { map: Map::new(self.0.hasher.inner()), earliest_ms: i64::MAX };
+        let mut table =
+            HashTable { map: Map::new(self.0.hasher.inner()), earliest_ms: i64::MAX, pass: None };
         let mut buffers = (itoa::Buffer::new(), itoa::Buffer::new());
         if let Some(packed) = self.0.packed() {
             for field in packed.fields() {
                 let name = field.name.as_bytes(&mut buffers.0);
                 let value = field.value.as_bytes(&mut buffers.1);
                 table.map.set(name, Plain::Bytes(value), field.deadline);
-                table.earliest_ms = table.earliest_ms.min(field.deadline.unwrap_or(i64::MAX));
+                table.note_deadline(field.deadline);
             }
         }
         self.0.install(Object::Hash(Box::new(table)));
@@ -276,12 +298,13 @@ impl HashEdit<'_, '_> {
     /// Expected O(length), O(bytes of the hash) while packed.
     pub fn set(&mut self, name: &[u8], value: &[u8], deadline: Option<i64>) -> bool {
         self.0.changes += 1;
+        self.1 = self.1.min(deadline.unwrap_or(i64::MAX));
         let was_due = self.due_field(name);
         self.admit(name.len().max(value.len()));
         let new = if self.is_table() {
             self.0.with_object(|object| {
                 let Object::Hash(table) = object else { unreachable!("the type was checked") };
-                table.earliest_ms = table.earliest_ms.min(deadline.unwrap_or(i64::MAX));
+                table.note_deadline(deadline);
                 table.map.set(name, Plain::Bytes(value), deadline)
             })
         } else {
@@ -322,7 +345,7 @@ impl HashEdit<'_, '_> {
             self.unpack();
             self.0.with_object(|object| {
                 let Object::Hash(table) = object else { unreachable!("just made") };
-                table.earliest_ms = table.earliest_ms.min(deadline.unwrap_or(i64::MAX));
+                table.note_deadline(deadline);
                 table.map.set(name, Plain::Bytes(value), deadline)
             });
             return true;
@@ -357,10 +380,11 @@ impl HashEdit<'_, '_> {
             return true;
         }
         self.0.changes += 1;
+        self.1 = self.1.min(deadline.unwrap_or(i64::MAX));
         if self.is_table() {
             return self.0.with_object(|object| {
                 let Object::Hash(table) = object else { unreachable!("the type was checked") };
-                table.earliest_ms = table.earliest_ms.min(deadline.unwrap_or(i64::MAX));
+                table.note_deadline(deadline);
                 table.map.set_deadline(name, deadline)
             });
         }
@@ -370,6 +394,21 @@ impl HashEdit<'_, '_> {
         let time = Encoded::new(Item::Int(deadline.unwrap_or(NEVER)));
         self.0.exchange(HEADER + value_end, end - value_end, &time.parts());
         true
+    }
+
+    /// The earliest deadline of a field, or a time before it.
+    pub(crate) fn earliest_ms(&self) -> Option<i64> {
+        self.view()?.earliest_ms()
+    }
+
+    /// Goes on with removing expired fields of a table: see [`HashTable::sweep`].
+    pub(crate) fn sweep(&mut self, now: Now, buckets: usize) -> (usize, i64) {
+        let swept = self.0.with_object(|object| match object {
+            Object::Hash(table) => table.sweep(now, buckets),
+            _ => unreachable!("the type was checked"),
+        });
+        self.0.changes += swept.0 as u64;
+        swept
     }
 
     /// Removes a field. False when there is no such field. Expected O(1), O(bytes of the hash) while packed.
@@ -415,6 +454,11 @@ impl<'s> Db<'s> {
         now: Now,
         change: impl FnOnce(&mut HashEdit<'_, '_>) -> R,
     ) -> Result<R, WrongType> {
-        self.edit(key, Kind::Hash, now, |editing| change(&mut HashEdit(editing)))
+        let (result, earliest) = self.edit(key, Kind::Hash, now, |editing| {
+            let mut hash = HashEdit(editing, i64::MAX);
+            (change(&mut hash), hash.1)
+        })?;
+        self.store.note_field_deadline(self.index, key.bytes, earliest);
+        Ok(result)
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::Kind;
 use crate::hash::HashTable;
+use crate::list::Nodes;
 use crate::packed::{Form, Packed};
-use compact::{Map, Payload, round_large};
+use compact::{Map, Payload, Ranking, round_large};
 
 /// Strings and packed collections longer than this are boxed: they can then grow in place and move by
 /// their address, and the allocator's overhead is small beside them.
@@ -17,7 +18,7 @@ pub(crate) const RAW: u8 = 1;
 pub(crate) const PACKED: u8 = 2;
 
 /// Parts above which an object is freed in steps: some 50 µs of freeing.
-const LARGE_PARTS: usize = 512;
+pub(crate) const LARGE_PARTS: usize = 512;
 
 /// A boxed value.
 pub(crate) enum Object {
@@ -27,8 +28,12 @@ pub(crate) enum Object {
     Packed(Vec<u8>),
     /// A hash that outgrew its packed form.
     Hash(Box<HashTable>),
+    /// A list that outgrew its packed form.
+    List(Box<Nodes>),
     /// A set that outgrew its packed form.
     Set(Box<Map>),
+    /// A sorted set that outgrew its packed form.
+    SortedSet(Box<Ranking>),
 }
 
 const _: () = {
@@ -51,7 +56,9 @@ impl Object {
             Object::Bytes(_) => Kind::String,
             Object::Packed(bytes) => packed_kind(bytes),
             Object::Hash(_) => Kind::Hash,
+            Object::List(_) => Kind::List,
             Object::Set(_) => Kind::Set,
+            Object::SortedSet(_) => Kind::SortedSet,
         }
     }
 
@@ -61,7 +68,9 @@ impl Object {
             Object::Bytes(_) => false,
             Object::Packed(bytes) => Packed::of(bytes).count == 0,
             Object::Hash(table) => table.map.is_empty(),
+            Object::List(nodes) => nodes.len() == 0,
             Object::Set(map) => map.is_empty(),
+            Object::SortedSet(ranking) => ranking.is_empty(),
         }
     }
 
@@ -70,7 +79,25 @@ impl Object {
         match self {
             Object::Bytes(_) | Object::Packed(_) => 1,
             Object::Hash(table) => table.map.len(),
+            Object::List(nodes) => nodes.parts(),
             Object::Set(map) => map.len(),
+            Object::SortedSet(ranking) => ranking.len(),
+        }
+    }
+
+    /// A copy of it all. O(elements).
+    pub(crate) fn duplicate(&self) -> Object {
+        match self {
+            Object::Bytes(bytes) => *Object::bytes(bytes, bytes.len()),
+            Object::Packed(bytes) => Object::Packed(bytes.clone()),
+            Object::Hash(table) => Object::Hash(Box::new(HashTable {
+                map: table.map.duplicate(),
+                earliest_ms: table.earliest_ms,
+                pass: None,
+            })),
+            Object::List(nodes) => Object::List(nodes.clone()),
+            Object::Set(map) => Object::Set(Box::new(map.duplicate())),
+            Object::SortedSet(ranking) => Object::SortedSet(Box::new(ranking.duplicate())),
         }
     }
 
@@ -126,7 +153,9 @@ impl Payload for Object {
         let owned = match self {
             Object::Bytes(bytes) | Object::Packed(bytes) => bytes.capacity(),
             Object::Hash(table) => table.bytes(),
+            Object::List(nodes) => nodes.footprint(),
             Object::Set(map) => map.bytes(),
+            Object::SortedSet(ranking) => ranking.bytes(),
         };
         size_of::<Object>() + owned
     }
@@ -139,7 +168,9 @@ impl Payload for Object {
         match self {
             Object::Bytes(_) | Object::Packed(_) => false,
             Object::Hash(table) => table.map.dismantle(budget),
+            Object::List(nodes) => nodes.dismantle(budget),
             Object::Set(map) => map.dismantle(budget),
+            Object::SortedSet(ranking) => ranking.dismantle(budget),
         }
     }
 }

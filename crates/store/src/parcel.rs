@@ -67,6 +67,7 @@ impl Db<'_> {
     /// Puts a parcel under a key, in the place of whatever is there. Counts neither as a use nor as a change.
     /// Expected O(1), O(length) for a value within the entry.
     pub fn put(&mut self, key: &Key<'_>, parcel: Parcel, now: Now) {
+        let kind = parcel.kind();
         let Parcel(Taken { value, deadline, access }) = parcel;
         let place = place(self.index, key);
         let (cell, _) = self.store.tables.cell(place, key.bytes, now.unix_ms());
@@ -77,6 +78,9 @@ impl Db<'_> {
             }
             Cell::Vacant(vacant) => vacant.insert(key.bytes, value, deadline, access),
         });
+        if kind == Kind::Hash {
+            self.store.note_arrived(self.index, key, now);
+        }
     }
 
     /// A copy of what a key holds, its time to live included; `None` when it is absent or expired. As a new value

@@ -2,6 +2,7 @@
 
 use crate::access;
 use crate::evict::Pool;
+use crate::field_ttl::FieldDeadlines;
 use crate::object::Object;
 use crate::ttl::Cycle;
 use crate::{Db, Eviction, Hasher, Hint, Key, Shapes, StoreStats};
@@ -35,6 +36,8 @@ pub struct Store {
     pub(crate) hasher: Hasher,
     /// The thresholds of the encodings.
     pub(crate) shapes: Shapes,
+    /// Hashes with fields that have a time to live.
+    pub(crate) field_deadlines: FieldDeadlines,
 }
 
 const _: () = {
@@ -142,6 +145,7 @@ impl Store {
             pool: Pool::default(),
             hasher,
             shapes: Shapes::default(),
+            field_deadlines: FieldDeadlines::default(),
         }
     }
 
@@ -290,6 +294,22 @@ impl Store {
     /// The thresholds of the encodings from now on.
     pub fn set_shapes(&mut self, shapes: Shapes) {
         self.shapes = shapes;
+    }
+
+    /// Takes over what the configuration says from another store.
+    pub fn behave_as(&mut self, other: &Store) {
+        self.shapes = other.shapes;
+        self.ledger.eviction = other.ledger.eviction;
+    }
+
+    /// The counters, which begin anew.
+    pub fn take_stats(&mut self) -> StoreStats {
+        std::mem::take(&mut self.ledger.stats)
+    }
+
+    /// Adds counters of another store.
+    pub fn add_stats(&mut self, more: &StoreStats) {
+        self.ledger.stats.merge(more);
     }
 
     /// A source of draws of its own for one command: replays draw the same.

@@ -44,12 +44,23 @@ pub(crate) fn scan_map<'a>(
     count: usize,
     mut visit: impl FnMut(Pair<'a>),
 ) -> u64 {
+    scan_buckets(cursor, count, |position, seen| {
+        map.scan(position, |pair| {
+            *seen += 1;
+            visit(pair);
+        })
+    })
+}
+
+/// [`scan_map`] over anything that has buckets: `scan` visits one, adds what it saw, and gives the next position.
+pub(crate) fn scan_buckets(
+    cursor: u64,
+    count: usize,
+    mut scan: impl FnMut(u64, &mut usize) -> Option<u64>,
+) -> u64 {
     let (mut position, mut seen, mut buckets) = (map_position(cursor), 0, 0);
     while seen < count && buckets < count {
-        let next = map.scan(position, |pair| {
-            seen += 1;
-            visit(pair);
-        });
+        let next = scan(position, &mut seen);
         buckets += 1;
         let Some(next) = next else { return 0 };
         position = next;

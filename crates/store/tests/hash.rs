@@ -11,6 +11,8 @@ enum Op {
     SetDeadline(u8, Option<i64>),
     Remove(u8),
     Pass(i64),
+    Expire(usize),
+    Rename,
     Delete,
 }
 
@@ -28,6 +30,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (field(), deadline()).prop_map(|(field, at)| Op::SetDeadline(field, at)),
         6 => field().prop_map(Op::Remove),
         1 => (0..60i64).prop_map(Op::Pass),
+        2 => (1..20usize).prop_map(Op::Expire),
+        1 => Just(Op::Rename),
         1 => Just(Op::Delete),
     ]
 }
@@ -78,6 +82,19 @@ impl World {
                 let removed = db.edit_hash(&key, now, |hash| hash.remove(&name)).unwrap();
                 let old = self.model.remove(&name);
                 assert_eq!(removed, old.is_some_and(|(_, deadline)| self.is_live(deadline)));
+            }
+            Op::Expire(budget) => {
+                while self.store.expire_step(now, budget, 1).used >= budget {}
+                self.model.retain(|_, (_, at)| at.is_none_or(|at| at >= now.unix_ms()));
+            }
+            // To another key and back: its deadlines go with it.
+            Op::Rename => {
+                let other = self.hasher.key(b"other");
+                if let Some(parcel) = db.take(&key, now) {
+                    db.put(&other, parcel, now);
+                    let parcel = db.take(&other, now).expect("just put");
+                    db.put(&key, parcel, now);
+                }
             }
             Op::Pass(ms) => self.now.unix_us += ms * 1000,
             Op::Delete => {
@@ -138,6 +155,55 @@ proptest! {
         while world.store.free_step(10) {}
         prop_assert!(world.store.used_bytes() <= empty);
     }
+}
+
+#[test]
+fn fields_of_a_large_hash_expire_in_steps_and_new_deadlines_are_not_forgotten() {
+    let mut store = Store::new(1, 0..base::SLOTS as u16, 7, 1);
+    let mut now = Now { unix_us: 1_700_000_000_000_000, mono_us: 0 };
+    let key = store.hasher().key(b"large");
+    let at = |now: Now, ms: i64| Some(now.unix_ms() + ms);
+    let set = |store: &mut Store, now: Now, name: &str, deadline| {
+        store
+            .db(0)
+            .edit_hash(&key, now, |hash| _ = hash.set(name.as_bytes(), b"v", deadline))
+            .unwrap();
+    };
+    let len = |store: &mut Store, now| {
+        store.db(0).hash(&key, Look::Peek, now).unwrap().map_or(0, |hash| hash.len())
+    };
+    for number in 0..10_000 {
+        let deadline = if number % 2 == 0 { at(now, 10) } else { at(now, 1_000_000) };
+        set(&mut store, now, &format!("f{number}"), deadline);
+    }
+    now.unix_us += 11_000;
+    let mut steps = 0;
+    while len(&mut store, now) > 5000 {
+        store.expire_step(now, 100, 1);
+        // While the pass is under way, fields behind and before it are given deadlines.
+        set(&mut store, now, &format!("f{}", steps * 2 + 1), at(now, 20));
+        steps += 1;
+        assert!(steps < 1000, "it comes to an end");
+    }
+    assert!(steps > 3, "in more than one step");
+    while store.expire_step(now, 100, 1).used >= 100 {}
+    now.unix_us += 21_000;
+    while store.expire_step(now, 100, 1).used >= 100 {}
+    assert_eq!(len(&mut store, now), 5000 - steps as usize);
+}
+
+#[test]
+fn hashes_that_are_gone_do_not_pile_up_in_the_index_of_deadlines() {
+    let mut store = Store::new(1, 0..base::SLOTS as u16, 7, 1);
+    let now = Now { unix_us: 1_700_000_000_000_000, mono_us: 0 };
+    let far = Some(now.unix_ms() + 1_000_000_000);
+    for number in 0..20_000 {
+        let name = format!("hash:{number}");
+        let key = store.hasher().key(name.as_bytes());
+        store.db(0).edit_hash(&key, now, |hash| _ = hash.set(b"f", b"v", far)).unwrap();
+        store.db(0).remove(&key, now);
+    }
+    assert!(store.field_deadlines_len() <= 1024, "{}", store.field_deadlines_len());
 }
 
 #[test]

@@ -59,9 +59,10 @@ impl Shard {
 }
 
 impl Shard {
-    /// Whether any key has a time to live. O(databases).
+    /// Whether any key, or field of a hash, has a time to live. O(databases).
     fn has_expiring(&self) -> bool {
-        (0..self.store.databases()).any(|db| self.store.expires(db as u8) > 0)
+        self.store.has_field_deadlines()
+            || (0..self.store.databases()).any(|db| self.store.expires(db as u8) > 0)
     }
 }
 
