@@ -5,9 +5,14 @@
 //! | [`fields`] | HSET HMSET HSETNX HGET HMGET HDEL HEXISTS HLEN HSTRLEN |
 //! | [`whole`] | HGETALL HKEYS HVALS HSCAN HRANDFIELD |
 //! | [`incr`] | HINCRBY HINCRBYFLOAT |
+//! | [`expire`] | HEXPIRE HPEXPIRE HEXPIREAT HPEXPIREAT HPERSIST HTTL HPTTL HEXPIRETIME HPEXPIRETIME |
+//! | [`lives`] | HGETEX HSETEX HGETDEL |
 
+pub mod expire;
 pub mod fields;
 pub mod incr;
+mod listed;
+pub mod lives;
 pub mod whole;
 
 use crate::spec::{Arg, Command};
@@ -33,6 +38,18 @@ pub const COMMANDS: &[Command] = &[
     fields::HSETNX,
     fields::HSTRLEN,
     whole::HVALS,
+    expire::HEXPIRE,
+    expire::HEXPIREAT,
+    expire::HEXPIRETIME,
+    lives::HGETDEL,
+    lives::HGETEX,
+    expire::HPERSIST,
+    expire::HPEXPIRE,
+    expire::HPEXPIREAT,
+    expire::HPEXPIRETIME,
+    expire::HPTTL,
+    lives::HSETEX,
+    expire::HTTL,
 ];
 
 /// The key in COMMAND DOCS.
@@ -57,8 +74,8 @@ fn reply_value(reply: &mut Writer<'_>, field: Option<Field<'_>>) {
 #[cfg(test)]
 pub(crate) mod facts {
     /// What redis-server calls fast.
-    pub const FAST: &str =
-        "HDEL HEXISTS HGET HINCRBY HINCRBYFLOAT HLEN HMGET HMSET HSET HSETNX HSTRLEN";
+    pub const FAST: &str = "HDEL HEXISTS HGET HINCRBY HINCRBYFLOAT HLEN HMGET HMSET HSET HSETNX HSTRLEN \
+         HEXPIRE HEXPIREAT HEXPIRETIME HGETDEL HGETEX HPERSIST HPEXPIRE HPEXPIREAT HPEXPIRETIME HPTTL HSETEX HTTL";
 
     /// Each command in a call that takes effect.
     pub const EXAMPLES: &[&str] = &[
@@ -78,5 +95,17 @@ pub(crate) mod facts {
         "HRANDFIELD h",
         "HINCRBY h a 1",
         "HINCRBYFLOAT h a 0.5",
+        "HEXPIRE h 100 FIELDS 1 a",
+        "HEXPIREAT h 1700000100 FIELDS 1 b",
+        "HPEXPIRE h 200000 FIELDS 1 a",
+        "HPEXPIREAT h 1700000200000 FIELDS 1 b",
+        "HTTL h FIELDS 1 a",
+        "HPTTL h FIELDS 1 a",
+        "HEXPIRETIME h FIELDS 1 a",
+        "HPEXPIRETIME h FIELDS 1 a",
+        "HPERSIST h FIELDS 1 a",
+        "HGETEX h EX 100 FIELDS 1 a",
+        "HSETEX h EX 100 FIELDS 1 x y",
+        "HGETDEL h FIELDS 1 x",
     ];
 }

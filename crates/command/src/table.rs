@@ -1,12 +1,20 @@
 //! The table of all data commands.
 
 use crate::spec::Command;
-use crate::{expire, generic, hash, set, string};
+use crate::{expire, generic, geo, hash, list, set, sorted_set, string};
 
 /// Every data command, family by family. A sub-command stands in its container.
 pub fn families() -> impl Iterator<Item = &'static Command> {
-    const FAMILIES: &[&[Command]] =
-        &[string::COMMANDS, generic::COMMANDS, expire::COMMANDS, hash::COMMANDS, set::COMMANDS];
+    const FAMILIES: &[&[Command]] = &[
+        string::COMMANDS,
+        generic::COMMANDS,
+        expire::COMMANDS,
+        hash::COMMANDS,
+        list::COMMANDS,
+        set::COMMANDS,
+        sorted_set::COMMANDS,
+        geo::COMMANDS,
+    ];
     FAMILIES.iter().copied().flatten()
 }
 

@@ -2,8 +2,8 @@
 
 use super::families;
 use crate::check::{World, with_args};
-use crate::spec::{ArgKind, Begin, Command, Fanout, Find, Flags, Group, Spec};
-use crate::{hash, set};
+use crate::spec::{Arg, ArgKind, Begin, Command, Fanout, Find, Flags, Group, Spec};
+use crate::{geo, hash, list, set, sorted_set};
 use base::Prng;
 use resp::write::Protocol;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,20 +43,39 @@ fn every_command_is_documented() {
     }
 }
 
+/// Words that these arguments take at the least.
+fn words_of_all(args: &[Arg]) -> usize {
+    args.iter().filter(|arg| !arg.optional).map(words_of).sum()
+}
+
+fn words_of(arg: &Arg) -> usize {
+    let token = usize::from(arg.token.is_some());
+    match arg.kind {
+        ArgKind::PureToken => 1,
+        ArgKind::Block(parts) => token + words_of_all(parts),
+        ArgKind::OneOf(choices) => token + choices.iter().map(words_of).min().unwrap_or(0),
+        _ => token + 1,
+    }
+}
+
+/// Whether the number of words is left open.
+fn is_open(arg: &Arg) -> bool {
+    let inner = match arg.kind {
+        ArgKind::OneOf(choices) => {
+            let lengths: BTreeSet<usize> = choices.iter().map(words_of).collect();
+            lengths.len() > 1 || choices.iter().any(is_open)
+        }
+        ArgKind::Block(parts) => parts.iter().any(is_open),
+        _ => false,
+    };
+    arg.optional || arg.multiple || inner
+}
+
 #[test]
 fn documented_arguments_fit_the_arity() {
     for (words, Command { spec, subcommands, .. }) in all() {
-        let required = spec.args.iter().filter(|arg| !arg.optional);
-        let least: usize = required
-            .clone()
-            .map(|arg| match arg.kind {
-                ArgKind::Block(parts) => parts.len(),
-                _ => 1 + usize::from(arg.token.is_some()),
-            })
-            .sum();
-        let least = least + words.len();
-        let open =
-            spec.args.iter().any(|arg| arg.optional || arg.multiple) || !subcommands.is_empty();
+        let least = words_of_all(spec.args) + words.len();
+        let open = spec.args.iter().any(is_open) || !subcommands.is_empty();
         if subcommands.is_empty() {
             assert!(spec.arity.fits(least), "{words:?} takes {least} words at the least");
             assert!(!spec.arity.fits(least - 1), "{words:?} needs {least} words");
@@ -72,9 +91,8 @@ fn keys_are_within_the_shortest_request() {
         let writes = spec.keys.is_empty() || spec.keys.iter().any(|keys| keys.flags[0] != "RO");
         assert!(writes || !spec.flags.has(Flags::WRITE), "{words:?} writes none of its keys");
         for keys in spec.keys {
-            let Begin::Index(first) = keys.begin else {
-                panic!("{words:?}: keys begin at an index")
-            };
+            // What stands behind a word need not be there.
+            let Begin::Index(first) = keys.begin else { continue };
             assert!((first as usize) < least, "{words:?}: key {first} of {least} words");
             assert!(matches!(keys.flags[0], "RO" | "RW" | "OW" | "RM"), "{words:?}");
             let reads = keys.flags[0] == "RO";
@@ -119,9 +137,10 @@ fn fast_commands_are_those_that_redis_calls_fast() {
     let fast = "APPEND DBSIZE DECR DECRBY DELEX DELIFEQ DIGEST EXISTS EXPIRE EXPIREAT EXPIRETIME GET GETDEL \
                 GETEX GETSET INCR INCRBY INCRBYFLOAT INCREX MGET MOVE PERSIST RENAMENX PEXPIRE PEXPIREAT PEXPIRETIME PTTL SETNX \
                 STRLEN SWAPDB TOUCH TTL TYPE UNLINK";
-    let fast = [fast, hash::facts::FAST, set::facts::FAST]
-        .into_iter()
-        .flat_map(str::split_ascii_whitespace);
+    let fast =
+        [fast, hash::facts::FAST, list::facts::FAST, set::facts::FAST, sorted_set::facts::FAST]
+            .into_iter()
+            .flat_map(str::split_ascii_whitespace);
     let expected: BTreeSet<&str> = fast.collect();
     let found: BTreeSet<&str> = all()
         .filter(|(_, command)| command.spec.flags.has(Flags::FAST))
@@ -201,7 +220,17 @@ const EXAMPLES: &[&str] = &[
 fn writing_commands_change_and_others_never_do() {
     let mut world = World::new(Protocol::Resp2);
     let mut changed: BTreeMap<String, bool> = BTreeMap::new();
-    for example in [hash::facts::EXAMPLES, set::facts::EXAMPLES, EXAMPLES].into_iter().flatten() {
+    for example in [
+        hash::facts::EXAMPLES,
+        list::facts::EXAMPLES,
+        set::facts::EXAMPLES,
+        sorted_set::facts::EXAMPLES,
+        geo::facts::EXAMPLES,
+        EXAMPLES,
+    ]
+    .into_iter()
+    .flatten()
+    {
         let words: Vec<&[u8]> = example.split(' ').map(str::as_bytes).collect();
         let before = world.store.changes();
         let reply = world.run(&words);
