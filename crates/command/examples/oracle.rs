@@ -2,7 +2,8 @@
 //!
 //! `cargo run -p command --example oracle -- 127.0.0.1:6379 10000 1` — address, how many scripts, first seed.
 //! The server's data is lost. The same seed gives the same script; a single script that differs is shown. No engine takes part: what is
-//! compared is what the commands themselves answer, each script in RESP2 or RESP3 by its seed.
+//! compared is what the commands themselves answer, each script in RESP2 or RESP3 by its seed. A fourth argument names one of
+//! the [`FAMILIES`], whose scripts are weighted to its edges and which also counts changes as the server does.
 //!
 //! Both sides have clocks of their own, so scripts use times to live that are long or in the past, the
 //! commands that tell a time may differ by [`CLOCKS_DIFFER_MS`], and a difference counts only when
@@ -16,6 +17,25 @@ use resp::{Protocol, Value, Writer};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+#[path = "oracle/geo.rs"]
+mod geo;
+#[path = "oracle/list.rs"]
+mod list;
+#[path = "oracle/sorted_set.rs"]
+mod sorted_set;
+
+/// Scripts for one family of commands, where words by their specs alone do not reach its edges.
+struct Family {
+    /// The name on the command line.
+    name: &'static str,
+    /// Directives of a script with their values.
+    directives: fn(&mut Dice) -> Vec<(&'static str, String)>,
+    /// The next requests of a script.
+    requests: fn(&mut Dice) -> Vec<Words>,
+}
+
+const FAMILIES: &[Family] = &[list::FAMILY, sorted_set::FAMILY, geo::FAMILY];
 
 /// Commands of a script.
 const SCRIPT_LEN: usize = 40;
@@ -212,6 +232,14 @@ impl Server {
         (0..requests.len()).map(|_| self.reply()).collect()
     }
 
+    /// What the server counts as changes.
+    fn changes(&mut self) -> io::Result<u64> {
+        let info =
+            String::from_utf8_lossy(&self.ask(&[words("INFO persistence")])?[0]).into_owned();
+        let field = info.lines().find_map(|line| line.strip_prefix("rdb_changes_since_last_save:"));
+        field.and_then(|number| number.trim().parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
+    }
+
     fn reply(&mut self) -> io::Result<Vec<u8>> {
         loop {
             match resp::read::frame_len(&self.unread) {
@@ -244,13 +272,20 @@ fn differences(
     server: &mut Server,
     script: &[Words],
     protocol: Protocol,
+    directives: &[(&str, String)],
 ) -> io::Result<Vec<String>> {
     let version = if protocol == Protocol::Resp3 { "HELLO 3" } else { "HELLO 2" };
     server.ask(&[words(version), words("FLUSHALL")])?;
     let mut world = World::new(protocol);
     world.configure("proto-max-bulk-len", "1mb");
     world.now = now();
+    for (directive, value) in directives {
+        server.ask(&[words(&format!("CONFIG SET {directive} {value}"))])?;
+        world.configure(directive, value);
+    }
+    let before = server.changes()?;
     let theirs = server.ask(script)?;
+    let changed = server.changes()? - before;
     let mut found = Vec::new();
     for (request, theirs) in script.iter().zip(&theirs) {
         let arguments: Vec<&[u8]> = request.iter().map(|word| word.as_bytes()).collect();
@@ -263,6 +298,10 @@ fn differences(
             found.push(format!("{request:?}\n    ours:   {ours}\n    theirs: {theirs}"));
         }
     }
+    let changes = world.store.changes();
+    if !directives.is_empty() && changes != changed {
+        found.push(format!("changes: ours {changes}, theirs {changed}"));
+    }
     Ok(found)
 }
 
@@ -271,6 +310,14 @@ fn is_same(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
     let parse = |reply: &[u8]| Value::parse(reply).expect("whole").expect("RESP").0;
     ours == theirs
         || match (name, parse(ours), parse(theirs)) {
+            // Drawn at random.
+            ("ZRANDMEMBER", Value::Array(a), Value::Array(b)) => a.len() == b.len(),
+            ("ZRANDMEMBER", Value::Bulk(_), Value::Bulk(_)) => true,
+            ("ZSCAN", Value::Array(a), Value::Array(b)) => {
+                a[0] == b[0] && are_alike(&by_member(&a[1]), &by_member(&b[1]))
+            }
+            // Redis 7.0 shows 17 digits of scores, Redis 7.2 and Corelane the shortest.
+            (name, a, b) if name.starts_with('Z') && is_alike(&a, &b) => true,
             ("TTL" | "EXPIRETIME", Value::Integer(a), Value::Integer(b)) => {
                 a >= 0 && b >= 0 && a.abs_diff(b) <= 1
             }
@@ -295,7 +342,9 @@ fn is_same(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
             ("SRANDMEMBER" | "HRANDFIELD", Value::Array(a), Value::Array(b)) => a.len() == b.len(),
             ("SRANDMEMBER" | "HRANDFIELD", Value::Bulk(_), Value::Bulk(_)) => true,
             // Redis 7.0 has no packed sets.
-            ("OBJECT", Value::Bulk(a), Value::Bulk(b)) => a == b"listpack" && b == b"hashtable",
+            ("OBJECT", Value::Bulk(a), Value::Bulk(b)) => {
+                a == b"listpack" && (b == b"hashtable" || b == b"quicklist")
+            }
             ("SCAN", Value::Array(_), Value::Array(_)) => true,
             ("RANDOMKEY", Value::Bulk(_), Value::Bulk(_)) => true,
             // Keys that are due count until they are deleted, which either side does when it likes.
@@ -304,6 +353,30 @@ fn is_same(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
             ("OBJECT", Value::Integer(_), Value::Integer(_)) => true,
             _ => false,
         }
+}
+
+/// Whether two replies are the same but for the spelling of numbers.
+fn is_alike(one: &Value, other: &Value) -> bool {
+    let number = |text: &[u8]| resp::number::parse_f64(text);
+    let is_number = |a: &[u8], b: &[u8]| a == b || (number(a).is_some() && number(a) == number(b));
+    match (one, other) {
+        (Value::Array(one), Value::Array(other)) => are_alike(one, other),
+        (Value::Bulk(a), Value::Bulk(b)) => is_number(a, b),
+        (Value::Double(a), Value::Double(b)) => is_number(a.as_bytes(), b.as_bytes()),
+        _ => one == other,
+    }
+}
+
+fn are_alike(one: &[Value], other: &[Value]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_alike(one, other))
+}
+
+/// Members with their scores, in the order of their names.
+fn by_member(list: &Value) -> Vec<Value> {
+    let Value::Array(list) = list else { return Vec::new() };
+    let mut pairs: Vec<&[Value]> = list.chunks(2).collect();
+    pairs.sort_by_key(|pair| pair[0].to_string());
+    pairs.concat()
 }
 
 /// The elements of a list of lists, or of one, two by two, in order.
@@ -336,8 +409,13 @@ fn sorted(values: Vec<Value>) -> Vec<String> {
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, count, seed] = &arguments[..] else {
-        return Err(io::Error::other("usage: oracle ADDRESS SCRIPTS SEED"));
+    let (address, count, seed, family) = match &arguments[..] {
+        [address, count, seed] => (address, count, seed, None),
+        [address, count, seed, name] => {
+            let family = FAMILIES.iter().find(|family| family.name == name);
+            (address, count, seed, Some(family.ok_or(io::Error::other("no such family"))?))
+        }
+        _ => return Err(io::Error::other("usage: oracle ADDRESS SCRIPTS SEED [FAMILY]")),
     };
     let (count, seed) = (count.parse::<u64>(), seed.parse::<u64>());
     let (count, seed) = (count.map_err(io::Error::other)?, seed.map_err(io::Error::other)?);
@@ -354,14 +432,19 @@ fn main() -> io::Result<()> {
         );
     }
     let mut server = Server::connect(address)?;
-    let mut different = 0;
+    let (mut different, mut asked) = (0, 0);
     for seed in seed..seed + count {
         let mut dice = Dice(Prng::new(seed));
-        let script: Vec<Words> = (0..SCRIPT_LEN).map(|_| dice.request(&commands)).collect();
+        let directives = family.map_or(Vec::new(), |family| (family.directives)(&mut dice));
+        let script: Vec<Words> = match family {
+            None => (0..SCRIPT_LEN).map(|_| dice.request(&commands)).collect(),
+            Some(family) => (0..SCRIPT_LEN).flat_map(|_| (family.requests)(&mut dice)).collect(),
+        };
+        asked += script.len();
         let protocol = if seed.is_multiple_of(2) { Protocol::Resp2 } else { Protocol::Resp3 };
         let mut last = Vec::new();
         for _ in 0..ATTEMPTS {
-            last = differences(&mut server, &script, protocol)?;
+            last = differences(&mut server, &script, protocol, &directives)?;
             if last.is_empty() {
                 break;
             }
@@ -374,6 +457,6 @@ fn main() -> io::Result<()> {
             }
         }
     }
-    println!("{count} scripts of {SCRIPT_LEN} commands, {different} differ");
+    println!("{count} scripts of {asked} commands, {different} differ");
     Ok(())
 }

@@ -120,6 +120,12 @@ impl<'a> Encoded<'a> {
         ]
     }
 
+    /// The parts without the length at the end: for those who walk in one direction only, by [`bare`].
+    #[inline]
+    pub fn bare(&self) -> [&[u8]; 2] {
+        [&self.head[..usize::from(self.head_len)], self.body]
+    }
+
     /// Bytes of all parts.
     #[inline]
     pub fn len(&self) -> usize {
@@ -191,7 +197,23 @@ fn int_head(head: &mut [u8; HEAD_MAX], number: i64) -> usize {
 pub fn next(bytes: &[u8], position: usize) -> Option<(Item<'_>, usize)> {
     let rest = &bytes[position..];
     let first = *rest.first()?;
-    let (item, content) = match first {
+    let (item, content) = content(first, rest);
+    Some((item, position + content + tail_len(content)))
+}
+
+/// The element at `position` of bytes in which elements stand without the length behind them, and the position
+/// behind it; see [`Encoded::bare`]. Panics at the end. O(1).
+#[inline]
+pub fn bare(bytes: &[u8], position: usize) -> (Item<'_>, usize) {
+    let rest = &bytes[position..];
+    let (item, content) = content(rest[0], rest);
+    (item, position + content)
+}
+
+/// The element whose content `rest` begins with, and the bytes of that.
+#[inline]
+fn content(first: u8, rest: &[u8]) -> (Item<'_>, usize) {
+    match first {
         0..0x80 => (Item::Int(i64::from(first)), 1),
         0x80..0xc0 => {
             let len = usize::from(first & 63);
@@ -206,8 +228,7 @@ pub fn next(bytes: &[u8], position: usize) -> Option<(Item<'_>, usize)> {
             (Item::Bytes(&rest[2..2 + len]), 2 + len)
         }
         _ => wide(rest),
-    };
-    Some((item, position + content + tail_len(content)))
+    }
 }
 
 /// The element at the start of `rest`, which begins with one of the wide kinds, and the bytes of its content.

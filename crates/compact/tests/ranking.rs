@@ -12,7 +12,9 @@ static HASHER: LazyLock<KeyHash> = LazyLock::new(|| KeyHash::new(3));
 #[derive(Clone, Debug)]
 enum Op {
     Set(u16, f64),
+    Add(u16, f64, bool),
     Remove(u16),
+    RemoveRank(usize),
     Fill(u16, u16, i8),
     Drain(u16, u16),
 }
@@ -29,7 +31,9 @@ fn op() -> impl Strategy<Value = Op> {
     let key = || 0..1000u16;
     prop_oneof![
         20 => (key(), score()).prop_map(|(key, score)| Op::Set(key, score)),
+        5 => (key(), score(), any::<bool>()).prop_map(|(key, by, may)| Op::Add(key, by, may)),
         10 => key().prop_map(Op::Remove),
+        5 => (0..600usize).prop_map(Op::RemoveRank),
         3 => (key(), key(), -2..3i8).prop_map(|(from, to, slope)| Op::Fill(from, to, slope)),
         2 => (key(), key()).prop_map(|(from, to)| Op::Drain(from, to)),
     ]
@@ -70,6 +74,30 @@ fn apply(ranking: &mut Ranking, model: &mut Model, op: Op) {
     };
     match op {
         Op::Remove(number) => remove(number),
+        Op::RemoveRank(rank) => {
+            let expected = model.sorted().get(rank).map(|(name, score)| (name.to_vec(), *score));
+            assert_eq!(ranking.remove_rank(rank), expected.as_ref().map(|(_, score)| *score));
+            expected.into_iter().for_each(|(name, _)| _ = model.0.remove(&name));
+        }
+        Op::Add(number, by, may) => {
+            let name = member(number);
+            let old = model.0.get(&name).copied();
+            let sum = Some(old.unwrap_or(0.0) + by).filter(|sum| may && !sum.is_nan());
+            let done = ranking.update(&name, |seen| {
+                assert_eq!(seen, old);
+                sum
+            });
+            let expected = match (old, sum) {
+                (_, None) => Ranked::Same,
+                (None, Some(_)) => Ranked::New,
+                (Some(old), Some(sum)) if old == sum => Ranked::Same,
+                _ => Ranked::Moved,
+            };
+            assert_eq!(done, expected);
+            if let (Some(sum), true) = (sum, done != Ranked::Same) {
+                model.0.insert(name, sum);
+            }
+        }
         Op::Drain(from, to) => (from..to).for_each(remove),
         Op::Set(number, score) => set(ranking, model, number, score),
         Op::Fill(from, to, slope) => (from..to).for_each(|number| {

@@ -44,21 +44,22 @@ fn number(text: &[u8]) -> Option<f64> {
     parse_f64(&text[start..]).or_else(|| beyond(&text[start..]))
 }
 
-/// A number that is too large, or so small that it vanishes. Of hexadecimal ones, whose exponent says it.
+/// A number that is too large for a double, or so small that it vanishes.
 fn beyond(text: &[u8]) -> Option<f64> {
-    let is_of = |set: &[u8]| text.iter().all(|byte| set.contains(byte));
     let text = std::str::from_utf8(text).ok()?;
-    if is_of(b"+-.0123456789eE") {
+    if text.bytes().all(|byte| b"+-.0123456789eE".contains(&byte)) {
         return text.parse().ok();
     }
-    let (_, exponent) = text.split_once(['p', 'P'])?;
-    let fits = is_of(b"+-.0123456789abcdefABCDEFxXpP") && !exponent[1..].contains(['+', '-', '.']);
-    let mantissa = text.split(['p', 'P']).next()?;
-    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
-    parse_f64(mantissa.as_bytes()).filter(|_| fits)?;
-    exponent.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit()).then_some(
-        if exponent.starts_with('-') { 0.0 * sign } else { f64::INFINITY * sign },
-    )
+    // A hexadecimal one by its exponent, once all else is in order.
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let sign = parse_f64(mantissa.as_bytes())?.signum();
+    let (small, digits) = match exponent.as_bytes() {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let fits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    fits.then_some(sign * if small { 0.0 } else { f64::INFINITY })
 }
 
 fn member(text: &[u8]) -> Option<LexBound<'_>> {
@@ -101,7 +102,9 @@ mod tests {
         ] {
             assert_eq!(included(text), Some(number), "{text:?}");
         }
-        for text in ["1 ", " ", "nan", "1e", "0x", "--1", "+", "1_0", "infx", "((1", "(nan", "0x1p", "0xp1"] {
+        for text in
+            ["1 ", " ", "nan", "1e", "0x", "--1", "+", "1_0", "infx", "((1", "(nan", "0x1p", "0xp1"]
+        {
             assert!(score(text.as_bytes()).is_none(), "{text:?}");
         }
         assert!(matches!(score(b"("), Some(Bound::Excluded(0.0))));

@@ -157,17 +157,24 @@ mod tests {
     #[test]
     fn parts_are_removed() {
         for entries in ["128", "0"] {
-            let z = format!("@set zset-max-listpack-entries {entries}; ZADD z 1 a 2 b 3 c 4 d 5 e;");
+            let z =
+                format!("@set zset-max-listpack-entries {entries}; ZADD z 1 a 2 b 3 c 4 d 5 e;");
             check(
-                &format!("{z} ZREMRANGEBYRANK z 1 -2; ZRANGE z 0 -1; ZREMRANGEBYRANK z 5 9; ZREMRANGEBYRANK z 1 0; ZREMRANGEBYRANK z -9 9; EXISTS z; ZREMRANGEBYRANK z 0 -1"),
+                &format!(
+                    "{z} ZREMRANGEBYRANK z 1 -2; ZRANGE z 0 -1; ZREMRANGEBYRANK z 5 9; ZREMRANGEBYRANK z 1 0; ZREMRANGEBYRANK z -9 9; EXISTS z; ZREMRANGEBYRANK z 0 -1"
+                ),
                 "5; 3; [a e]; 0; 0; 2; 0; 0",
             );
             check(
-                &format!("{z} ZREMRANGEBYSCORE z (1 3; ZRANGE z 0 -1; ZREMRANGEBYSCORE z 9 9; ZREMRANGEBYSCORE z -inf inf; EXISTS z"),
+                &format!(
+                    "{z} ZREMRANGEBYSCORE z (1 3; ZRANGE z 0 -1; ZREMRANGEBYSCORE z 9 9; ZREMRANGEBYSCORE z -inf inf; EXISTS z"
+                ),
                 "5; 2; [a d e]; 0; 3; 0",
             );
             check(
-                &format!("{z} ZREMRANGEBYLEX z [b (d; ZRANGE z 0 -1; ZREMRANGEBYLEX z + -; ZREMRANGEBYLEX z - +; EXISTS z"),
+                &format!(
+                    "{z} ZREMRANGEBYLEX z [b (d; ZRANGE z 0 -1; ZREMRANGEBYLEX z + -; ZREMRANGEBYLEX z - +; EXISTS z"
+                ),
                 "5; 2; [a d e]; 0; 3; 0",
             );
         }

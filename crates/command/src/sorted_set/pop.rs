@@ -235,12 +235,16 @@ mod tests {
     fn ends_are_taken() {
         for entries in ["128", "0"] {
             check(
-                &format!("@set zset-max-listpack-entries {entries}; ZADD z 1 a 2 b 3 c 4 d; ZPOPMIN z; ZPOPMAX z; ZPOPMAX z 0; ZPOPMAX z 9; EXISTS z; ZPOPMIN z; ZPOPMIN z 2"),
+                &format!(
+                    "@set zset-max-listpack-entries {entries}; ZADD z 1 a 2 b 3 c 4 d; ZPOPMIN z; ZPOPMAX z; ZPOPMAX z 0; ZPOPMAX z 9; EXISTS z; ZPOPMIN z; ZPOPMIN z 2"
+                ),
                 "4; [a 1]; [d 4]; []; [c 3 b 2]; 0; []; []",
             );
             check3(
-                &format!("@set zset-max-listpack-entries {entries}; ZADD z 1 a 2 b 3 c; ZPOPMIN z; ZPOPMIN z 1; ZPOPMIN z 0; ZPOPMAX none"),
-                "3; [a 1]; [[b 2]]; []; []",
+                &format!(
+                    "@set zset-max-listpack-entries {entries}; ZADD z 1 a 2 b 3 c; ZPOPMIN z; ZPOPMIN z 1; ZPOPMIN z 0; ZPOPMAX none"
+                ),
+                "3; [a ,1]; [[b ,2]]; []; []",
             );
         }
         check(

@@ -88,8 +88,7 @@ fn zcard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 /// The words that ask for a score beside a rank.
 const WITH_SCORE: Arg = Arg::word("withscore", "WITHSCORE").optional().since("7.2.0");
 /// When they came.
-const SINCE_WITH_SCORE: &[(&str, &str)] =
-    &[("7.2.0", "Added the optional `WITHSCORE` argument.")];
+const SINCE_WITH_SCORE: &[(&str, &str)] = &[("7.2.0", "Added the optional `WITHSCORE` argument.")];
 
 /// Returns the rank of a member of a sorted set.
 pub const ZRANK: Command = Command::new(
@@ -203,11 +202,15 @@ mod tests {
         for entries in ["128", "0"] {
             let setting = format!("@set zset-max-listpack-entries {entries}; ZADD z 1 a 2 b 2 c;");
             check(
-                &format!("{setting} ZSCORE z b; ZSCORE z x; ZSCORE none a; ZMSCORE z a x c; ZMSCORE none a; ZCARD z; ZCARD none"),
+                &format!(
+                    "{setting} ZSCORE z b; ZSCORE z x; ZSCORE none a; ZMSCORE z a x c; ZMSCORE none a; ZCARD z; ZCARD none"
+                ),
                 "3; 2; nil; nil; [1 nil 2]; [nil]; 3; 0",
             );
             check(
-                &format!("{setting} ZRANK z a; ZRANK z c; ZREVRANK z a; ZREVRANK z c; ZRANK z x; ZRANK none a"),
+                &format!(
+                    "{setting} ZRANK z a; ZRANK z c; ZREVRANK z a; ZREVRANK z c; ZRANK z x; ZRANK none a"
+                ),
                 "3; 0; 2; 2; 0; nil; nil",
             );
             check(
@@ -215,7 +218,7 @@ mod tests {
                 "3; 1; [b c]; 2; 0; 0",
             );
         }
-        check3("ZADD z 1.5 a; ZSCORE z a; ZMSCORE z a b", "1; 1.5; [1.5 nil]");
+        check3("ZADD z 1.5 a; ZSCORE z a; ZMSCORE z a b", "1; ,1.5; [,1.5 nil]");
     }
 
     #[test]
@@ -224,7 +227,7 @@ mod tests {
             "ZADD z 1 a 2.5 b; ZRANK z b WITHSCORE; ZREVRANK z b withscore; ZRANK z x WITHSCORE; ZRANK none x WITHSCORE; ZRANK z a FOO; ZREVRANK z a WITHSCORE x; ZRANK none x y z",
             "2; [1 2.5]; [0 2.5]; nil; nil; ERR syntax error; ERR wrong number of arguments for 'zrevrank' command; ERR wrong number of arguments for 'zrank' command",
         );
-        check3("ZADD z 1 a; ZRANK z a WITHSCORE; ZRANK z x WITHSCORE", "1; [0 1]; nil");
+        check3("ZADD z 1 a; ZRANK z a WITHSCORE; ZRANK z x WITHSCORE", "1; [0 ,1]; nil");
     }
 
     #[test]
@@ -259,7 +262,10 @@ mod tests {
         ] {
             check(&format!("SET s v; {command}; GET s"), "OK; WRONGTYPE; v");
         }
-        check("ZADD z 1 a; GET z; HGET z a; TYPE z; SET z v; TYPE z", "1; WRONGTYPE; WRONGTYPE; zset; OK; string");
+        check(
+            "ZADD z 1 a; GET z; HGET z a; TYPE z; SET z v; TYPE z",
+            "1; WRONGTYPE; WRONGTYPE; zset; OK; string",
+        );
     }
 
     #[test]

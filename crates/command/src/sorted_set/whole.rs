@@ -58,11 +58,11 @@ fn zrandmember(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let count = count.bounded()?;
     let open = reply.deferred_array();
     let mut shown = 0;
-    let mut show = |scored| shown += reply_member(reply, scored, with_scores);
+    let show = |scored: Scored<'_>| shown += reply_member(reply, scored, with_scores);
     match count {
         Count::Repeating(count) if set.is_packed() => repeating(set, &mut prng, count, show),
         Count::Repeating(count) => {
-            (0..count).map_while(|_| set.draw(&mut prng)).for_each(&mut show);
+            (0..count).map_while(|_| set.draw(&mut prng)).for_each(show);
         }
         Count::Distinct(count) => distinct(set, &mut prng, count, show),
     }
@@ -71,12 +71,7 @@ fn zrandmember(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 }
 
 /// Draws with repetition from a packed sorted set, which is walked over once.
-fn repeating(
-    set: SortedSet<'_>,
-    prng: &mut Prng,
-    count: usize,
-    mut show: impl FnMut(Scored<'_>),
-) {
+fn repeating(set: SortedSet<'_>, prng: &mut Prng, count: usize, mut show: impl FnMut(Scored<'_>)) {
     let all: Vec<Scored<'_>> = set.iter_from(0).collect();
     (0..count).for_each(|_| show(all[prng.below(all.len() as u64) as usize]));
 }
@@ -276,6 +271,9 @@ mod tests {
             "ZRANDMEMBER none; ZRANDMEMBER none 3; ZRANDMEMBER none x; ZRANDMEMBER none 1 FOO; ZADD z 1 a; ZRANDMEMBER z 0; ZRANDMEMBER z 2 withscores; ZRANDMEMBER z; ZRANDMEMBER z -2",
             "nil; []; ERR value is not an integer or out of range; ERR syntax error; 1; []; [a 1]; a; [a a]",
         );
-        check3("ZADD z 1 a; ZRANDMEMBER z 1 WITHSCORES; ZRANDMEMBER z -2 WITHSCORES", "1; [[a 1]]; [[a 1] [a 1]]");
+        check3(
+            "ZADD z 1 a; ZRANDMEMBER z 1 WITHSCORES; ZRANDMEMBER z -2 WITHSCORES",
+            "1; [[a ,1]]; [[a ,1] [a ,1]]",
+        );
     }
 }
