@@ -202,8 +202,21 @@ pub(crate) unsafe fn shape(entry: Entry) -> Shape {
 
 /// # Safety
 /// `entry` is live, with these flags, one of which says wide.
-#[cold]
+#[inline(never)]
 unsafe fn wide_shape(entry: Entry, flags: u32) -> Shape {
+    if flags & WIDE_KEY == 0 {
+        // A long value under a short key, as most collections are.
+        // SAFETY: one byte of the key's length, then four of the value's.
+        let (key_len, value_len) =
+            unsafe { (entry.add(4).read(), entry.add(5).cast::<u32>().read_unaligned()) };
+        let key_at = 9 + ((flags & DEADLINE) << 1) as usize;
+        return Shape {
+            flags,
+            key_at,
+            key_len: usize::from(key_len),
+            value_len: value_len as usize,
+        };
+    }
     let mut at = 4;
     let mut length = |wide: bool| {
         // SAFETY: lengths follow the word in the widths that the flags say.

@@ -91,6 +91,16 @@ fn write_shortest(value: f64, out: &mut Vec<u8>) {
 /// The float that `text` spells, or `None`. Never NaN. O(length); a hexadecimal spelling of more than
 /// [`HEX_FLOAT_BYTES_MAX`] bytes is refused, which Redis would take.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    // Most are whole and small, which is exact.
+    if text.len() < 16
+        && let Some(number) = parse_i64(text)
+    {
+        return Some(number as f64);
+    }
+    parse_any_f64(text)
+}
+
+fn parse_any_f64(text: &[u8]) -> Option<f64> {
     let value = match FloatText::of(text)? {
         FloatText::Infinity { negative: false } => return Some(f64::INFINITY),
         FloatText::Infinity { negative: true } => return Some(f64::NEG_INFINITY),

@@ -40,6 +40,11 @@ const DEFERRED_ROOM: usize = 4;
 /// Bytes of the longest header: a letter, the 20 digits of `usize::MAX`, an end of line.
 const HEADER_BYTES_MAX: usize = 23;
 
+/// Whole doubles below this are written as integers, which is how all are spelt up to 2^62.
+const WHOLE_MAX: u64 = 1 << 53;
+/// The bits of -0, whose spelling is its own.
+const MINUS_ZERO: u64 = 1 << 63;
+
 /// Writes replies to the end of a buffer. Every method is O(bytes written).
 pub struct Writer<'a> {
     out: &'a mut Vec<u8>,
@@ -281,7 +286,24 @@ impl<'a> Writer<'a> {
     }
 
     /// A float: shortest digits that read back as the same number. RESP2: a bulk string.
+    #[inline]
     pub fn double(&mut self, value: f64) {
+        // Most are whole, and need no buffer on the heap.
+        let whole = value as i64;
+        if whole as f64 == value && whole.unsigned_abs() < WHOLE_MAX && value.to_bits() != MINUS_ZERO {
+            match self.protocol {
+                Protocol::Resp2 => self.bulk_int(whole),
+                Protocol::Resp3 => {
+                    self.typed_line(b',', itoa::Buffer::new().format(whole).as_bytes());
+                }
+            }
+            return;
+        }
+        self.broken_double(value);
+    }
+
+    #[inline(never)]
+    fn broken_double(&mut self, value: f64) {
         let mut text = Vec::with_capacity(32);
         write_f64(value, &mut text);
         match self.protocol {

@@ -292,6 +292,7 @@ impl Db<'_> {
             compact::Value::Boxed(Object::Hash(_) | Object::Set(_)) => "hashtable",
             compact::Value::Boxed(Object::SortedSet(_)) => "skiplist",
             compact::Value::Boxed(Object::List(_)) => "quicklist",
+            compact::Value::Boxed(Object::Stream(_)) => "stream",
             compact::Value::Boxed(Object::Packed(bytes)) => packed_encoding(bytes),
         })
     }

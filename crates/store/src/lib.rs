@@ -31,6 +31,7 @@ mod shapes;
 mod sorted_set;
 mod stats;
 mod store;
+mod stream;
 mod ttl;
 mod value;
 mod walk;
@@ -51,6 +52,10 @@ pub use self::sorted_set::{
 };
 pub use self::stats::StoreStats;
 pub use self::store::{Cause, Memory, Removed, Store};
+pub use self::stream::{
+    Claim, Consumer, ConsumerId, Entries, Entry, Goal, Group, Pending, Refs, Stream, StreamEdit, StreamId,
+    Trim, Words,
+};
 pub use self::ttl::ExpireReport;
 pub use self::value::{Expiry, IncrError, Kind, Str, Value, WrongType};
 pub use self::walk::{cursor_at, cursor_slot};

@@ -5,17 +5,20 @@
 //! has one.
 
 mod nodes;
+mod view;
 
 pub(crate) use nodes::Nodes;
+pub use view::{List, Taken};
 
 use crate::edit::{Editing, Made, Seen};
 use crate::object::Object;
-use crate::packed::{Form, HEADER, Packed, header, item_of, splice, text_of};
+use crate::packed::{Form, HEADER, Packed, header, item_of, splice};
 use crate::{Db, Key, Kind, Look, Store, Str, WrongType};
 use base::Now;
 use compact::packed::{self, Encoded, Item, Splice};
 use nodes::{Bound, FRAME, Node};
 use std::ops::Range;
+use view::Body;
 
 /// An end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,203 +27,6 @@ pub enum End {
     Head,
     /// The right one, where the last element is.
     Tail,
-}
-
-/// A list to be read.
-#[derive(Clone, Copy)]
-pub struct List<'a>(Body<'a>);
-
-#[derive(Clone, Copy)]
-enum Body<'a> {
-    Packed(Packed<'a>),
-    Nodes(&'a Nodes),
-}
-
-impl<'a> List<'a> {
-    fn of_bytes(bytes: &'a [u8]) -> List<'a> {
-        List(Body::Packed(Packed::of(bytes)))
-    }
-
-    /// Elements. O(1).
-    #[inline]
-    pub fn len(&self) -> usize {
-        match self.0 {
-            Body::Packed(packed) => packed.count,
-            Body::Nodes(nodes) => nodes.len(),
-        }
-    }
-
-    /// Whether there are none; never so for a list that is stored.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether it is packed.
-    pub fn is_packed(&self) -> bool {
-        matches!(self.0, Body::Packed(_))
-    }
-
-    /// How many nodes there are.
-    fn nodes(&self) -> usize {
-        match self.0 {
-            Body::Packed(_) => 1,
-            Body::Nodes(nodes) => nodes.parts(),
-        }
-    }
-
-    /// The elements of a node, and how many.
-    #[inline]
-    fn node(&self, at: usize) -> (&'a [u8], usize) {
-        match self.0 {
-            Body::Packed(packed) => (packed.items, packed.count),
-            Body::Nodes(nodes) => (&nodes.node(at).items, nodes.node(at).count),
-        }
-    }
-
-    /// The node with an element that is there, and the number that the element has in it.
-    fn locate(&self, index: usize) -> (usize, usize) {
-        match self.0 {
-            Body::Packed(_) => (0, index),
-            Body::Nodes(nodes) => nodes.locate(index),
-        }
-    }
-
-    /// Element `index`. O(nodes and elements of a node to the nearer end).
-    pub fn get(&self, index: usize) -> Option<Str<'a>> {
-        if index >= self.len() {
-            return None;
-        }
-        let (at, number) = self.locate(index);
-        let (items, count) = self.node(at);
-        let (item, _) = packed::next(items, packed::nth(items, count, number))?;
-        Some(text_of(item))
-    }
-
-    /// Visits up to `count` elements from number `first` on. O(distance of the first to the nearer end + count).
-    #[inline]
-    pub fn each(&self, first: usize, count: usize, mut visit: impl FnMut(Str<'a>)) {
-        let mut left = count.min(self.len().saturating_sub(first));
-        if left == 0 {
-            return;
-        }
-        let (mut at, number) = self.locate(first);
-        let (mut items, size) = self.node(at);
-        let mut position = packed::nth(items, size, number);
-        loop {
-            while let Some((item, behind)) = packed::next(items, position) {
-                visit(text_of(item));
-                (position, left) = (behind, left - 1);
-                if left == 0 {
-                    return;
-                }
-            }
-            at += 1;
-            (items, position) = (self.node(at).0, 0);
-        }
-    }
-
-    /// Visits up to `count` elements before number `end`, the last of them first. O(distance of the last to the nearer
-    /// end + count).
-    pub fn each_back(&self, end: usize, count: usize, mut visit: impl FnMut(Str<'a>)) {
-        let end = end.min(self.len());
-        let mut left = count.min(end);
-        if left == 0 {
-            return;
-        }
-        let (mut at, number) = self.locate(end - 1);
-        let (mut items, size) = self.node(at);
-        let mut position = packed::nth(items, size, number + 1);
-        loop {
-            while let Some(start) = packed::previous(items, position) {
-                let (item, _) = packed::next(items, start).expect("an element begins here");
-                visit(text_of(item));
-                (position, left) = (start, left - 1);
-                if left == 0 {
-                    return;
-                }
-            }
-            at -= 1;
-            items = self.node(at).0;
-            position = items.len();
-        }
-    }
-
-    /// All elements from the first.
-    pub fn iter(&self) -> impl Iterator<Item = Str<'a>> + use<'a> {
-        let list = *self;
-        let nodes = (0..list.nodes()).map(move |at| list.node(at).0);
-        nodes.flat_map(|items| packed::iter(items).map(|(_, item)| text_of(item)))
-    }
-
-    /// Visits the indexes of the elements equal to `wanted`, in the order in which they are met from one end on,
-    /// until `visit` says false or `most` elements were looked at. O(elements looked at).
-    pub fn positions(
-        &self,
-        wanted: &[u8],
-        from: End,
-        mut most: usize,
-        mut visit: impl FnMut(usize) -> bool,
-    ) {
-        let (wanted, nodes) = (item_of(wanted), self.nodes());
-        let mut met = 0;
-        for step in 0..nodes {
-            let at = if from == End::Head { step } else { nodes - 1 - step };
-            let (items, _) = self.node(at);
-            let mut goes_on = |item: Item<'_>| {
-                if most == 0 {
-                    return false;
-                }
-                (most, met) = (most - 1, met + 1);
-                let index = if from == End::Head { met - 1 } else { self.len() - met };
-                item != wanted || visit(index)
-            };
-            let through = match from {
-                End::Head => packed::iter(items).all(|(_, item)| goes_on(item)),
-                End::Tail => packed::iter_back(items).all(|(_, item)| goes_on(item)),
-            };
-            if !through {
-                return;
-            }
-        }
-    }
-}
-
-/// Elements that were taken out of a list.
-#[derive(Debug, Default)]
-pub struct Taken {
-    items: Vec<u8>,
-    count: usize,
-}
-
-impl Taken {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// The elements, as they lay in the list.
-    pub fn iter(&self) -> impl Iterator<Item = Str<'_>> + Clone {
-        let mut position = 0;
-        std::iter::from_fn(move || {
-            let (item, behind) = packed::next(&self.items, position)?;
-            position = behind;
-            Some(text_of(item))
-        })
-    }
-
-    /// The elements, the last first.
-    pub fn iter_back(&self) -> impl Iterator<Item = Str<'_>> + Clone {
-        let mut position = self.items.len();
-        std::iter::from_fn(move || {
-            position = packed::previous(&self.items, position)?;
-            packed::next(&self.items, position).map(|(item, _)| text_of(item))
-        })
-    }
 }
 
 /// A list that is being changed.
@@ -272,19 +78,24 @@ impl ListEdit<'_, '_> {
 
     /// Prepares for `count` more elements with `text` bytes in all: a packed list that would not fit one node with
     /// them becomes a deque of nodes. Pushing does so by itself; Redis does it also where a change does not happen in
-    /// the end. True if the list is packed.
+    /// the end.
+    pub fn admit(&mut self, count: usize, text: usize) {
+        let _ = self.room(count, text);
+    }
+
+    /// [`ListEdit::admit`]; gives the number of elements and the bytes of the list while it is packed, or nothing.
     #[inline]
-    pub fn admit(&mut self, count: usize, text: usize) -> bool {
-        let (items, old) = match self.0.seen() {
+    fn room(&mut self, count: usize, text: usize) -> Option<(usize, usize)> {
+        let (old, items) = match self.0.seen() {
             Seen::Nothing => (0, 0),
-            Seen::Packed(bytes) => (bytes.len() - HEADER, Packed::of(bytes).count),
-            Seen::Object(_) => return false,
+            Seen::Packed(bytes) => (Packed::of(bytes).count, bytes.len() - HEADER),
+            Seen::Object(_) => return None,
         };
-        let fits = self.bound().allows(FRAME + items + text, old + count);
-        if !fits {
-            self.unpack();
+        if self.bound().allows(FRAME + items + text, old + count) {
+            return Some((old, items));
         }
-        fits
+        self.unpack();
+        None
     }
 
     /// Turns the packed list, or nothing, into a deque of nodes.
@@ -305,11 +116,16 @@ impl ListEdit<'_, '_> {
         }
         let bound = self.bound();
         if let Some(node) = self.nodes(|nodes| nodes.take_small(bound)) {
-            let mut bytes = Vec::with_capacity(HEADER + node.items.len());
-            bytes.extend_from_slice(&header(Form::List, node.count));
-            bytes.extend_from_slice(&node.items);
-            self.0.install_packed(bytes);
+            self.pack(&node);
         }
+    }
+
+    /// Makes a node the packed list.
+    fn pack(&mut self, node: &Node) {
+        let mut bytes = Vec::with_capacity(HEADER + node.items.len());
+        bytes.extend_from_slice(&header(Form::List, node.count));
+        bytes.extend_from_slice(&node.items);
+        self.0.install_packed(bytes);
     }
 
     /// Puts an element at an end, and gives the new length. O(bytes of a node).
@@ -317,30 +133,27 @@ impl ListEdit<'_, '_> {
     pub fn push(&mut self, end: End, element: Str<'_>) -> usize {
         self.0.changes += 1;
         let text = element.len();
-        let packed = self.admit(1, text);
+        let room = self.room(1, text);
         let element = encoded(element);
-        if !packed {
+        let Some((old, items)) = room else {
             let bound = self.bound();
             return self.nodes(|nodes| {
                 nodes.push(end, &element, text, bound);
                 nodes.len()
             });
-        }
-        self.splice_end(end, 1, &element.parts())
+        };
+        self.splice_end(end, items, old + 1, &element.parts());
+        old + 1
     }
 
-    /// Puts packed elements at an end of a packed list, or of nothing; gives the new length.
+    /// Puts packed elements at an end of a packed list of this many bytes, or of nothing.
     #[inline]
-    fn splice_end(&mut self, end: End, more: usize, parts: &[&[u8]]) -> usize {
-        if matches!(self.0.seen(), Seen::Nothing) {
+    fn splice_end(&mut self, end: End, items: usize, count: usize, parts: &[&[u8]]) {
+        if items == 0 && matches!(self.0.seen(), Seen::Nothing) {
             self.0.begin(&header(Form::List, 0));
         }
-        let Seen::Packed(bytes) = self.0.seen() else { unreachable!("callers have admitted it") };
-        let packed = Packed::of(bytes);
-        let at = if end == End::Head { 0 } else { packed.items.len() };
-        let count = packed.count + more;
+        let at = if end == End::Head { 0 } else { items };
         splice(self.0, Form::List, count, at, 0, parts);
-        count
     }
 
     /// Puts elements at an end, one after the other, and gives the new length. Amortised O(bytes of a node) for each.
@@ -358,7 +171,7 @@ impl ListEdit<'_, '_> {
             };
         }
         self.0.changes += count as u64;
-        if !self.admit(count, text) {
+        let Some((old, items)) = self.room(count, text) else {
             let bound = self.bound();
             return self.nodes(|nodes| {
                 elements.for_each(|element| {
@@ -366,9 +179,10 @@ impl ListEdit<'_, '_> {
                 });
                 nodes.len()
             });
-        }
+        };
         let run = run_of(end, elements, text);
-        self.splice_end(end, count, &[&run])
+        self.splice_end(end, items, old + count, &[&run]);
+        old + count
     }
 
     /// Takes `count` elements, or all, out at an end, to be put elsewhere: that is what counts as a change.
@@ -406,8 +220,10 @@ impl ListEdit<'_, '_> {
             // What is large is set aside whole.
             None if range.is_empty() => self.0.install_packed(header(Form::List, 0).to_vec()),
             Some(Packed { items, count, .. }) => {
-                let tail = packed::range_of(items, count, range.end, behind);
-                let head = packed::range_of(items, count, 0, before);
+                let (head, tail) = (
+                    packed::range_of(items, count, 0, before),
+                    packed::range_of(items, count, range.end, behind),
+                );
                 if behind > 0 {
                     splice(self.0, Form::List, count - behind, tail.start, tail.len(), &[]);
                 }
@@ -415,25 +231,27 @@ impl ListEdit<'_, '_> {
                     splice(self.0, Form::List, range.len(), 0, head.len(), &[]);
                 }
             }
-            None => self.keep_nodes(range),
+            None => self.keep_nodes(range, before, behind),
         }
     }
 
-    fn keep_nodes(&mut self, range: Range<usize>) {
-        let (before, behind) = (range.start, self.len() - range.end);
-        let large = crate::object::LARGE_PARTS;
-        let rest = self.nodes(|nodes| {
+    fn keep_nodes(&mut self, range: Range<usize>, before: usize, behind: usize) {
+        let (bound, large) = (self.bound(), crate::object::LARGE_PARTS);
+        let (cut, small) = self.nodes(|nodes| {
             if nodes.parts() > large && nodes.nodes_outside(range.start, range.end) > large {
-                return Some(nodes.take_range(range.start, range.end));
+                return (Some(nodes.take_range(range.start, range.end)), None);
             }
             nodes.drop_at(End::Head, before);
             nodes.drop_at(End::Tail, behind);
-            None
+            (None, nodes.take_small(bound))
         });
-        if let Some(kept) = rest {
+        if let Some(kept) = cut {
+            // The rest goes as one large object, by and by.
             self.0.install(Object::List(Box::new(kept)));
+            self.repack();
+        } else if let Some(node) = small {
+            self.pack(&node);
         }
-        self.repack();
     }
 
     /// Replaces element `index`. False if there is none. O(bytes of a node + nodes).

@@ -4,6 +4,7 @@ use crate::Kind;
 use crate::hash::HashTable;
 use crate::list::Nodes;
 use crate::packed::{Form, Packed};
+use crate::stream::Stream;
 use compact::{Map, Payload, Ranking, round_large};
 
 /// Strings and packed collections longer than this are boxed: they can then grow in place and move by
@@ -34,6 +35,8 @@ pub(crate) enum Object {
     Set(Box<Map>),
     /// A sorted set that outgrew its packed form.
     SortedSet(Box<Ranking>),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 const _: () = {
@@ -59,6 +62,7 @@ impl Object {
             Object::List(_) => Kind::List,
             Object::Set(_) => Kind::Set,
             Object::SortedSet(_) => Kind::SortedSet,
+            Object::Stream(_) => Kind::Stream,
         }
     }
 
@@ -71,6 +75,8 @@ impl Object {
             Object::List(nodes) => nodes.len() == 0,
             Object::Set(map) => map.is_empty(),
             Object::SortedSet(ranking) => ranking.is_empty(),
+            // Its last ID and its groups outlive its entries.
+            Object::Stream(_) => false,
         }
     }
 
@@ -82,6 +88,7 @@ impl Object {
             Object::List(nodes) => nodes.parts(),
             Object::Set(map) => map.len(),
             Object::SortedSet(ranking) => ranking.len(),
+            Object::Stream(stream) => stream.parts(),
         }
     }
 
@@ -98,6 +105,7 @@ impl Object {
             Object::List(nodes) => Object::List(nodes.clone()),
             Object::Set(map) => Object::Set(Box::new(map.duplicate())),
             Object::SortedSet(ranking) => Object::SortedSet(Box::new(ranking.duplicate())),
+            Object::Stream(stream) => Object::Stream(stream.clone()),
         }
     }
 
@@ -156,6 +164,7 @@ impl Payload for Object {
             Object::List(nodes) => nodes.footprint(),
             Object::Set(map) => map.bytes(),
             Object::SortedSet(ranking) => ranking.bytes(),
+            Object::Stream(stream) => stream.footprint(),
         };
         size_of::<Object>() + owned
     }
@@ -171,6 +180,7 @@ impl Payload for Object {
             Object::List(nodes) => nodes.dismantle(budget),
             Object::Set(map) => map.dismantle(budget),
             Object::SortedSet(ranking) => ranking.dismantle(budget),
+            Object::Stream(stream) => stream.dismantle(budget),
         }
     }
 }

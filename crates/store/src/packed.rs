@@ -121,9 +121,19 @@ pub(crate) fn splice(
     remove: usize,
     insert: &[&[u8]],
 ) {
-    value.patch(0, &header(form, count));
+    let header = header(form, count);
+    if at == 0 && insert.len() < PARTS_MAX {
+        let mut parts: [&[u8]; PARTS_MAX] = [&[]; PARTS_MAX];
+        parts[0] = &header;
+        parts[1..=insert.len()].copy_from_slice(insert);
+        return value.exchange(0, HEADER + remove, &parts[..=insert.len()]);
+    }
+    value.patch(0, &header);
     value.exchange(HEADER + at, remove, insert);
 }
+
+/// Parts with which a splice at the start takes the header along.
+const PARTS_MAX: usize = 8;
 
 /// Bytes that can be written over where they are.
 pub(crate) trait Patch: Splice {

@@ -621,13 +621,16 @@ impl SortedSetEdit<'_, '_> {
     }
 
     /// Removes the members of these ranks, as many as there are, and counts them. O(log n) for each, O(bytes) for all
-    /// while packed.
+    /// while packed, O(1) where none is left.
     pub fn remove_ranks(&mut self, ranks: Range<usize>) -> usize {
         let ranks = ranks.start..ranks.end.min(self.len());
         if ranks.is_empty() {
             return 0;
         }
-        if self.is_ranking() {
+        if self.is_ranking() && ranks.len() == self.len() {
+            // The ranking goes as one, in steps.
+            self.0.install(Object::Packed(header(Form::SortedSet, 0).to_vec()));
+        } else if self.is_ranking() {
             self.with_ranking(|ranking| {
                 ranks.clone().for_each(|_| _ = ranking.remove_rank(ranks.start));
             });

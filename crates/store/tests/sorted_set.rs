@@ -296,6 +296,14 @@ fn a_large_sorted_set_goes_in_steps_and_all_of_its_memory_with_it() {
     }
     assert!((40..=120).contains(&steps), "{steps} steps of 100 for 5000 members");
     assert_eq!(store.memory().dataset, before);
+    // Removing all of its members is the same.
+    fill(&mut store).unwrap();
+    let removed = store.db(0).edit_sorted_set(&key, NOW, |set| set.remove_ranks(0..usize::MAX));
+    assert_eq!(removed, Ok(5000));
+    assert!(store.has_buried());
+    assert!(!store.db(0).exists(&key, NOW));
+    while store.free_step(100) {}
+    assert_eq!(store.memory().dataset, before);
     fill(&mut store).unwrap();
     store.db(0).set(&key, b"text", store::Expiry::Clear, NOW);
     assert!(store.has_buried());

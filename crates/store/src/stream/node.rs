@@ -120,16 +120,8 @@ fn number(bytes: &[u8], at: &mut usize) -> u64 {
 fn put_length(out: &mut Vec<u8>, length: usize) {
     let start = out.len();
     put_number(out, length as u64);
-    // The last byte is the first to be read: it must say that more follow, and the first that none do.
-    let len = out.len() - start;
-    if len > 1 {
-        out[start..].reverse();
-        out[start] &= 127;
-        out[start + len - 1] |= 128;
-        for byte in &mut out[start + 1..] {
-            *byte |= 128;
-        }
-    }
+    // What is written last is read first, and says whether more is to be read.
+    out[start..].reverse();
 }
 
 /// The length that ends before `end`, and where it begins.
