@@ -1,7 +1,7 @@
 //! One database, as commands see it.
 
 use crate::access;
-use crate::object::{INLINE_VALUE_MAX, Object};
+use crate::object::{INLINE_VALUE_MAX, Object, Offer};
 use crate::store::{Cause, Ledger, place};
 use crate::{Expiry, IncrError, Key, Kind, Store, Str, Value, WrongType, parse_integer};
 use base::Now;
@@ -65,17 +65,17 @@ fn string_of(value: compact::Value<'_, Object>) -> Str<'_> {
     match value {
         compact::Value::Bytes { bytes, .. } => Str::Bytes(bytes),
         compact::Value::Int(number) => Str::Int(number),
-        compact::Value::Boxed(Object::Bytes(bytes)) => Str::Bytes(bytes),
+        compact::Value::Boxed(object) => Str::Bytes(object.as_bytes()),
     }
 }
 
 /// The form in which a value is stored.
 #[inline]
-fn stored<'v>(value: Value<'v>) -> NewValue<'v, Object> {
+fn stored<'v>(value: Value<'v>, offer: Option<&Offer>) -> NewValue<'v, Object> {
     match value {
         Value::Int(number) => NewValue::Int(number),
         Value::Bytes(bytes) | Value::Raw(bytes) if bytes.len() > INLINE_VALUE_MAX => {
-            NewValue::Boxed(Object::bytes(bytes, bytes.len()))
+            NewValue::Boxed(Object::keep(bytes, offer))
         }
         Value::Bytes(bytes) => NewValue::Bytes { bytes, marked: false },
         Value::Raw(bytes) => NewValue::Bytes { bytes, marked: true },
@@ -119,13 +119,8 @@ impl Db<'_> {
 
     fn insert(&mut self, key: &Key<'_>, value: Value<'_>, deadline: Option<i64>, now: Now) {
         let access = access::fresh(&self.store.ledger.eviction, now);
-        self.store.tables.insert(
-            place(self.index, key),
-            key.bytes,
-            stored(value),
-            deadline,
-            access,
-        );
+        let value = stored(value, self.store.offer.as_ref());
+        self.store.tables.insert(place(self.index, key), key.bytes, value, deadline, access);
         self.changed();
     }
 
@@ -185,9 +180,10 @@ impl Db<'_> {
             Expiry::Keep => old,
             Expiry::At(at) => Some(at),
         };
-        if let Some(mut found) = self.find(key, Look::Write, now) {
+        let Store { tables, ledger, offer, .. } = &mut *self.store;
+        if let Some(mut found) = find(tables, ledger, self.index, key, Look::Write, now) {
             let deadline = deadline(found.deadline());
-            found.replace(stored(value), deadline);
+            found.replace(stored(value, offer.as_ref()), deadline);
             self.changed();
         } else {
             self.insert(key, value, deadline(None), now);
@@ -273,7 +269,7 @@ impl Db<'_> {
         self.find(key, Look::Glance, now).map(|found| match found.value() {
             compact::Value::Int(_) => "int",
             compact::Value::Bytes { bytes, marked: false } if bytes.len() <= EMBSTR_MAX => "embstr",
-            compact::Value::Bytes { .. } | compact::Value::Boxed(Object::Bytes(_)) => "raw",
+            compact::Value::Bytes { .. } | compact::Value::Boxed(_) => "raw",
         })
     }
 
