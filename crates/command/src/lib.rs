@@ -8,15 +8,17 @@
 //! What a command does on several cores is said by its [`Fanout`], and done by `engine`.
 //!
 //! Tests are scripts: [`check`](mod@check) runs them without an engine and holds every command to its
-//! contract. `examples/oracle.rs` asks a redis-server 7.0 the same random questions.
+//! contract. `examples/oracle` asks a redis-server 7.0 the same random questions.
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod bitmap;
 pub mod check;
 pub mod ctx;
 pub mod expire;
 pub mod failure;
 pub mod generic;
+pub mod hyperloglog;
 pub mod lifetime;
 pub mod spec;
 pub mod string;

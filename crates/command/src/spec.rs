@@ -308,6 +308,9 @@ pub enum Fanout {
     /// origin fetches them and runs the command on a keyspace of its own made of the copies.
     /// Only for commands that write nothing.
     Gather,
+    /// Needs all its keys at one place, and may write them: they are lent to one core
+    /// (docs/design/loan.md), the command runs there, and they go home.
+    Loan,
     /// Sets several keys under a condition on all of them: parts ask first, then write.
     Conditional,
 }
@@ -346,6 +349,10 @@ pub enum Group {
     PubSub,
     /// Scripts and functions.
     Scripting,
+    /// Bits of strings.
+    Bitmap,
+    /// Approximate counts of distinct elements.
+    HyperLogLog,
 }
 
 impl Group {
@@ -360,6 +367,8 @@ impl Group {
             Group::Transactions => "transactions",
             Group::PubSub => "pubsub",
             Group::Scripting => "scripting",
+            Group::Bitmap => "bitmap",
+            Group::HyperLogLog => "hyperloglog",
         }
     }
 }

@@ -93,7 +93,13 @@ impl Engine {
                 let pieces = self.by_owner(args.get(0), args, &self.key_positions(id, args), step);
                 (id, Then::Merge(merge), pieces)
             }
-            Fanout::Gather => {
+            // The loan will take the place of both arms: what reads runs on copies, what writes is refused.
+            Fanout::Loan if !entry.spec.flags.has(command::Flags::READONLY) => {
+                return Err(command::Failure::new(
+                    "ERR keys of this command on several cores are not supported yet",
+                ));
+            }
+            Fanout::Gather | Fanout::Loan => {
                 let keys = self.key_positions(id, args);
                 (self.core.known("GET"), Then::Copies, self.one_by_one(args, &keys))
             }

@@ -1,5 +1,7 @@
 //! One database, as commands see it.
 
+mod edit_string;
+
 use crate::access;
 use crate::object::{INLINE_VALUE_MAX, Object, Offer};
 use crate::store::{Cause, Ledger, place};

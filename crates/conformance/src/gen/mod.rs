@@ -5,6 +5,7 @@
 //! and numbers look like, `mutate.rs` breaks good commands, `hazard.rs` keeps out what would make the comparison
 //! meaningless (waits, giant allocations, clocks that race). A new family is one file and one word in [`FAMILIES`].
 
+mod bitmap;
 mod cluster_face;
 mod command_meta;
 mod config;
@@ -14,6 +15,7 @@ mod expire;
 mod generic;
 mod grammar;
 mod hazard;
+mod hyperloglog;
 mod mutate;
 mod protocol;
 mod scan;
@@ -77,6 +79,8 @@ pub const FAMILIES: &[&Family] = &[
     &generic::FAMILY,
     &expire::FAMILY,
     &scan::FAMILY,
+    &bitmap::FAMILY,
+    &hyperloglog::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,
     &config::FAMILY,

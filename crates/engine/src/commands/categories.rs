@@ -48,6 +48,8 @@ fn by_group(group: Group) -> Option<&'static str> {
         Group::Connection => Some("@connection"),
         Group::Transactions => Some("@transaction"),
         Group::Scripting => Some("@scripting"),
+        Group::Bitmap => Some("@bitmap"),
+        Group::HyperLogLog => Some("@hyperloglog"),
         Group::Server | Group::Cluster | Group::PubSub => None,
     }
 }
