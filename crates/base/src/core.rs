@@ -4,7 +4,7 @@
 pub const MAX_CORES: usize = 256;
 
 /// One core of this server, counted from 0 in the order of their slot ranges.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[derive(Default, Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct CoreId(pub u16);
 
 impl CoreId {

@@ -109,6 +109,7 @@ impl World {
         let policy = Policy::parse(self.settings.choice(base::settings::MAXMEMORY_POLICY))
             .expect("the table of settings names the policies of the store");
         self.store.set_eviction(Eviction { policy, ..*self.store.eviction() });
+        self.store.set_shapes(crate::shapes::shapes(&self.settings));
     }
 
     /// Runs a script; gives the replies.

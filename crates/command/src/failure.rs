@@ -22,6 +22,10 @@ impl Failure {
     pub const SYNTAX: Failure = Failure::new("ERR syntax error");
     /// Not an integer, or outside 64 bits.
     pub const NOT_INTEGER: Failure = Failure::new("ERR value is not an integer or out of range");
+    /// A number outside of what the command can work with.
+    pub const OUT_OF_RANGE: Failure = Failure::new("ERR value is out of range");
+    /// A count below zero, or none.
+    pub const NOT_POSITIVE: Failure = Failure::new("ERR value is out of range, must be positive");
     /// Not a float.
     pub const NOT_FLOAT: Failure = Failure::new("ERR value is not a valid float");
     /// A result outside 64 bits.

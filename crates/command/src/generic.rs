@@ -3,12 +3,14 @@
 //! | file | commands |
 //! |---|---|
 //! | [`keys`] | DEL UNLINK EXISTS TOUCH TYPE |
+//! | [`moves`] | RENAME RENAMENX COPY MOVE |
 //! | [`walk`] | KEYS SCAN RANDOMKEY DBSIZE |
 //! | [`flush`] | FLUSHALL FLUSHDB SWAPDB |
 //! | [`object`] | OBJECT and its sub-commands, MEMORY USAGE |
 
 pub mod flush;
 pub mod keys;
+pub mod moves;
 pub mod object;
 pub mod walk;
 
@@ -19,14 +21,18 @@ use crate::spec::{Arg, Command};
 
 /// The family's list.
 pub const COMMANDS: &[Command] = &[
+    moves::COPY,
     walk::DBSIZE,
     keys::DEL,
     keys::EXISTS,
     flush::FLUSHALL,
     flush::FLUSHDB,
     walk::KEYS,
+    moves::MOVE,
     object::OBJECT,
     walk::RANDOMKEY,
+    moves::RENAME,
+    moves::RENAMENX,
     walk::SCAN,
     flush::SWAPDB,
     keys::TOUCH,

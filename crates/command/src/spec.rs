@@ -37,6 +37,8 @@ pub struct Spec {
     pub flags: Flags,
     /// How it runs when there are several cores.
     pub fanout: Fanout,
+    /// Tells a second database that the keys may be in, for a command that works on two.
+    pub other_db: Option<fn(&Args<'_>) -> Option<u8>>,
     /// The group of the reference page; with the flags it gives the ACL categories.
     pub group: Group,
     /// ACL categories beyond those that flags and group give, e.g. `"@dangerous"`.
@@ -65,6 +67,7 @@ impl Spec {
         keys: &[],
         flags: Flags::NONE,
         fanout: Fanout::Single,
+        other_db: None,
         group: Group::Generic,
         categories: &[],
         since: "1.0.0",
@@ -337,6 +340,22 @@ pub enum Group {
     Generic,
     /// Strings.
     String,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
+    /// Hashes.
+    Hash,
+    /// Streams.
+    Stream,
+    /// Bitmaps.
+    Bitmap,
+    /// HyperLogLogs.
+    HyperLogLog,
+    /// Places on earth.
+    Geo,
     /// Connections.
     Connection,
     /// The server.
@@ -349,10 +368,6 @@ pub enum Group {
     PubSub,
     /// Scripts and functions.
     Scripting,
-    /// Bits of strings.
-    Bitmap,
-    /// Approximate counts of distinct elements.
-    HyperLogLog,
 }
 
 impl Group {
@@ -361,14 +376,20 @@ impl Group {
         match self {
             Group::Generic => "generic",
             Group::String => "string",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Hash => "hash",
+            Group::Stream => "stream",
+            Group::Bitmap => "bitmap",
+            Group::HyperLogLog => "hyperloglog",
+            Group::Geo => "geo",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",
             Group::Transactions => "transactions",
             Group::PubSub => "pubsub",
             Group::Scripting => "scripting",
-            Group::Bitmap => "bitmap",
-            Group::HyperLogLog => "hyperloglog",
         }
     }
 }

@@ -70,9 +70,9 @@ const KEY: Arg = Arg::key("key", 0);
 /// The value in COMMAND DOCS.
 const VALUE: Arg = Arg::string("value");
 
-/// Replies with a stored string.
+/// Replies with a stored string or an element of a collection.
 #[inline]
-fn reply_string(reply: &mut Writer<'_>, value: Str<'_>) {
+pub(crate) fn reply_text(reply: &mut Writer<'_>, value: Str<'_>) {
     match value {
         Str::Bytes(bytes) => reply.bulk(bytes),
         Str::Int(number) => reply.bulk_int(number),

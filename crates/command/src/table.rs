@@ -1,13 +1,23 @@
 //! The table of all data commands.
 
 use crate::spec::Command;
-use crate::{bitmap, expire, generic, hyperloglog, string};
+use crate::{bitmap, expire, generic, geo, hash, hyperloglog, list, set, sorted_set, string};
 
 /// Every data command, family by family. A sub-command stands in its container.
 pub fn families() -> impl Iterator<Item = &'static Command> {
-    [string::COMMANDS, generic::COMMANDS, expire::COMMANDS, bitmap::COMMANDS, hyperloglog::COMMANDS]
-        .into_iter()
-        .flatten()
+    const FAMILIES: &[&[Command]] = &[
+        string::COMMANDS,
+        generic::COMMANDS,
+        expire::COMMANDS,
+        hash::COMMANDS,
+        list::COMMANDS,
+        set::COMMANDS,
+        sorted_set::COMMANDS,
+        geo::COMMANDS,
+        bitmap::COMMANDS,
+        hyperloglog::COMMANDS,
+    ];
+    FAMILIES.iter().copied().flatten()
 }
 
 #[cfg(test)]

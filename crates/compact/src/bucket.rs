@@ -14,6 +14,7 @@
 //! and meet a wrong tag in fewer than one lookup in a hundred.
 
 use crate::entry::{self, Entry};
+use crate::memory::Memory;
 use crate::slab::Slab;
 use core::ptr::NonNull;
 
@@ -23,7 +24,7 @@ pub(crate) const CELLS: usize = 8;
 pub(crate) const HAS_DEADLINE: u64 = 1;
 /// The last cell, when it leads to more cells.
 const LINK: u64 = 2;
-/// A cell whose entry is too large for a class of the slab.
+/// A cell whose entry is too large for a class of the memory.
 pub(crate) const LARGE: u64 = 4;
 const TAG_SHIFT: u32 = 48;
 const ADDRESS: u64 = (1 << TAG_SHIFT) - 8;
@@ -223,39 +224,39 @@ impl Bucket {
 
     /// Adds a cell. O(1), O(length) behind a link.
     #[inline]
-    pub(crate) fn push(&mut self, slab: &mut Slab, cell: u64) {
+    pub(crate) fn push(&mut self, memory: &mut impl Memory, cell: u64) {
         match self.0.iter().position(|cell| *cell == 0) {
             Some(free) => self.0[free] = cell,
-            None => self.push_linked(slab, cell),
+            None => self.push_linked(memory, cell),
         }
     }
 
     #[inline(never)]
-    fn push_linked(&mut self, slab: &mut Slab, cell: u64) {
+    fn push_linked(&mut self, memory: &mut impl Memory, cell: u64) {
         let moved = self.last();
         let old: &[u64] =
             if moved & LINK == 0 { core::slice::from_ref(&moved) } else { self.linked_cells() };
-        let (len, array) = (old.len() + 1, slab.alloc((old.len() + 1) * 8).cast::<u64>());
+        let (len, array) = (old.len() + 1, memory.alloc((old.len() + 1) * 8).cast::<u64>());
         // SAFETY: the new array has room for the old cells and one more.
         unsafe {
             core::ptr::copy_nonoverlapping(old.as_ptr(), array.as_ptr(), len - 1);
             array.add(len - 1).write(cell);
         }
-        self.free_array(slab);
+        self.free_array(memory);
         self.set_link(array, len);
     }
 
     /// Takes the cell at `index` out, filling its place with the last one.
-    pub(crate) fn take(&mut self, slab: &mut Slab, index: usize) -> u64 {
+    pub(crate) fn take(&mut self, memory: &mut impl Memory, index: usize) -> u64 {
         let last = self.len() - 1;
         let moved = self.cell(last);
         let taken = core::mem::replace(self.cell_mut(index), moved);
-        self.pop(slab);
+        self.pop(memory);
         taken
     }
 
     /// Drops the last cell.
-    fn pop(&mut self, slab: &mut Slab) {
+    fn pop(&mut self, memory: &mut impl Memory) {
         let linked = self.linked_cells();
         match linked.len() {
             0 => {
@@ -264,22 +265,22 @@ impl Bucket {
             }
             1 | 2 => {
                 let kept = linked[0];
-                self.free_array(slab);
+                self.free_array(memory);
                 self.0[CELLS - 1] = kept;
             }
             len => {
-                let array = slab.alloc((len - 1) * 8).cast::<u64>();
+                let array = memory.alloc((len - 1) * 8).cast::<u64>();
                 // SAFETY: the new array has room for all cells but the last.
                 unsafe { core::ptr::copy_nonoverlapping(linked.as_ptr(), array.as_ptr(), len - 1) };
-                self.free_array(slab);
+                self.free_array(memory);
                 self.set_link(array, len - 1);
             }
         }
     }
 
     /// Replaces all cells.
-    pub(crate) fn refill(&mut self, slab: &mut Slab, cells: &[u64]) {
-        self.free_array(slab);
+    pub(crate) fn refill(&mut self, memory: &mut impl Memory, cells: &[u64]) {
+        self.free_array(memory);
         self.0 = [0; CELLS];
         if cells.len() <= CELLS {
             self.0[..cells.len()].copy_from_slice(cells);
@@ -287,7 +288,7 @@ impl Bucket {
         }
         let (inline, linked) = cells.split_at(CELLS - 1);
         self.0[..CELLS - 1].copy_from_slice(inline);
-        let array = slab.alloc(linked.len() * 8).cast::<u64>();
+        let array = memory.alloc(linked.len() * 8).cast::<u64>();
         // SAFETY: the array was made for these cells.
         unsafe { core::ptr::copy_nonoverlapping(linked.as_ptr(), array.as_ptr(), linked.len()) };
         self.set_link(array, linked.len());
@@ -295,10 +296,10 @@ impl Bucket {
 
     /// Frees the array behind the link, whose cells the caller has taken care of. The link cell
     /// must be written afterwards.
-    fn free_array(&mut self, slab: &mut Slab) {
+    fn free_array(&mut self, memory: &mut impl Memory) {
         if let Some(link) = self.link() {
             // SAFETY: the array was allocated with this length and only this bucket knows it.
-            unsafe { slab.free(array_of(link).cast(), array_len(link) * 8) };
+            unsafe { memory.free(array_of(link).cast(), array_len(link) * 8) };
             self.0[CELLS - 1] = 0;
         }
     }

@@ -5,7 +5,8 @@
 //! | word  | klen | vlen | deadline | key | value |
 //! ```
 //!
-//! - `word`: 26 bits of the caller's for access times, and 6 flags.
+//! - `word`: 26 bits of the caller's for access times, and 6 flags, two of which are the mark that
+//!   the caller gives bytes.
 //! - `klen`, `vlen`: one byte each, four when over 255; `vlen` only when the value is bytes.
 //! - `deadline`: 8 bytes, only when there is one.
 //! - `value`: the bytes, or 8 bytes of an integer or of a pointer to a boxed payload.
@@ -16,15 +17,16 @@
 //! All functions here are unsafe in the same way: the pointer must be a live entry made by
 //! [`build`] with this slab and payload type. The tables keep that.
 
-use crate::slab::{Slab, taken};
+use crate::memory::Memory;
+use crate::slab::taken;
 use core::ptr::NonNull;
 
 /// The start of an entry.
 pub(crate) type Entry = NonNull<u8>;
 
 pub(crate) const FORM: u32 = 0b11;
-/// Bytes are form 0 without and 1 with the caller's mark.
-pub(crate) const MARKED: u32 = 1;
+/// Bytes are form 0 or 1: the low bit of the caller's mark.
+const MARK_LOW: u32 = 1;
 pub(crate) const INT: u32 = 2;
 pub(crate) const BOXED: u32 = 3;
 /// Set in the forms without a value length.
@@ -32,6 +34,9 @@ const FIXED: u32 = 0b10;
 pub(crate) const DEADLINE: u32 = 1 << 2;
 const WIDE_KEY: u32 = 1 << 3;
 const WIDE_VALUE: u32 = 1 << 4;
+/// The high bit of the caller's mark; never set in the forms that are not bytes.
+const MARK_HIGH: u32 = 1 << 5;
+const MARK: u32 = MARK_LOW | MARK_HIGH;
 const ACCESS_SHIFT: u32 = 6;
 /// Bits of the access word that are the caller's.
 pub const ACCESS_BITS: u32 = 32 - ACCESS_SHIFT;
@@ -44,12 +49,12 @@ pub const INLINE_MAX: usize = u32::MAX as usize;
 pub(crate) enum Content<'a> {
     Bytes {
         bytes: &'a [u8],
-        marked: bool,
+        mark: u8,
     },
     /// Bytes of this length, to be written by the caller at once.
     Room {
         len: usize,
-        marked: bool,
+        mark: u8,
     },
     Int(i64),
     Boxed(u64),
@@ -58,7 +63,7 @@ pub(crate) enum Content<'a> {
 impl Content<'_> {
     fn form(&self) -> u32 {
         match self {
-            Content::Bytes { marked, .. } | Content::Room { marked, .. } => u32::from(*marked),
+            Content::Bytes { mark, .. } | Content::Room { mark, .. } => mark_flags(*mark),
             Content::Int(_) => INT,
             Content::Boxed(_) => BOXED,
         }
@@ -71,6 +76,20 @@ impl Content<'_> {
             Content::Int(_) | Content::Boxed(_) => 8,
         }
     }
+}
+
+/// The flags of a mark, which has two bits.
+#[inline]
+fn mark_flags(mark: u8) -> u32 {
+    debug_assert!(mark < 4, "marks have two bits");
+    u32::from(mark & 1) | u32::from(mark & 2) << 4
+}
+
+/// The mark that an entry's bytes have by these flags.
+#[inline]
+pub(crate) fn mark_of(flags: u32) -> u8 {
+    let mark = flags & MARK;
+    (mark & 1 | mark >> 4) as u8
 }
 
 /// Where the parts of an entry lie.
@@ -136,7 +155,7 @@ fn header_len(flags: u32) -> usize {
 /// `entry` is live.
 #[inline]
 unsafe fn word(entry: Entry) -> u32 {
-    // SAFETY: an entry begins with its word, aligned to 8 by the slab.
+    // SAFETY: an entry begins with its word, aligned to 8 by the memory.
     unsafe { entry.cast::<u32>().read() }
 }
 
@@ -296,14 +315,14 @@ pub(crate) unsafe fn fixed(entry: Entry, shape: &Shape) -> u64 {
 
 /// A new entry.
 pub(crate) fn build(
-    slab: &mut Slab,
+    memory: &mut impl Memory,
     key: &[u8],
     content: Content<'_>,
     deadline: Option<i64>,
     access: u32,
 ) -> (Entry, Shape) {
     let shape = Shape::new(key.len(), &content, deadline.is_some());
-    let entry = slab.alloc(shape.total());
+    let entry = memory.alloc(shape.total());
     // SAFETY: the allocation has `total` bytes, and the parts lie within them side by side as
     // `Shape` and `header_len` say. It is new, so it overlaps no source.
     unsafe {
@@ -369,7 +388,7 @@ pub(crate) unsafe fn overwrite_short(
     entry: Entry,
     old: &Shape,
     bytes: &[u8],
-    marked: bool,
+    mark: u8,
     deadline: Option<i64>,
 ) -> bool {
     let len = bytes.len();
@@ -384,7 +403,7 @@ pub(crate) unsafe fn overwrite_short(
     // SAFETY: the caller's promise. Narrow lengths keep the entry under 1 KiB, where classes are 8
     // bytes apart, so the object has room.
     unsafe {
-        entry.cast::<u32>().write(word(entry) & !FORM | u32::from(marked));
+        entry.cast::<u32>().write(word(entry) & !(FORM | MARK_HIGH) | mark_flags(mark));
         entry.add(5).write(len as u8);
         if let Some(deadline) = deadline {
             write_deadline(entry, old, deadline);
@@ -425,8 +444,8 @@ pub(crate) unsafe fn overwrite(
 /// Frees the entry's memory. A box that it holds is not dropped.
 ///
 /// # Safety
-/// `entry` is live, of this shape and this slab, and nobody uses it any more.
-pub(crate) unsafe fn free(slab: &mut Slab, entry: Entry, shape: &Shape) {
+/// `entry` is live, of this shape and this memory, and nobody uses it any more.
+pub(crate) unsafe fn free(memory: &mut impl Memory, entry: Entry, shape: &Shape) {
     // SAFETY: allocated with `total` bytes, or overwritten with as many of the same class.
-    unsafe { slab.free(entry, shape.total()) };
+    unsafe { memory.free(entry, shape.total()) };
 }

@@ -10,6 +10,10 @@
 //! - `slab`: where all of that lives; `region`: memory from the system;
 //! - `compaction`: moving entries, so that sparse spans become empty ones.
 //!
+//! Beside them, for values that have structure: [`packed`], elements one behind the other in one run of
+//! bytes; [`Map`], a table on its own that can be handed to another thread whole; and [`Ranking`], a `Map` with an
+//! order beside it.
+//!
 //! A value is bytes, an integer or a box of what the caller likes. An entry may have a *deadline*,
 //! after which lookups can treat it as absent, and has some *access* bits for the caller. Nothing
 //! here knows what a Redis is. Everything belongs to one thread at a time; no decision depends on an
@@ -22,8 +26,12 @@ mod bucket;
 mod compaction;
 mod entry;
 mod hash;
+mod map;
+mod memory;
 mod occupied;
+pub mod packed;
 mod prefetch;
+mod ranking;
 // With `plain-alloc` much of these two is bypassed.
 #[cfg_attr(feature = "plain-alloc", allow(dead_code))]
 mod region;
@@ -36,7 +44,11 @@ mod tables;
 pub use self::compaction::Compacted;
 pub use self::entry::{ACCESS_BITS, INLINE_MAX};
 pub use self::hash::KeyHash;
-pub use self::occupied::Occupied;
+pub use self::map::{Map, Pair, Plain, Swept};
+pub use self::occupied::{Occupied, Taken, TakenValue, Vacant};
+pub use self::ranking::{Iter as RankIter, Ranked, Ranking, Scored};
 pub use self::slab::round_large;
 pub use self::space::TABLES;
-pub use self::tables::{Lookup, NewValue, Payload, Place, Reaped, Tables, Usage, Value, View};
+pub use self::tables::{
+    Cell, Lookup, NewValue, Payload, Place, Reaped, Tables, Usage, Value, View,
+};

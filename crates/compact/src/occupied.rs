@@ -82,10 +82,10 @@ impl<'a, T: Payload> Occupied<'a, T> {
     #[inline]
     pub fn replace(&mut self, value: NewValue<'_, T>, deadline: Option<i64>) {
         let old = self.shape();
-        if let NewValue::Bytes { bytes, marked } = value {
+        if let NewValue::Bytes { bytes, mark } = value {
             // SAFETY: the entry is live and of this shape; the caller's bytes cannot lie within it,
             // as `self` is borrowed mutably.
-            if unsafe { entry::overwrite_short(self.entry, &old, bytes, marked, deadline) } {
+            if unsafe { entry::overwrite_short(self.entry, &old, bytes, mark, deadline) } {
                 return;
             }
         }
@@ -164,10 +164,10 @@ impl<'a, T: Payload> Occupied<'a, T> {
             let content = match old.flags & entry::FORM {
                 INT => Content::Int(entry::fixed(self.entry, &old) as i64),
                 BOXED => Content::Boxed(entry::fixed(self.entry, &old)),
-                form => {
+                _ => {
                     let start = entry::value_ptr(self.entry, &old).as_ptr();
                     let bytes = core::slice::from_raw_parts(start, old.value_len);
-                    Content::Bytes { bytes, marked: form == entry::MARKED }
+                    Content::Bytes { bytes, mark: entry::mark_of(old.flags) }
                 }
             };
             let (access, key) = (entry::access(self.entry), entry::key(self.entry, &old));
@@ -190,7 +190,7 @@ impl<'a, T: Payload> Occupied<'a, T> {
 
     /// Makes the value that many bytes long, cutting it or filling it with zeros, sets its mark,
     /// and gives it to be changed; `None` unless the bytes are within the entry. O(length).
-    pub fn resize(&mut self, len: usize, marked: bool) -> Option<&mut [u8]> {
+    pub fn resize(&mut self, len: usize, mark: u8) -> Option<&mut [u8]> {
         let old = self.shape();
         if old.flags & entry::FORM >= INT {
             return None;
@@ -200,7 +200,7 @@ impl<'a, T: Payload> Occupied<'a, T> {
         // can read it. In place the old bytes are where the new ones must be.
         unsafe {
             let kept = old.value_len.min(len);
-            let (from, content) = (self.entry, Content::Room { len, marked });
+            let (from, content) = (self.entry, Content::Room { len, mark });
             let access = entry::access(self.entry);
             if !entry::overwrite(self.entry, &old, content, deadline, access) {
                 let key = entry::key(self.entry, &old);
@@ -221,6 +221,49 @@ impl<'a, T: Payload> Occupied<'a, T> {
         self.bytes_mut()
     }
 
+    /// Replaces `remove` of the value's bytes at `at` by `insert`, part after part, and sets the mark; in place
+    /// where the size class allows. False, and nothing happens, unless the bytes are within the entry.
+    /// O(bytes behind `at`), O(length) when the entry moves.
+    pub fn splice(&mut self, at: usize, remove: usize, insert: &[&[u8]], mark: u8) -> bool {
+        let old = self.shape();
+        if old.flags & entry::FORM >= INT {
+            return false;
+        }
+        let more: usize = insert.iter().map(|part| part.len()).sum();
+        assert!(at + remove <= old.value_len, "what is taken out is there");
+        let (tail, len) = (old.value_len - at - remove, old.value_len - remove + more);
+        let (deadline, content) = (self.deadline(), Content::Room { len, mark });
+        // SAFETY: the entry is live and of this shape. Either it is of the right class, then its value stays where
+        // it is and the object has room for the old and the new length; or the parts are copied into
+        // a new one. The parts cannot lie within the entry, as `self` is borrowed mutably.
+        unsafe {
+            let access = entry::access(self.entry);
+            let from = entry::value_ptr(self.entry, &old);
+            let mut to = from;
+            if entry::overwrite(self.entry, &old, content, deadline, access) {
+                let behind = to.add(at + remove);
+                core::ptr::copy(behind.as_ptr(), to.add(at + more).as_ptr(), tail);
+            } else {
+                let key = entry::key(self.entry, &old);
+                let (new, shape) =
+                    entry::build(&mut self.tables.slab, key, content, deadline, access);
+                self.tables.entry_bytes += taken(shape.total());
+                to = entry::value_ptr(new, &shape);
+                core::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), at);
+                let behind = from.add(at + remove);
+                core::ptr::copy_nonoverlapping(behind.as_ptr(), to.add(at + more).as_ptr(), tail);
+                self.adopt(new, &old);
+            }
+            let mut next = to.add(at);
+            for part in insert {
+                core::ptr::copy_nonoverlapping(part.as_ptr(), next.as_ptr(), part.len());
+                next = next.add(part.len());
+            }
+        }
+        self.update_cell();
+        true
+    }
+
     /// Runs `change` on the payload; `None` unless the value is boxed. Its new footprint is counted.
     pub fn with_boxed<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
         let shape = self.shape();
@@ -238,6 +281,34 @@ impl<'a, T: Payload> Occupied<'a, T> {
         Some(result)
     }
 
+    /// Removes the key and hands out what it held, to go under another key or into other tables: bytes are
+    /// copied, a payload is moved. Then as [`Occupied::remove`].
+    pub fn take(mut self) -> Taken<T> {
+        let (shape, deadline, access) = (self.shape(), self.deadline(), self.access());
+        // SAFETY: the entry is live and of this shape. Its box is taken out, and the entry made an integer's
+        // before it is freed, so that nobody else drops it; both forms are of one size.
+        let value = unsafe {
+            match shape.flags & entry::FORM {
+                BOXED => {
+                    let address = entry::fixed(self.entry, &shape) as usize;
+                    entry::overwrite(self.entry, &shape, Content::Int(0), deadline, access);
+                    let payload =
+                        Box::from_raw(core::ptr::with_exposed_provenance_mut::<T>(address));
+                    self.tables.payload_bytes -= payload.footprint();
+                    TakenValue::Boxed(payload)
+                }
+                _ => match self.value() {
+                    Value::Bytes { bytes, mark } => TakenValue::Bytes { bytes: bytes.into(), mark },
+                    Value::Int(number) => TakenValue::Int(number),
+                    Value::Boxed(_) => unreachable!("the form says so"),
+                },
+            }
+        };
+        self.update_cell();
+        self.remove();
+        Taken { value, deadline, access }
+    }
+
     /// Removes the key and lets its table shrink. O(1) beyond dropping a payload.
     pub fn remove(self) {
         // SAFETY: the bucket is of this place's table.
@@ -245,5 +316,60 @@ impl<'a, T: Payload> Occupied<'a, T> {
             self.tables.remove_cell(self.place.space, self.place.table, self.bucket, self.index)
         };
         self.tables.shrink(self.place.space, self.place.table);
+    }
+}
+
+/// What a key held, with what belongs to it.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// The value.
+    pub value: TakenValue<T>,
+    /// Its deadline.
+    pub deadline: Option<i64>,
+    /// The caller's bits.
+    pub access: u32,
+}
+
+/// The value of a key that was taken out.
+#[derive(Debug)]
+pub enum TakenValue<T> {
+    /// Bytes.
+    Bytes {
+        /// The bytes.
+        bytes: Box<[u8]>,
+        /// The caller's mark.
+        mark: u8,
+    },
+    /// An integer.
+    Int(i64),
+    /// A payload.
+    Boxed(Box<T>),
+}
+
+impl<T> TakenValue<T> {
+    /// The value as it is stored; a payload is moved, and nothing is left of it here.
+    pub fn into_new<R>(self, store: impl FnOnce(NewValue<'_, T>) -> R) -> R {
+        match self {
+            TakenValue::Bytes { bytes, mark } => store(NewValue::Bytes { bytes: &bytes, mark }),
+            TakenValue::Int(number) => store(NewValue::Int(number)),
+            TakenValue::Boxed(payload) => store(NewValue::Boxed(payload)),
+        }
+    }
+}
+
+/// The place of a key that is not there. Borrows the tables, so nothing else can happen to them meanwhile.
+pub struct Vacant<'a, T: Payload> {
+    tables: &'a mut Tables<T>,
+    place: Place,
+}
+
+impl<'a, T: Payload> Vacant<'a, T> {
+    pub(crate) fn new(tables: &'a mut Tables<T>, place: Place) -> Vacant<'a, T> {
+        Vacant { tables, place }
+    }
+
+    /// Adds the key. As [`Tables::insert`].
+    pub fn insert(self, key: &[u8], value: NewValue<'_, T>, deadline: Option<i64>, access: u32) {
+        self.tables.insert(self.place, key, value, deadline, access);
     }
 }

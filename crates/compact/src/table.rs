@@ -19,6 +19,7 @@
 use crate::bucket::{Bucket, TAG_LOW_BITS, entry_of, tag_bit};
 use crate::entry::{self, Entry};
 use crate::hash::KeyHash;
+use crate::memory::Memory;
 use crate::prefetch::prefetch;
 use crate::slab::Slab;
 use core::ptr::NonNull;
@@ -56,6 +57,12 @@ pub(crate) struct Head {
     buckets: u32,
     /// Keys in the table.
     keys: u32,
+}
+
+impl Default for Head {
+    fn default() -> Head {
+        Head { direct: [core::ptr::null_mut(); DIRECT], buckets: 0, keys: 0 }
+    }
 }
 
 /// A place in the order of a scan: the bits of a hash, reversed.
@@ -186,22 +193,22 @@ impl Head {
     #[inline]
     pub(crate) fn push(
         &mut self,
-        slab: &mut Slab,
+        memory: &mut impl Memory,
         hash: u64,
         cell: u64,
         hasher: KeyHash,
         scratch: &mut Vec<u64>,
     ) {
         if self.buckets == 0 {
-            self.add_bucket(slab);
+            self.add_bucket(memory);
         }
         let bucket = self.bucket_at(self.index_of(hash));
         // SAFETY: buckets of a live table are live, and `&mut self` makes us their only user.
-        unsafe { (*bucket).push(slab, cell) };
+        unsafe { (*bucket).push(memory, cell) };
         assert!(self.keys < u32::MAX, "a slot holds fewer than 2^32 keys");
         self.keys += 1;
         if self.keys() * 4 > self.buckets() * SPLIT_QUARTERS && self.keys() > crate::bucket::CELLS {
-            self.split(slab, hasher, scratch);
+            self.split(memory, hasher, scratch);
         }
     }
 
@@ -211,35 +218,35 @@ impl Head {
     /// `bucket` is one of this table's.
     pub(crate) unsafe fn take(
         &mut self,
-        slab: &mut Slab,
+        memory: &mut impl Memory,
         bucket: NonNull<Bucket>,
         index: usize,
     ) -> u64 {
         self.keys -= 1;
         // SAFETY: the caller's promise.
-        unsafe { (*bucket.as_ptr()).take(slab, index) }
+        unsafe { (*bucket.as_ptr()).take(memory, index) }
     }
 
     /// Merges one bucket back if there are too many for the keys; to be called once for each key
     /// taken. Frees all memory when there is no key. O(1).
-    pub(crate) fn shrink(&mut self, slab: &mut Slab, scratch: &mut Vec<u64>) {
+    pub(crate) fn shrink(&mut self, memory: &mut impl Memory, scratch: &mut Vec<u64>) {
         if self.keys == 0 {
             while self.buckets > 0 {
-                self.drop_bucket(slab);
+                self.drop_bucket(memory);
             }
         } else if self.buckets > 1
             && self.keys() * 4 + MERGE_SLACK < self.buckets() * MERGE_QUARTERS
         {
-            self.merge(slab, scratch);
+            self.merge(memory, scratch);
         }
     }
 
     /// Adds a bucket and moves to it what belongs there.
     #[inline(never)]
-    fn split(&mut self, slab: &mut Slab, hasher: KeyHash, scratch: &mut Vec<u64>) {
+    fn split(&mut self, memory: &mut impl Memory, hasher: KeyHash, scratch: &mut Vec<u64>) {
         let level = self.buckets.ilog2();
         let source = self.buckets() - (1 << level);
-        self.add_bucket(slab);
+        self.add_bucket(memory);
         let (from, to) = (self.bucket_at(source), self.bucket_at(self.buckets() - 1));
         scratch.clear();
         // SAFETY: two different live buckets of this table.
@@ -257,13 +264,13 @@ impl Head {
             unsafe { hash_of(entry_of(cell), hasher) >> level & 1 != 0 }
         };
         let staying = partition(scratch, moves);
-        from.refill(slab, &scratch[..staying]);
-        to.refill(slab, &scratch[staying..]);
+        from.refill(memory, &scratch[..staying]);
+        to.refill(memory, &scratch[staying..]);
     }
 
     /// Merges the last bucket into the one it was split from.
     #[inline(never)]
-    fn merge(&mut self, slab: &mut Slab, scratch: &mut Vec<u64>) {
+    fn merge(&mut self, memory: &mut impl Memory, scratch: &mut Vec<u64>) {
         let last = self.buckets() - 1;
         let target = last - (1 << last.ilog2());
         let (from, to) = (self.bucket_at(last), self.bucket_at(target));
@@ -274,19 +281,19 @@ impl Head {
             scratch.extend_from_slice(bucket.inline_cells());
             scratch.extend_from_slice(bucket.linked_cells());
         }
-        from.refill(slab, &[]);
-        to.refill(slab, scratch);
-        self.drop_bucket(slab);
+        from.refill(memory, &[]);
+        to.refill(memory, scratch);
+        self.drop_bucket(memory);
     }
 
     /// Adds an empty bucket at the end, with a new segment where it begins one.
-    fn add_bucket(&mut self, slab: &mut Slab) {
+    fn add_bucket(&mut self, memory: &mut impl Memory) {
         let index = self.buckets();
         if index < SEGMENT {
-            self.resize_first_segment(slab, index, index + 1);
+            self.resize_first_segment(memory, index, index + 1);
         } else if index.is_multiple_of(SEGMENT) {
-            let segment = slab.alloc(SEGMENT_BYTES).cast::<Bucket>();
-            self.add_segment(slab, index / SEGMENT, segment.as_ptr());
+            let segment = memory.alloc(SEGMENT_BYTES).cast::<Bucket>();
+            self.add_segment(memory, index / SEGMENT, segment.as_ptr());
         }
         self.buckets += 1;
         // SAFETY: the bucket is within its segment; all zero is an empty bucket.
@@ -294,22 +301,22 @@ impl Head {
     }
 
     /// Takes away the last bucket, which is empty, with its segment where it began one.
-    fn drop_bucket(&mut self, slab: &mut Slab) {
+    fn drop_bucket(&mut self, memory: &mut impl Memory) {
         let index = self.buckets() - 1;
         if index < SEGMENT {
-            self.resize_first_segment(slab, index + 1, index);
+            self.resize_first_segment(memory, index + 1, index);
         } else if index.is_multiple_of(SEGMENT) {
             let segment = self.bucket_at(index);
-            self.drop_segment(slab, index / SEGMENT);
+            self.drop_segment(memory, index / SEGMENT);
             // SAFETY: allocated by `add_bucket` with this size, and no longer in the directory.
-            unsafe { slab.free(NonNull::new_unchecked(segment).cast(), SEGMENT_BYTES) };
+            unsafe { memory.free(NonNull::new_unchecked(segment).cast(), SEGMENT_BYTES) };
         }
         self.buckets -= 1;
     }
 
     /// Makes the first segment right for `new` buckets instead of `old`, both at most a segment's;
     /// the buckets in both are kept.
-    fn resize_first_segment(&mut self, slab: &mut Slab, old: usize, new: usize) {
+    fn resize_first_segment(&mut self, memory: &mut impl Memory, old: usize, new: usize) {
         let bytes = |buckets: usize| if buckets == 0 { 0 } else { first_segment_bytes(buckets) };
         let (old_bytes, new_bytes, from) = (bytes(old), bytes(new), self.direct[0]);
         if old_bytes == new_bytes {
@@ -317,7 +324,7 @@ impl Head {
         }
         self.direct[0] = core::ptr::null_mut();
         if new_bytes > 0 {
-            self.direct[0] = slab.alloc(new_bytes).cast::<Bucket>().as_ptr();
+            self.direct[0] = memory.alloc(new_bytes).cast::<Bucket>().as_ptr();
         }
         // SAFETY: the old segment has `old` buckets and the new one room for `new`. It was allocated
         // with that size, and nobody leads to it any more.
@@ -326,13 +333,13 @@ impl Head {
                 core::ptr::copy_nonoverlapping(from, self.direct[0], old.min(new));
             }
             if old_bytes > 0 {
-                slab.free(NonNull::new_unchecked(from).cast(), old_bytes);
+                memory.free(NonNull::new_unchecked(from).cast(), old_bytes);
             }
         }
     }
 
     /// Writes the address of segment `count` behind the `count` that there are.
-    fn add_segment(&mut self, slab: &mut Slab, count: usize, segment: Segment) {
+    fn add_segment(&mut self, memory: &mut impl Memory, count: usize, segment: Segment) {
         if count < DIRECT {
             self.direct[count] = segment;
             return;
@@ -346,26 +353,26 @@ impl Head {
                 } else {
                     self.direct[0].cast_const().cast()
                 };
-                let new = extend(slab, old, count, segment);
+                let new = extend(memory, old, count, segment);
                 if count > DIRECT {
-                    free_array(slab, self.direct[0].cast::<Segment>(), count);
+                    free_array(memory, self.direct[0].cast::<Segment>(), count);
                 }
                 self.direct[0] = new.cast();
             } else if count == PAGE {
                 // The exact directory is full: it becomes the first page.
                 let first = self.direct[0].cast::<Segment>();
-                let page = slab.alloc(PAGE * 8).cast::<Segment>().as_ptr();
+                let page = memory.alloc(PAGE * 8).cast::<Segment>().as_ptr();
                 page.write(segment);
-                let pages = slab.alloc(2 * 8).cast::<*mut Segment>().as_ptr();
+                let pages = memory.alloc(2 * 8).cast::<*mut Segment>().as_ptr();
                 pages.write(first);
                 pages.add(1).write(page);
                 self.direct[0] = pages.cast();
             } else if count.is_multiple_of(PAGE) {
-                let page = slab.alloc(PAGE * 8).cast::<Segment>().as_ptr();
+                let page = memory.alloc(PAGE * 8).cast::<Segment>().as_ptr();
                 page.write(segment);
                 let old = self.direct[0].cast::<*mut Segment>();
-                self.direct[0] = extend(slab, old, count / PAGE, page).cast();
-                free_array(slab, old, count / PAGE);
+                self.direct[0] = extend(memory, old, count / PAGE, page).cast();
+                free_array(memory, old, count / PAGE);
             } else {
                 let pages = self.direct[0].cast::<*mut Segment>();
                 pages.add(count / PAGE).read().add(count % PAGE).write(segment);
@@ -374,7 +381,7 @@ impl Head {
     }
 
     /// Forgets the address of the last segment, number `last`.
-    fn drop_segment(&mut self, slab: &mut Slab, last: usize) {
+    fn drop_segment(&mut self, memory: &mut impl Memory, last: usize) {
         if last < DIRECT {
             self.direct[last] = core::ptr::null_mut();
             return;
@@ -386,35 +393,35 @@ impl Head {
                 if last == DIRECT {
                     core::ptr::copy_nonoverlapping(old, self.direct.as_mut_ptr(), DIRECT);
                 } else {
-                    self.direct[0] = copy_of(slab, old, last).cast();
+                    self.direct[0] = copy_of(memory, old, last).cast();
                 }
-                free_array(slab, old, last + 1);
+                free_array(memory, old, last + 1);
             } else if last == PAGE {
                 let pages = self.direct[0].cast::<*mut Segment>();
-                free_array(slab, pages.add(1).read(), PAGE);
+                free_array(memory, pages.add(1).read(), PAGE);
                 self.direct[0] = pages.read().cast();
-                free_array(slab, pages, 2);
+                free_array(memory, pages, 2);
             } else if last.is_multiple_of(PAGE) {
                 let (pages, count) = (self.direct[0].cast::<*mut Segment>(), last / PAGE);
-                free_array(slab, pages.add(count).read(), PAGE);
-                self.direct[0] = copy_of(slab, pages, count).cast();
-                free_array(slab, pages, count + 1);
+                free_array(memory, pages.add(count).read(), PAGE);
+                self.direct[0] = copy_of(memory, pages, count).cast();
+                free_array(memory, pages, count + 1);
             }
         }
     }
 
     /// Takes any cell out of the last bucket, dropping empty ones on the way; `None` when the
     /// table is empty and all its memory is free. For tables that nobody looks into any more.
-    pub(crate) fn dismantle(&mut self, slab: &mut Slab) -> Option<u64> {
+    pub(crate) fn dismantle(&mut self, memory: &mut impl Memory) -> Option<u64> {
         loop {
             let last = self.buckets().checked_sub(1)?;
             // SAFETY: a live bucket of this table.
             let bucket = unsafe { &mut *self.bucket_at(last) };
             if let Some(index) = bucket.len().checked_sub(1) {
                 self.keys -= 1;
-                return Some(bucket.take(slab, index));
+                return Some(bucket.take(memory, index));
             }
-            self.drop_bucket(slab);
+            self.drop_bucket(memory);
         }
     }
 
@@ -475,8 +482,8 @@ fn partition(cells: &mut [u64], moves: impl Fn(u64) -> bool) -> usize {
 ///
 /// # Safety
 /// `old` has `count` values.
-unsafe fn extend<T>(slab: &mut Slab, old: *const T, count: usize, value: T) -> *mut T {
-    let new = slab.alloc((count + 1) * 8).cast::<T>().as_ptr();
+unsafe fn extend<T>(memory: &mut impl Memory, old: *const T, count: usize, value: T) -> *mut T {
+    let new = memory.alloc((count + 1) * 8).cast::<T>().as_ptr();
     // SAFETY: the caller's promise, and the new array is one longer.
     unsafe {
         core::ptr::copy_nonoverlapping(old, new, count);
@@ -489,8 +496,8 @@ unsafe fn extend<T>(slab: &mut Slab, old: *const T, count: usize, value: T) -> *
 ///
 /// # Safety
 /// `old` has as many.
-unsafe fn copy_of<T>(slab: &mut Slab, old: *const T, count: usize) -> *mut T {
-    let new = slab.alloc(count * 8).cast::<T>().as_ptr();
+unsafe fn copy_of<T>(memory: &mut impl Memory, old: *const T, count: usize) -> *mut T {
+    let new = memory.alloc(count * 8).cast::<T>().as_ptr();
     // SAFETY: the caller's promise.
     unsafe { core::ptr::copy_nonoverlapping(old, new, count) };
     new
@@ -500,7 +507,7 @@ unsafe fn copy_of<T>(slab: &mut Slab, old: *const T, count: usize) -> *mut T {
 ///
 /// # Safety
 /// It was allocated from this slab with that length, and nobody uses it any more.
-unsafe fn free_array<T>(slab: &mut Slab, array: *mut T, count: usize) {
+unsafe fn free_array<T>(memory: &mut impl Memory, array: *mut T, count: usize) {
     // SAFETY: the caller's promise.
-    unsafe { slab.free(NonNull::new_unchecked(array).cast(), count * 8) };
+    unsafe { memory.free(NonNull::new_unchecked(array).cast(), count * 8) };
 }

@@ -5,9 +5,9 @@
 //! the same [`KeyHash`]. A wrong hash loses keys, but is not unsound.
 
 use crate::bucket::{self, Bucket, HAS_DEADLINE, LARGE, cell_of, entry_of};
-use crate::entry::{self, BOXED, Content, Entry, INT, MARKED, Shape};
+use crate::entry::{self, BOXED, Content, Entry, INT, Shape};
 use crate::hash::KeyHash;
-use crate::occupied::Occupied;
+use crate::occupied::{Occupied, Vacant};
 use crate::prefetch::prefetch;
 use crate::slab::{OBJECT_MAX, Slab, taken};
 use crate::space::{Space, TABLES};
@@ -21,11 +21,26 @@ use std::collections::VecDeque;
 /// even rare deadlines are found, but a call stays in the microseconds.
 const SAMPLE_BUCKETS_MAX: usize = 512;
 
+/// Parts of a payload set aside that are freed between two looks at the budget.
+const SHED_PARTS: usize = 64;
+
 /// What an entry's box holds. `Send`, because tables and boxes move between threads.
 pub trait Payload: Send {
     /// Bytes that the payload takes beyond what the program's code does: its own size and what it
-    /// owns. O(1). May change only within [`Occupied::with_boxed`].
+    /// owns. O(1). May change only within [`Occupied::with_boxed`] and [`Payload::shed`].
     fn footprint(&self) -> usize;
+
+    /// Whether dropping it would take long. Such a payload is set aside when its key goes, and
+    /// [`Tables::free_step`] takes it apart.
+    fn is_large(&self) -> bool {
+        false
+    }
+
+    /// Frees about `budget` parts of a payload that nobody will look into any more. True while there are more.
+    fn shed(&mut self, budget: usize) -> bool {
+        _ = budget;
+        false
+    }
 }
 
 /// Where a key is to be found.
@@ -42,12 +57,12 @@ pub struct Place {
 /// A value as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a, T> {
-    /// Bytes within the entry; `marked` is the caller's to use.
+    /// Bytes within the entry; the mark, below 4, is the caller's to use.
     Bytes {
         /// The bytes.
         bytes: &'a [u8],
         /// The caller's mark.
-        marked: bool,
+        mark: u8,
     },
     /// An integer.
     Int(i64),
@@ -63,7 +78,7 @@ pub enum NewValue<'a, T> {
         /// The bytes, shorter than [`crate::INLINE_MAX`].
         bytes: &'a [u8],
         /// The caller's mark.
-        marked: bool,
+        mark: u8,
     },
     /// An integer.
     Int(i64),
@@ -93,6 +108,14 @@ pub enum Lookup<'a, T: Payload> {
     Expired,
     /// The key.
     Live(Occupied<'a, T>),
+}
+
+/// What [`Tables::cell`] found: a key to be changed, or the place for it.
+pub enum Cell<'a, T: Payload> {
+    /// The key is there.
+    Occupied(Occupied<'a, T>),
+    /// The key is not there.
+    Vacant(Vacant<'a, T>),
 }
 
 /// What [`Tables::reap`] did.
@@ -128,6 +151,9 @@ pub struct Tables<T: Payload> {
     /// The first header of each space; null where there is none. Spares lookups a step.
     heads: Vec<*mut Head>,
     graves: VecDeque<Grave>,
+    /// Large payloads whose keys are gone.
+    #[allow(clippy::vec_box, reason = "boxes are how payloads travel")]
+    set_aside: Vec<Box<T>>,
     hasher: KeyHash,
     scratch: Vec<u64>,
     /// Bytes of entries within the slab.
@@ -157,6 +183,7 @@ impl<T: Payload> Tables<T> {
             spaces: (0..spaces).map(|_| None).collect(),
             heads: vec![core::ptr::null_mut(); spaces],
             graves: VecDeque::new(),
+            set_aside: Vec::new(),
             hasher,
             scratch: Vec::new(),
             entry_bytes: 0,
@@ -185,28 +212,62 @@ impl<T: Payload> Tables<T> {
     /// deadline is before it, and then removed if `reap`. Expected O(1).
     #[inline]
     pub fn lookup(&mut self, place: Place, key: &[u8], now_ms: i64, reap: bool) -> Lookup<'_, T> {
-        let Some(bucket) = self.bucket_of(place) else { return Lookup::Absent };
-        // SAFETY: the bucket belongs to a live table, so its cells lead to live entries.
-        let (index, cell) = unsafe {
-            match bucket.as_ref().find(place.hash, key) {
-                Some(index) => (index, bucket.as_ref().cell(index)),
-                None => return Lookup::Absent,
-            }
+        let Some((bucket, index, entry, due)) = self.find(place, key, now_ms) else {
+            return Lookup::Absent;
         };
-        let entry = entry_of(cell);
-        // SAFETY: as above; the bucket and index are where the cell was found.
+        // SAFETY: cell `index` of the bucket leads to the entry.
+        let found = unsafe { Occupied::new(self, place, bucket, index, entry) };
+        match (due, reap) {
+            (false, _) => return Lookup::Live(found),
+            (true, true) => found.remove(),
+            (true, false) => {}
+        }
+        Lookup::Expired
+    }
+
+    /// The value of a key whose deadline is not before `now_ms`; leaves everything as it is. Expected O(1).
+    #[inline]
+    pub fn get(&self, place: Place, key: &[u8], now_ms: i64) -> Option<Value<'_, T>> {
+        let (_, _, entry, due) = self.find(place, key, now_ms)?;
+        // SAFETY: found, so live, and `&self` keeps it so; its box, if any, is a `T`.
+        (!due).then(|| unsafe { value_of(entry, &entry::shape(entry)) })
+    }
+
+    /// Finds a key or the place for it; an expired one is removed first, and the flag beside says so.
+    /// Expected O(1).
+    #[inline]
+    pub fn cell(&mut self, place: Place, key: &[u8], now_ms: i64) -> (Cell<'_, T>, bool) {
+        let Some((bucket, index, entry, due)) = self.find(place, key, now_ms) else {
+            return (Cell::Vacant(Vacant::new(self, place)), false);
+        };
+        if due {
+            // SAFETY: cell `index` of the bucket leads to the entry.
+            unsafe { Occupied::new(self, place, bucket, index, entry) }.remove();
+            return (Cell::Vacant(Vacant::new(self, place)), true);
+        }
+        // SAFETY: as above.
+        (Cell::Occupied(unsafe { Occupied::new(self, place, bucket, index, entry) }), false)
+    }
+
+    /// Where a key is: bucket, cell and entry, and whether its deadline is before `now_ms`.
+    #[inline]
+    fn find(
+        &self,
+        place: Place,
+        key: &[u8],
+        now_ms: i64,
+    ) -> Option<(NonNull<Bucket>, usize, Entry, bool)> {
+        let bucket = self.bucket_of(place)?;
+        // SAFETY: the bucket belongs to a live table, so its cells lead to live entries.
         unsafe {
+            let index = bucket.as_ref().find(place.hash, key)?;
+            let cell = bucket.as_ref().cell(index);
+            let entry = entry_of(cell);
             let due = cell & HAS_DEADLINE != 0
                 && entry::deadline(entry, &entry::shape(entry))
                     .is_some_and(|deadline| deadline < now_ms);
-            let found = Occupied::new(self, place, bucket, index, entry);
-            match (due, reap) {
-                (false, _) => return Lookup::Live(found),
-                (true, true) => found.remove(),
-                (true, false) => {}
-            }
+            Some((bucket, index, entry, due))
         }
-        Lookup::Expired
     }
 
     #[inline]
@@ -247,7 +308,7 @@ impl<T: Payload> Tables<T> {
     /// The value in the form that entries take; a box becomes its address, owned by the entry.
     pub(crate) fn content<'a>(&mut self, value: NewValue<'a, T>) -> Content<'a> {
         match value {
-            NewValue::Bytes { bytes, marked } => Content::Bytes { bytes, marked },
+            NewValue::Bytes { bytes, mark } => Content::Bytes { bytes, mark },
             NewValue::Int(number) => Content::Int(number),
             NewValue::Boxed(payload) => {
                 self.payload_bytes += payload.footprint();
@@ -264,7 +325,11 @@ impl<T: Payload> Tables<T> {
         // SAFETY: the caller's promise.
         let payload =
             unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<T>(address as usize)) };
-        self.payload_bytes -= payload.footprint();
+        if payload.is_large() {
+            self.set_aside.push(payload);
+        } else {
+            self.payload_bytes -= payload.footprint();
+        }
     }
 
     /// Frees an entry that no cell leads to any more.
@@ -382,9 +447,23 @@ impl<T: Payload> Tables<T> {
         keys
     }
 
-    /// Frees up to `budget` keys of buried spaces. True while there are more.
+    /// Frees up to `budget` parts of what was set aside and keys of buried spaces. True while there are more.
     pub fn free_step(&mut self, budget: usize) -> bool {
         let mut left = budget;
+        while let Some(mut payload) = self.set_aside.pop() {
+            let before = payload.footprint();
+            let more = payload.shed(SHED_PARTS.min(left));
+            if !more {
+                self.payload_bytes -= before;
+                continue;
+            }
+            self.payload_bytes = self.payload_bytes - before + payload.footprint();
+            self.set_aside.push(payload);
+            left = left.saturating_sub(SHED_PARTS);
+            if left == 0 {
+                return true;
+            }
+        }
         while let Some(mut grave) = self.graves.pop_front() {
             while let Some(table) = grave.space.next_table(grave.table, false) {
                 grave.table = table;
@@ -409,9 +488,9 @@ impl<T: Payload> Tables<T> {
         false
     }
 
-    /// Whether there are buried spaces whose memory is not all free yet. O(1).
+    /// Whether there are buried spaces or payloads set aside whose memory is not all free yet. O(1).
     pub fn has_buried(&self) -> bool {
-        !self.graves.is_empty()
+        !self.graves.is_empty() || !self.set_aside.is_empty()
     }
 
     /// Visits the keys of the bucket at `position` of a table, 0 first, and gives the position to
@@ -611,10 +690,10 @@ pub(crate) unsafe fn value_of<'a, T>(entry: Entry, shape: &Shape) -> Value<'a, T
             BOXED => Value::Boxed(&*core::ptr::with_exposed_provenance(
                 entry::fixed(entry, shape) as usize
             )),
-            form => {
+            _ => {
                 let start = entry::value_ptr(entry, shape).as_ptr();
                 let bytes = core::slice::from_raw_parts(start, shape.value_len);
-                Value::Bytes { bytes, marked: form == MARKED }
+                Value::Bytes { bytes, mark: entry::mark_of(shape.flags) }
             }
         }
     }

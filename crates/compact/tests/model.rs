@@ -30,7 +30,7 @@ impl Payload for Counted {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Held {
-    Bytes(Vec<u8>, bool),
+    Bytes(Vec<u8>, u8),
     Int(i64),
     Boxed(Vec<u8>),
 }
@@ -40,7 +40,8 @@ enum Op {
     Put(u16, Held, Option<i64>),
     Remove(u16),
     SetDeadline(u16, Option<i64>),
-    Resize(u16, usize, bool),
+    Resize(u16, usize, u8),
+    Splice(u16, usize, usize, Vec<u8>),
     ChangeBox(u16, usize),
     SetAccess(u16, u32),
     Look(u16, i64),
@@ -58,7 +59,7 @@ fn length() -> impl Strategy<Value = usize> {
 
 fn held() -> impl Strategy<Value = Held> {
     prop_oneof![
-        4 => (length(), any::<u8>(), any::<bool>()).prop_map(|(len, byte, mark)| Held::Bytes(vec![byte; len], mark)),
+        4 => (length(), any::<u8>(), 0..4u8).prop_map(|(len, byte, mark)| Held::Bytes(vec![byte; len], mark)),
         1 => any::<i64>().prop_map(Held::Int),
         1 => length().prop_map(|len| Held::Boxed(vec![7; len])),
     ]
@@ -74,7 +75,8 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (key.clone(), held(), deadline()).prop_map(|(key, held, deadline)| Op::Put(key, held, deadline)),
         6 => key.clone().prop_map(Op::Remove),
         4 => (key.clone(), deadline()).prop_map(|(key, deadline)| Op::SetDeadline(key, deadline)),
-        4 => (key.clone(), length(), any::<bool>()).prop_map(|(key, len, mark)| Op::Resize(key, len, mark)),
+        4 => (key.clone(), length(), 0..4u8).prop_map(|(key, len, mark)| Op::Resize(key, len, mark)),
+        6 => (key.clone(), length(), length(), length(), any::<u8>()).prop_map(|(key, at, remove, len, byte)| Op::Splice(key, at, remove, vec![byte; len])),
         2 => (key.clone(), length()).prop_map(|(key, len)| Op::ChangeBox(key, len)),
         2 => (key.clone(), 0..(1u32 << 26)).prop_map(|(key, access)| Op::SetAccess(key, access)),
         4 => (key.clone(), 0..1000i64).prop_map(|(key, now)| Op::Look(key, now)),
@@ -131,7 +133,7 @@ impl World {
     fn put(&mut self, key: u16, held: Held, deadline: Option<i64>) {
         let (place, bytes, alive) = (self.place(key), key_bytes(key), self.alive.clone());
         let value = match &held {
-            Held::Bytes(bytes, marked) => NewValue::Bytes { bytes, marked: *marked },
+            Held::Bytes(bytes, mark) => NewValue::Bytes { bytes, mark: *mark },
             Held::Int(number) => NewValue::Int(*number),
             Held::Boxed(bytes) => {
                 NewValue::Boxed(Box::new(Counted { bytes: bytes.clone(), _alive: alive }))
@@ -161,7 +163,7 @@ impl World {
         assert_eq!(found, self.model.remove(&key).is_some());
     }
 
-    fn resize(&mut self, key: u16, len: usize, mark: bool) {
+    fn resize(&mut self, key: u16, len: usize, mark: u8) {
         let place = self.place(key);
         if let Lookup::Live(mut found) = self.tables.lookup(place, &key_bytes(key), i64::MIN, true)
         {
@@ -174,6 +176,24 @@ impl World {
             } else {
                 assert!(!changed);
             }
+        }
+    }
+
+    fn splice(&mut self, key: u16, at: usize, remove: usize, insert: &[u8]) {
+        let place = self.place(key);
+        let mark = (at % 4) as u8;
+        if let Lookup::Live(mut found) = self.tables.lookup(place, &key_bytes(key), i64::MIN, true)
+        {
+            let (held, ..) = self.model.get_mut(&key).expect("found");
+            let Held::Bytes(bytes, marked) = held else {
+                return assert!(!found.splice(0, 0, &[insert], mark));
+            };
+            let at = at.min(bytes.len());
+            let remove = remove.min(bytes.len() - at);
+            let (first, second) = insert.split_at(insert.len() / 3);
+            assert!(found.splice(at, remove, &[first, second], mark));
+            bytes.splice(at..at + remove, insert.iter().copied());
+            *marked = mark;
         }
     }
 
@@ -236,6 +256,7 @@ impl World {
             Op::Put(key, held, deadline) => self.put(key, held, deadline),
             Op::Remove(key) => self.remove(key),
             Op::Resize(key, len, mark) => self.resize(key, len, mark),
+            Op::Splice(key, at, remove, insert) => self.splice(key, at, remove, &insert),
             Op::ChangeBox(key, len) => self.change_box(key, len),
             Op::Look(key, now) => self.look(key, now),
             Op::Reap(now) => self.reap(now),
@@ -270,7 +291,7 @@ impl World {
             Op::Fill(from, count) => (from..from + count).for_each(|key| {
                 self.put(
                     key + 1000,
-                    Held::Bytes(key.to_le_bytes().to_vec(), false),
+                    Held::Bytes(key.to_le_bytes().to_vec(), 0),
                     (key % 3 == 0).then_some(600),
                 );
             }),
@@ -292,8 +313,8 @@ impl World {
             assert_eq!(found.deadline(), *deadline);
             assert_eq!(found.access(), *access);
             match (found.into_value(), held) {
-                (Value::Bytes { bytes, marked }, Held::Bytes(wanted, mark)) => {
-                    assert!(bytes == wanted && marked == *mark);
+                (Value::Bytes { bytes, mark }, Held::Bytes(wanted, held)) => {
+                    assert!(bytes == wanted && mark == *held);
                 }
                 (Value::Int(number), Held::Int(wanted)) => assert_eq!(number, *wanted),
                 (Value::Boxed(payload), Held::Boxed(wanted)) => assert_eq!(&payload.bytes, wanted),

@@ -318,6 +318,11 @@ impl World {
         (account.granted(), account.limit())
     }
 
+    /// What a core holds.
+    pub fn census(&self, core: usize) -> crate::census::Census {
+        self.engines[core].census()
+    }
+
     /// How many keys a core holds in database 0.
     pub fn keys(&self, core: usize) -> usize {
         self.engines[core].shard.store.len(0)

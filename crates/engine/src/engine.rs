@@ -326,6 +326,9 @@ impl Engine {
         match message {
             Message::Jobs(batch) => self.on_jobs(from, batch),
             Message::Outcomes(batch) => self.on_outcomes(from, batch),
+            Message::Borrow(loan) => self.on_borrow(from, loan),
+            Message::Lent(loan) => self.on_lent(loan),
+            Message::Home(loan) => self.on_home(*loan),
             Message::Ask { ticket, query } => self.on_ask(from, ticket, &query),
             Message::Answer { ticket, answer } => self.on_answer(from, ticket, *answer),
             Message::Lease(lease) => {

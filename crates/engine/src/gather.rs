@@ -3,8 +3,8 @@
 //! Until the sequencer of a later issue gives them isolation, parts are applied as they arrive
 //! at their owners (docs/design/ordering.md says what that means).
 
-use crate::message::JobFlags;
-use base::ConnId;
+use crate::message::{JobFlags, Loan};
+use base::{ConnId, CoreId};
 use command::Merge;
 use resp::write::Writer;
 
@@ -22,6 +22,8 @@ pub enum Then {
     Written,
     /// The parts are values of the keys in order; the request runs on copies of them.
     Copies,
+    /// The parts are values lent by their owners; the request runs on them, and they go home.
+    Loan,
 }
 
 /// One part.
@@ -31,6 +33,10 @@ pub struct Part {
     pub keys: Vec<u32>,
     /// Its reply, once it came.
     pub reply: Option<Vec<u8>>,
+    /// What was lent, for a loan.
+    pub loan: Option<Box<Loan>>,
+    /// The owner, for a loan.
+    pub owner: CoreId,
 }
 
 /// A request under way on several cores.
@@ -101,6 +107,23 @@ impl Gathers {
         let part = &mut gather.parts[part as usize];
         assert!(part.reply.is_none(), "a part is answered once");
         part.reply = Some(reply.to_vec());
+        self.arrived(number)
+    }
+
+    /// Puts what an owner has lent in its place; gives the gather when it was the last one due.
+    pub fn fill_lent(&mut self, loan: Box<Loan>) -> Option<Box<Gather>> {
+        let number = loan.gather;
+        let slot = self.slots.get_mut(number as usize).filter(|slot| slot.0 == loan.generation)?;
+        let gather = slot.1.as_mut()?;
+        let part = loan.part as usize;
+        gather.parts[part].loan = Some(loan);
+        self.arrived(number)
+    }
+
+    /// One part less is due.
+    fn arrived(&mut self, number: u32) -> Option<Box<Gather>> {
+        let slot = &mut self.slots[number as usize];
+        let gather = slot.1.as_mut().expect("a part of it has just come");
         gather.due -= 1;
         if gather.due > 0 {
             return None;
@@ -215,7 +238,7 @@ mod tests {
     use resp::write::Protocol;
 
     fn part(keys: &[u32], reply: &[u8]) -> Part {
-        Part { keys: keys.to_vec(), reply: Some(reply.to_vec()) }
+        Part { keys: keys.to_vec(), reply: Some(reply.to_vec()), ..Part::default() }
     }
 
     fn merged(how: Merge, parts: &[Part]) -> Vec<u8> {

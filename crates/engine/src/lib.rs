@@ -30,6 +30,7 @@ mod hop;
 #[cfg(test)]
 mod hostile;
 mod intake;
+mod loan;
 #[cfg(test)]
 mod memory_bound;
 pub mod message;

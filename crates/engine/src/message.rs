@@ -6,6 +6,7 @@ use crate::shard::lease::Lease;
 use base::{ConnId, Slot};
 use resp::parse::Span;
 use std::sync::Arc;
+use store::Parcel;
 
 /// One message between two cores.
 #[derive(Debug)]
@@ -14,6 +15,12 @@ pub enum Message {
     Jobs(Box<Batch>),
     /// The same batch with its outcomes filled in.
     Outcomes(Box<Batch>),
+    /// The sender needs these keys' values: the owner answers with [`Message::Lent`].
+    Borrow(Box<Loan>),
+    /// The values, lent to the core that asked.
+    Lent(Box<Loan>),
+    /// What has become of them: the owner keeps it.
+    Home(Box<Loan>),
     /// A question that every core answers.
     Ask {
         /// The asker's number for it.
@@ -91,6 +98,36 @@ fn empty<T>(buffer: &mut Vec<T>, keep_bytes: usize) {
     if bytes_of(buffer) > keep_bytes {
         *buffer = Vec::new();
     }
+}
+
+/// One owner's part of a command that runs on values lent to its origin. The same box makes all trips.
+#[derive(Debug)]
+pub struct Loan {
+    /// The gather's number at the origin.
+    pub gather: u32,
+    /// The gather's generation.
+    pub generation: u32,
+    /// Which part.
+    pub part: u32,
+    /// The keys.
+    pub items: Vec<Lent>,
+    /// What the command has changed, to be counted where it is at home.
+    pub changes: u64,
+}
+
+/// One key of a loan.
+#[derive(Debug)]
+pub struct Lent {
+    /// The database.
+    pub db: u8,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// The command may change it.
+    pub writes: bool,
+    /// Its value; `None` when it is absent, or not here.
+    pub parcel: Option<Parcel>,
+    /// The owner has kept the value, and this is a copy.
+    pub copied: bool,
 }
 
 /// Where an outcome belongs at the origin.

@@ -90,6 +90,13 @@ impl Outbox {
         self.lanes[core.index()].posted.push_back(message);
     }
 
+    /// Says something to a core between the jobs before and after: what changes its keyspace as a job does.
+    pub fn post_in_order(&mut self, core: CoreId, message: Message) {
+        let lane = &mut self.lanes[core.index()];
+        lane.seal();
+        lane.due.push_back(message);
+    }
+
     /// Whether a job for this core must wait.
     #[inline]
     pub fn is_full(&self, core: CoreId) -> bool {

@@ -32,6 +32,9 @@ impl Engine {
         if (0..cores).any(|core| self.outbox.is_crowded(CoreId(core))) {
             return self.congested(conn);
         }
+        if self.core.table.entry(id).spec.fanout == Fanout::Loan {
+            return self.borrow(conn, id, args);
+        }
         let (command, then, pieces) = match self.stage(id, args) {
             Ok(stage) => stage,
             Err(failure) => return self.fail(conn, id, args, &failure),
@@ -63,7 +66,7 @@ impl Engine {
     }
 
     /// A request's condition is known and what it writes has gone out: its session goes on.
-    fn after_condition(&mut self, conn: ConnId) {
+    pub(crate) fn after_condition(&mut self, conn: ConnId) {
         if let Some(session) = self.sessions.get(conn)
             && session.stall == Some(Stall::Asking)
         {
@@ -93,13 +96,7 @@ impl Engine {
                 let pieces = self.by_owner(args.get(0), args, &self.key_positions(id, args), step);
                 (id, Then::Merge(merge), pieces)
             }
-            // The loan will take the place of both arms: what reads runs on copies, what writes is refused.
-            Fanout::Loan if !entry.spec.flags.has(command::Flags::READONLY) => {
-                return Err(command::Failure::new(
-                    "ERR keys of this command on several cores are not supported yet",
-                ));
-            }
-            Fanout::Gather | Fanout::Loan => {
+            Fanout::Gather => {
                 let keys = self.key_positions(id, args);
                 (self.core.known("GET"), Then::Copies, self.one_by_one(args, &keys))
             }
@@ -113,6 +110,7 @@ impl Engine {
                     None => (id, Then::Written, self.writing(args, &pairs)),
                 }
             }
+            Fanout::Loan => unreachable!("begun by `borrow`"),
             Fanout::Single | Fanout::Cursor => unreachable!("planned for one core"),
         })
     }
@@ -179,8 +177,10 @@ impl Engine {
 
     /// Sends the parts of a gather; those of this core are executed at once.
     fn send_pieces(&mut self, mut gather: Box<Gather>, command: u16, pieces: Vec<Piece<'_>>) {
-        gather.parts =
-            pieces.iter().map(|piece| Part { keys: piece.keys.clone(), reply: None }).collect();
+        gather.parts = pieces
+            .iter()
+            .map(|piece| Part { keys: piece.keys.clone(), ..Part::default() })
+            .collect();
         gather.due = pieces.len();
         let (db, flags) = (gather.db, gather.flags);
         let (number, generation) = self.gathers.insert(gather);
@@ -244,6 +244,7 @@ impl Engine {
             Then::WriteIf(_) => self.end_gather(&gather, b":0\r\n"),
             Then::Written => self.end_gather(&gather, b":1\r\n"),
             Then::Copies => self.run_on_copies(gather),
+            Then::Loan => self.run_on_loans(gather),
         }
     }
 
@@ -304,7 +305,7 @@ impl Engine {
     }
 
     /// The request is done.
-    fn end_gather(&mut self, gather: &Gather, reply: &[u8]) {
+    pub(crate) fn end_gather(&mut self, gather: &Gather, reply: &[u8]) {
         let verdict = Verdict {
             failed: reply.starts_with(b"-"),
             ticks: gather.ticks,
@@ -322,12 +323,12 @@ impl Engine {
     }
 }
 
-fn protocol(gather: &Gather) -> Protocol {
+pub(crate) fn protocol(gather: &Gather) -> Protocol {
     if gather.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 }
 }
 
 /// Words one behind the other, and where each is.
-fn joined<'a>(words: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<Span>) {
+pub(crate) fn joined<'a>(words: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<Span>) {
     let (mut bytes, mut spans) = (Vec::new(), Vec::new());
     for word in words {
         spans.push(Span { start: bytes.len() as u32, len: word.len() as u32 });

@@ -3,7 +3,9 @@
 mod edit_string;
 
 use crate::access;
-use crate::object::{INLINE_VALUE_MAX, Object, Offer};
+use crate::object::{INLINE_VALUE_MAX, Object, PACKED, PLAIN, RAW, kind_of, packed_bytes};
+use crate::packed::{Form, Packed};
+use crate::received::Offer;
 use crate::store::{Cause, Ledger, place};
 use crate::{Expiry, IncrError, Key, Kind, Store, Str, Value, WrongType, parse_integer};
 use base::Now;
@@ -63,11 +65,12 @@ fn find<'t>(
 
 /// The string that an entry holds.
 #[inline]
-fn string_of(value: compact::Value<'_, Object>) -> Str<'_> {
+fn string_of(value: compact::Value<'_, Object>) -> Result<Str<'_>, WrongType> {
     match value {
-        compact::Value::Bytes { bytes, .. } => Str::Bytes(bytes),
-        compact::Value::Int(number) => Str::Int(number),
-        compact::Value::Boxed(object) => Str::Bytes(object.as_bytes()),
+        compact::Value::Bytes { mark: PACKED, .. } => Err(WrongType),
+        compact::Value::Bytes { bytes, .. } => Ok(Str::Bytes(bytes)),
+        compact::Value::Int(number) => Ok(Str::Int(number)),
+        compact::Value::Boxed(object) => object.as_bytes().map(Str::Bytes).ok_or(WrongType),
     }
 }
 
@@ -79,8 +82,8 @@ fn stored<'v>(value: Value<'v>, offer: Option<&Offer>) -> NewValue<'v, Object> {
         Value::Bytes(bytes) | Value::Raw(bytes) if bytes.len() > INLINE_VALUE_MAX => {
             NewValue::Boxed(Object::keep(bytes, offer))
         }
-        Value::Bytes(bytes) => NewValue::Bytes { bytes, marked: false },
-        Value::Raw(bytes) => NewValue::Bytes { bytes, marked: true },
+        Value::Bytes(bytes) => NewValue::Bytes { bytes, mark: PLAIN },
+        Value::Raw(bytes) => NewValue::Bytes { bytes, mark: RAW },
     }
 }
 
@@ -94,19 +97,29 @@ fn write_at(found: &mut Found<'_>, offset: usize, patch: &[u8]) -> usize {
     let deadline = found.deadline();
     if let compact::Value::Int(number) = found.value() {
         let bytes = buffer.format(number).as_bytes();
-        found.replace(NewValue::Bytes { bytes, marked: true }, deadline);
+        found.replace(NewValue::Bytes { bytes, mark: RAW }, deadline);
     }
-    let old = string_of(found.value()).as_bytes(&mut buffer);
+    let old = string_of(found.value()).expect("callers have checked the type");
+    let old = old.as_bytes(&mut buffer);
     let len = old.len().max(offset + patch.len());
     if len > INLINE_VALUE_MAX {
         let mut object = Object::bytes(old, len);
         object.write_at(offset, patch);
         found.replace(NewValue::Boxed(object), deadline);
     } else {
-        let bytes = found.resize(len, true).expect("it is not boxed and no integer");
+        let bytes = found.resize(len, RAW).expect("it is not boxed and no integer");
         bytes[offset..offset + patch.len()].copy_from_slice(patch);
     }
     len
+}
+
+/// The name of a packed collection's encoding.
+fn packed_encoding(bytes: &[u8]) -> &'static str {
+    match Packed::of(bytes).form {
+        Form::HashDeadlines => "listpackex",
+        Form::Ints => "intset",
+        Form::List | Form::Hash | Form::Set | Form::SortedSet => "listpack",
+    }
 }
 
 impl Db<'_> {
@@ -140,7 +153,7 @@ impl Db<'_> {
         look: Look,
         now: Now,
     ) -> Result<Option<Str<'_>>, WrongType> {
-        Ok(self.find(key, look, now).map(|found| string_of(found.into_value())))
+        self.find(key, look, now).map(|found| string_of(found.into_value())).transpose()
     }
 
     /// Whether the key is there; counts a hit or a miss. O(1).
@@ -155,7 +168,7 @@ impl Db<'_> {
 
     /// The type of the key's value; `look` says what the lookup leaves behind. O(1).
     pub fn kind_as(&mut self, key: &Key<'_>, look: Look, now: Now) -> Option<Kind> {
-        self.find(key, look, now).map(|_| Kind::String)
+        self.find(key, look, now).map(|found| kind_of(&found.value()))
     }
 
     /// When the key expires (UNIX milliseconds): `Some(None)` for a key without a time to live.
@@ -199,7 +212,7 @@ impl Db<'_> {
             self.insert(key, Value::detect(tail), None, now);
             return Ok(tail.len());
         };
-        let old = string_of(found.value()).len();
+        let old = string_of(found.value())?.len();
         let len = write_at(&mut found, old, tail);
         self.changed();
         Ok(len)
@@ -221,8 +234,9 @@ impl Db<'_> {
             self.insert(key, Value::Raw(&[]), None, now);
             return self.set_range(key, offset, patch, now);
         };
+        let len = string_of(found.value())?.len();
         if patch.is_empty() {
-            return Ok(string_of(found.value()).len());
+            return Ok(len);
         }
         let len = write_at(&mut found, offset, patch);
         self.changed();
@@ -236,7 +250,7 @@ impl Db<'_> {
             self.insert(key, Value::Int(by), None, now);
             return Ok(by);
         };
-        let old = match string_of(found.value()) {
+        let old = match string_of(found.value())? {
             Str::Int(number) => number,
             Str::Bytes(bytes) => parse_integer(bytes).ok_or(IncrError::NotInteger)?,
         };
@@ -270,8 +284,14 @@ impl Db<'_> {
     pub fn encoding(&mut self, key: &Key<'_>, now: Now) -> Option<&'static str> {
         self.find(key, Look::Glance, now).map(|found| match found.value() {
             compact::Value::Int(_) => "int",
-            compact::Value::Bytes { bytes, marked: false } if bytes.len() <= EMBSTR_MAX => "embstr",
-            compact::Value::Bytes { .. } | compact::Value::Boxed(_) => "raw",
+            compact::Value::Bytes { bytes, mark: PACKED } => packed_encoding(bytes),
+            compact::Value::Bytes { bytes, mark: PLAIN } if bytes.len() <= EMBSTR_MAX => "embstr",
+            compact::Value::Bytes { .. }
+            | compact::Value::Boxed(Object::Bytes(_) | Object::Received(_)) => "raw",
+            compact::Value::Boxed(Object::Hash(_) | Object::Set(_)) => "hashtable",
+            compact::Value::Boxed(Object::SortedSet(_)) => "skiplist",
+            compact::Value::Boxed(Object::List(_)) => "quicklist",
+            compact::Value::Boxed(Object::Packed(bytes)) => packed_encoding(bytes),
         })
     }
 
@@ -290,5 +310,34 @@ impl Db<'_> {
     /// Bytes that the key takes, its share of the table included. O(1).
     pub fn memory_usage(&mut self, key: &Key<'_>, now: Now) -> Option<usize> {
         self.find(key, Look::Peek, now).map(|found| found.bytes())
+    }
+}
+
+impl<'s> Db<'s> {
+    /// The collection of a key that is absent or of this type, as `packed` or `object` views it.
+    #[inline]
+    pub(crate) fn read<V>(
+        self,
+        key: &Key<'_>,
+        kind: Kind,
+        look: Look,
+        now: Now,
+        packed: impl FnOnce(Packed<'s>) -> V,
+        object: impl FnOnce(&'s Object) -> Option<V>,
+    ) -> Result<Option<V>, WrongType> {
+        let Store { tables, ledger, .. } = self.store;
+        let Some(found) = find(tables, ledger, self.index, key, look, now) else {
+            return Ok(None);
+        };
+        let value = found.into_value();
+        if kind_of(&value) != kind {
+            return Err(WrongType);
+        }
+        let view = match (packed_bytes(&value), value) {
+            (Some(bytes), _) => Some(packed(Packed::of(bytes))),
+            (None, compact::Value::Boxed(boxed)) => object(boxed),
+            (None, _) => None,
+        };
+        view.map(Some).ok_or(WrongType)
     }
 }

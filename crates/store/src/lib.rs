@@ -15,11 +15,21 @@
 
 mod access;
 mod db;
+mod edit;
 mod evict;
+mod field_ttl;
+mod hash;
 mod integer;
 mod key;
+mod list;
 mod object;
+mod packed;
+mod parcel;
 mod policy;
+mod received;
+mod set;
+mod shapes;
+mod sorted_set;
 mod stats;
 mod store;
 mod ttl;
@@ -27,12 +37,22 @@ mod value;
 mod walk;
 
 pub use self::db::{Db, Look};
+pub use self::edit::Made;
 pub use self::evict::Evicted;
+pub use self::hash::{Field, Hash, HashEdit};
 pub use self::integer::parse_integer;
 pub use self::key::{Hasher, Hint, Key};
+pub use self::list::{End, List, ListEdit, Taken};
+pub use self::parcel::Parcel;
 pub use self::policy::{Eviction, Policy};
+pub use self::set::{Set, SetEdit};
+pub use self::shapes::Shapes;
+pub use self::sorted_set::{
+    Interval, LexBound, LexRange, Members, ScoreRange, Scored, SortedSet, SortedSetEdit, Within,
+};
 pub use self::stats::StoreStats;
 pub use self::store::{Cause, Memory, Removed, Store};
 pub use self::ttl::ExpireReport;
 pub use self::value::{Expiry, IncrError, Kind, Str, Value, WrongType};
 pub use self::walk::{cursor_at, cursor_slot};
+pub use compact::Ranked;

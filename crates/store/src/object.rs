@@ -1,11 +1,25 @@
-//! What lies out of line: values too large, or later too structured, for an entry.
+//! What lies out of line: values too large, or too structured, for an entry.
 
-use bytes::Bytes;
-use compact::{Payload, round_large};
+use crate::Kind;
+use crate::hash::HashTable;
+use crate::list::Nodes;
+use crate::packed::{Form, Packed};
+use crate::received::{Offer, Received};
+use compact::{Map, Payload, Ranking, round_large};
 
-/// Strings longer than this are boxed: they can then grow in place and move by their address, and
-/// the allocator's overhead is small beside them.
+/// Strings and packed collections longer than this are boxed: they can then grow in place and move by
+/// their address, and the allocator's overhead is small beside them.
 pub(crate) const INLINE_VALUE_MAX: usize = 3584;
+
+/// The mark of an entry's bytes that are a string.
+pub(crate) const PLAIN: u8 = 0;
+/// The mark of a string that reports the encoding `raw` whatever its length.
+pub(crate) const RAW: u8 = 1;
+/// The mark of a packed collection.
+pub(crate) const PACKED: u8 = 2;
+
+/// Parts above which an object is freed in steps: some 50 µs of freeing.
+pub(crate) const LARGE_PARTS: usize = 512;
 
 /// A boxed value.
 pub(crate) enum Object {
@@ -13,34 +27,16 @@ pub(crate) enum Object {
     Bytes(Vec<u8>),
     /// A long string in the buffer in which it was received.
     Received(Box<Received>),
-}
-
-/// A string and the buffer it is nearly all of.
-pub(crate) struct Received {
-    bytes: Bytes,
-    /// Memory of the buffer in bytes.
-    room: usize,
-}
-
-/// A request's buffer, which the store may keep instead of a copy of the value in it.
-pub(crate) struct Offer {
-    /// The bytes of the request.
-    pub(crate) bytes: Bytes,
-    /// Memory of the buffer in bytes.
-    pub(crate) room: usize,
-}
-
-impl Offer {
-    /// The value itself, if it lies in this buffer and is most of it.
-    fn take(&self, value: &[u8]) -> Option<Box<Object>> {
-        let (buffer, place) = (self.bytes.as_ptr_range(), value.as_ptr_range());
-        let within = buffer.start <= place.start && place.end <= buffer.end;
-        if !within || value.len() < self.room / 2 {
-            return None;
-        }
-        let bytes = self.bytes.slice_ref(value);
-        Some(Box::new(Object::Received(Box::new(Received { bytes, room: self.room }))))
-    }
+    /// A packed collection.
+    Packed(Vec<u8>),
+    /// A hash that outgrew its packed form.
+    Hash(Box<HashTable>),
+    /// A list that outgrew its packed form.
+    List(Box<Nodes>),
+    /// A set that outgrew its packed form.
+    Set(Box<Map>),
+    /// A sorted set that outgrew its packed form.
+    SortedSet(Box<Ranking>),
 }
 
 const _: () = {
@@ -56,12 +52,13 @@ impl Object {
         kept.unwrap_or_else(|| Object::bytes(bytes, bytes.len()))
     }
 
-    /// The string.
+    /// The string, if it is one.
     #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
         match self {
-            Object::Bytes(bytes) => bytes,
-            Object::Received(received) => &received.bytes,
+            Object::Bytes(bytes) => Some(bytes),
+            Object::Received(received) => Some(received.bytes()),
+            _ => None,
         }
     }
 
@@ -69,11 +66,11 @@ impl Object {
     pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
         if let Object::Received(received) = self {
             // Nobody else has it when its request is over, so this moves it within its memory.
-            *self = Object::Bytes(Vec::from(std::mem::take(&mut received.bytes)));
+            *self = Object::Bytes(received.take());
         }
         match self {
             Object::Bytes(bytes) => bytes,
-            Object::Received(_) => unreachable!("it has just become the other"),
+            _ => unreachable!("only strings are written into"),
         }
     }
 
@@ -85,7 +82,59 @@ impl Object {
         Box::new(Object::Bytes(bytes))
     }
 
-    /// Writes `patch` at `offset`, filling a gap with zeros; gives the new length. Amortised
+    /// What TYPE says of it.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Object::Bytes(_) | Object::Received(_) => Kind::String,
+            Object::Packed(bytes) => packed_kind(bytes),
+            Object::Hash(_) => Kind::Hash,
+            Object::List(_) => Kind::List,
+            Object::Set(_) => Kind::Set,
+            Object::SortedSet(_) => Kind::SortedSet,
+        }
+    }
+
+    /// Whether it is a collection without elements, whose key must go.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Object::Bytes(_) | Object::Received(_) => false,
+            Object::Packed(bytes) => Packed::of(bytes).count == 0,
+            Object::Hash(table) => table.map.is_empty(),
+            Object::List(nodes) => nodes.len() == 0,
+            Object::Set(map) => map.is_empty(),
+            Object::SortedSet(ranking) => ranking.is_empty(),
+        }
+    }
+
+    /// Allocations that it takes to hold it.
+    fn parts(&self) -> usize {
+        match self {
+            Object::Bytes(_) | Object::Received(_) | Object::Packed(_) => 1,
+            Object::Hash(table) => table.map.len(),
+            Object::List(nodes) => nodes.parts(),
+            Object::Set(map) => map.len(),
+            Object::SortedSet(ranking) => ranking.len(),
+        }
+    }
+
+    /// A copy of it all. O(elements).
+    pub(crate) fn duplicate(&self) -> Object {
+        match self {
+            Object::Bytes(bytes) => *Object::bytes(bytes, bytes.len()),
+            Object::Received(received) => *Object::bytes(received.bytes(), received.bytes().len()),
+            Object::Packed(bytes) => Object::Packed(bytes.clone()),
+            Object::Hash(table) => Object::Hash(Box::new(HashTable {
+                map: table.map.duplicate(),
+                earliest_ms: table.earliest_ms,
+                pass: None,
+            })),
+            Object::List(nodes) => Object::List(nodes.clone()),
+            Object::Set(map) => Object::Set(Box::new(map.duplicate())),
+            Object::SortedSet(ranking) => Object::SortedSet(Box::new(ranking.duplicate())),
+        }
+    }
+
+    /// Writes `patch` at `offset` of a string, filling a gap with zeros; gives the new length. Amortised
     /// O(patch + gap): a string that grows gets a quarter more room than it needs.
     pub(crate) fn write_at(&mut self, offset: usize, patch: &[u8]) -> usize {
         let bytes = self.bytes_mut();
@@ -102,57 +151,60 @@ impl Object {
     }
 }
 
-impl Payload for Object {
-    fn footprint(&self) -> usize {
-        let out_of_line = match self {
-            Object::Bytes(bytes) => bytes.capacity(),
-            Object::Received(received) => size_of::<Received>() + received.room,
-        };
-        size_of::<Object>() + out_of_line
+/// The type of a packed collection.
+pub(crate) fn packed_kind(bytes: &[u8]) -> Kind {
+    match Packed::of(bytes).form {
+        Form::List => Kind::List,
+        Form::Hash | Form::HashDeadlines => Kind::Hash,
+        Form::Set | Form::Ints => Kind::Set,
+        Form::SortedSet => Kind::SortedSet,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The type of a value.
+#[inline]
+pub(crate) fn kind_of(value: &compact::Value<'_, Object>) -> Kind {
+    match value {
+        compact::Value::Bytes { bytes, mark: PACKED } => packed_kind(bytes),
+        compact::Value::Bytes { .. } | compact::Value::Int(_) => Kind::String,
+        compact::Value::Boxed(object) => object.kind(),
+    }
+}
 
-    fn offer(len: usize, room: usize) -> Offer {
-        let mut bytes = Vec::with_capacity(room);
-        bytes.extend((0..len).map(|at| at as u8));
-        Offer { bytes: Bytes::from(bytes), room }
+/// The bytes of a packed collection, wherever they lie.
+#[inline]
+pub(crate) fn packed_bytes<'a>(value: &compact::Value<'a, Object>) -> Option<&'a [u8]> {
+    match *value {
+        compact::Value::Bytes { bytes, mark: PACKED } => Some(bytes),
+        compact::Value::Boxed(Object::Packed(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
+impl Payload for Object {
+    fn footprint(&self) -> usize {
+        let owned = match self {
+            Object::Bytes(bytes) | Object::Packed(bytes) => bytes.capacity(),
+            Object::Received(received) => received.footprint(),
+            Object::Hash(table) => table.bytes(),
+            Object::List(nodes) => nodes.footprint(),
+            Object::Set(map) => map.bytes(),
+            Object::SortedSet(ranking) => ranking.bytes(),
+        };
+        size_of::<Object>() + owned
     }
 
-    #[test]
-    fn a_value_that_is_most_of_the_offered_buffer_stays_where_it_is() {
-        let offer = offer(100_000, 100_100);
-        let value = &offer.bytes[50..99_000];
-        let mut object = Object::keep(value, Some(&offer));
-        assert_eq!(object.as_bytes().as_ptr_range(), value.as_ptr_range());
-        assert!(object.footprint() >= 100_100, "it holds all of the buffer");
-        let wanted = [value, b"tail"].concat();
-        drop(offer);
-        assert_eq!(object.write_at(98_950, b"tail"), 98_954);
-        assert!(object.as_bytes() == wanted);
-        assert!(matches!(*object, Object::Bytes(_)));
+    fn is_large(&self) -> bool {
+        self.parts() > LARGE_PARTS
     }
 
-    #[test]
-    fn a_small_part_of_the_buffer_and_what_lies_elsewhere_are_copied() {
-        let offer = offer(100_000, 100_100);
-        let part = &offer.bytes[..10_000];
-        let elsewhere = vec![7; 100_000];
-        for value in [part, &elsewhere] {
-            let object = Object::keep(value, Some(&offer));
-            assert!(object.as_bytes() == value && matches!(*object, Object::Bytes(_)));
+    fn shed(&mut self, budget: usize) -> bool {
+        match self {
+            Object::Bytes(_) | Object::Received(_) | Object::Packed(_) => false,
+            Object::Hash(table) => table.map.dismantle(budget),
+            Object::List(nodes) => nodes.dismantle(budget),
+            Object::Set(map) => map.dismantle(budget),
+            Object::SortedSet(ranking) => ranking.dismantle(budget),
         }
-    }
-
-    #[test]
-    fn changing_a_value_leaves_who_else_has_the_buffer_alone() {
-        let offer = offer(100_000, 100_000);
-        let mut object = Object::keep(&offer.bytes, Some(&offer));
-        object.write_at(0, b"changed");
-        assert_eq!(offer.bytes[..3], [0, 1, 2]);
-        assert_eq!(object.as_bytes()[..7], *b"changed");
     }
 }

@@ -9,6 +9,8 @@ base::stats! {
         keyspace_misses,
         /// Keys deleted because their time to live was over.
         expired_keys,
+        /// Fields of hashes deleted because their time to live was over.
+        expired_subkeys,
         /// Keys deleted to make room.
         evicted_keys,
         /// Keys with a time to live that the expiry cycle looked at.

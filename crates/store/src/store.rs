@@ -2,9 +2,11 @@
 
 use crate::access;
 use crate::evict::Pool;
-use crate::object::{Object, Offer};
+use crate::field_ttl::FieldDeadlines;
+use crate::object::Object;
+use crate::received::Offer;
 use crate::ttl::Cycle;
-use crate::{Db, Eviction, Hasher, Hint, Key, StoreStats};
+use crate::{Db, Eviction, Hasher, Hint, Key, Shapes, StoreStats};
 use base::{Now, Prng, Slot};
 use bytes::Bytes;
 use compact::{Place, Tables, Usage};
@@ -35,7 +37,11 @@ pub struct Store {
     pub(crate) pool: Pool,
     /// The buffer of the request under way, if the store may keep it.
     pub(crate) offer: Option<Offer>,
-    hasher: Hasher,
+    pub(crate) hasher: Hasher,
+    /// The thresholds of the encodings.
+    pub(crate) shapes: Shapes,
+    /// Hashes with fields that have a time to live.
+    pub(crate) field_deadlines: FieldDeadlines,
 }
 
 const _: () = {
@@ -143,6 +149,8 @@ impl Store {
             pool: Pool::default(),
             offer: None,
             hasher,
+            shapes: Shapes::default(),
+            field_deadlines: FieldDeadlines::default(),
         }
     }
 
@@ -317,6 +325,32 @@ impl Store {
             self.pool.clear();
         }
         self.ledger.eviction = eviction;
+    }
+
+    /// The thresholds of the encodings from now on.
+    pub fn set_shapes(&mut self, shapes: Shapes) {
+        self.shapes = shapes;
+    }
+
+    /// Takes over what the configuration says from another store.
+    pub fn behave_as(&mut self, other: &Store) {
+        self.shapes = other.shapes;
+        self.ledger.eviction = other.ledger.eviction;
+    }
+
+    /// The counters, which begin anew.
+    pub fn take_stats(&mut self) -> StoreStats {
+        std::mem::take(&mut self.ledger.stats)
+    }
+
+    /// Adds counters of another store.
+    pub fn add_stats(&mut self, more: &StoreStats) {
+        self.ledger.stats.merge(more);
+    }
+
+    /// A source of draws of its own for one command: replays draw the same.
+    pub fn fork_prng(&mut self) -> Prng {
+        Prng::new(self.ledger.prng.next_u64())
     }
 
     /// The policy and its parameters.

@@ -65,7 +65,8 @@ impl Store {
         let effort = effort.clamp(1, 10) as usize - 1;
         let round_keys = ROUND_KEYS + ROUND_KEYS_PER_EFFORT * effort;
         let stale_permille = (STALE_PERCENT - effort) * 10;
-        let mut report = ExpireReport::default();
+        let fields = self.expire_fields_step(now, budget);
+        let mut report = ExpireReport { used: fields, ..ExpireReport::default() };
         let mut databases_left = self.databases();
         while databases_left > 0 && report.used < budget {
             let db = self.cycle_db % self.databases();
@@ -82,6 +83,7 @@ impl Store {
                 (self.cycle_db, databases_left) = (db + 1, databases_left - 1);
             }
         }
+        report.more |= fields >= budget;
         if report.more {
             self.ledger.stats.expired_budget_reached += 1;
         }

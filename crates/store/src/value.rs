@@ -11,6 +11,16 @@ pub struct WrongType;
 pub enum Kind {
     /// Bytes or an integer.
     String,
+    /// Elements in the order of their insertion at either end.
+    List,
+    /// Members without order.
+    Set,
+    /// Members in the order of their scores.
+    SortedSet,
+    /// Fields with values.
+    Hash,
+    /// Entries in the order of their IDs.
+    Stream,
 }
 
 impl Kind {
@@ -18,12 +28,17 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::String => "string",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::SortedSet => "zset",
+            Kind::Hash => "hash",
+            Kind::Stream => "stream",
         }
     }
 }
 
-/// A string as it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A string as it is stored, or an element of a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Str<'a> {
     /// Bytes.
     Bytes(&'a [u8]),

@@ -6,10 +6,10 @@
 //! `compact`) makes SCAN's: a key that is there all the time is visited, however tables grow or
 //! shrink between calls.
 
-use crate::object::Object;
+use crate::object::{Object, kind_of};
 use crate::{Db, Kind};
 use base::{Now, Slot};
-use compact::View;
+use compact::{Map, Pair, View};
 
 const POSITION_BITS: u32 = 38;
 /// Draws that RANDOMKEY makes before it gives up on a database full of expired keys.
@@ -36,8 +36,47 @@ fn is_due(view: &View<'_, Object>, now: Now) -> bool {
     view.deadline.is_some_and(|deadline| deadline < now.unix_ms())
 }
 
-fn kind_of(_: &View<'_, Object>) -> Kind {
-    Kind::String
+/// Visits the keys of a map from `cursor` on, 0 first, until `count` were seen or as many buckets, and gives
+/// the cursor to go on from; 0 at the end. Any number is a cursor. O(count).
+pub(crate) fn scan_map<'a>(
+    map: &'a Map,
+    cursor: u64,
+    count: usize,
+    mut visit: impl FnMut(Pair<'a>),
+) -> u64 {
+    scan_buckets(cursor, count, |position, seen| {
+        map.scan(position, |pair| {
+            *seen += 1;
+            visit(pair);
+        })
+    })
+}
+
+/// [`scan_map`] over anything that has buckets: `scan` visits one, adds what it saw, and gives the next position.
+pub(crate) fn scan_buckets(
+    cursor: u64,
+    count: usize,
+    mut scan: impl FnMut(u64, &mut usize) -> Option<u64>,
+) -> u64 {
+    let (mut position, mut seen, mut buckets) = (map_position(cursor), 0, 0);
+    while seen < count && buckets < count {
+        let next = scan(position, &mut seen);
+        buckets += 1;
+        let Some(next) = next else { return 0 };
+        position = next;
+    }
+    map_cursor(position)
+}
+
+/// A cursor shows no more bits of a position than clients with doubles can hold.
+const MAP_CURSOR_BITS: u32 = 48;
+
+fn map_position(cursor: u64) -> u64 {
+    cursor << (64 - MAP_CURSOR_BITS)
+}
+
+fn map_cursor(position: u64) -> u64 {
+    position >> (64 - MAP_CURSOR_BITS)
 }
 
 impl Db<'_> {
@@ -67,7 +106,7 @@ impl Db<'_> {
             let next = self.store.tables.scan(self.index, table, start, |view| {
                 seen += 1;
                 if !is_due(&view, now) {
-                    visit(view.key, kind_of(&view));
+                    visit(view.key, kind_of(&view.value));
                 }
             });
             (slot, position) = next.map_or((table + 1, 0), |next| (table, next));

@@ -261,29 +261,29 @@ settings! {
     // ---- encodings ----
 
     /// Fields of a hash that is stored compactly.
-    HASH_MAX_LISTPACK_ENTRIES = int("hash-max-listpack-entries", 0, LONG_MAX, "512").alias("hash-max-ziplist-entries").inert(LAYOUT);
+    HASH_MAX_LISTPACK_ENTRIES = int("hash-max-listpack-entries", 0, LONG_MAX, "512").alias("hash-max-ziplist-entries");
     /// Bytes of the largest field or value of a hash that is stored compactly.
-    HASH_MAX_LISTPACK_VALUE = memory("hash-max-listpack-value", 0, BYTES_MAX, "64").alias("hash-max-ziplist-value").inert(LAYOUT);
+    HASH_MAX_LISTPACK_VALUE = memory("hash-max-listpack-value", 0, BYTES_MAX, "64").alias("hash-max-ziplist-value");
     /// Size of a node of a list: elements, or -1 to -5 for 4 kb to 64 kb.
-    LIST_MAX_LISTPACK_SIZE = int("list-max-listpack-size", INT_MIN, INT_MAX, "-2").alias("list-max-ziplist-size").inert(LAYOUT);
+    LIST_MAX_LISTPACK_SIZE = int("list-max-listpack-size", INT_MIN, INT_MAX, "-2").alias("list-max-ziplist-size");
     /// Nodes at both ends of a list that are not compressed; 0 compresses none.
     LIST_COMPRESS_DEPTH = int("list-compress-depth", 0, INT_MAX, "0").inert(LAYOUT);
     /// Members of a set of integers that is stored compactly.
-    SET_MAX_INTSET_ENTRIES = int("set-max-intset-entries", 0, LONG_MAX, "512").inert(LAYOUT);
+    SET_MAX_INTSET_ENTRIES = int("set-max-intset-entries", 0, LONG_MAX, "512");
     /// Members of a set that is stored compactly.
-    SET_MAX_LISTPACK_ENTRIES = int("set-max-listpack-entries", 0, LONG_MAX, "128").inert(LAYOUT);
+    SET_MAX_LISTPACK_ENTRIES = int("set-max-listpack-entries", 0, LONG_MAX, "128");
     /// Bytes of the largest member of a set that is stored compactly.
-    SET_MAX_LISTPACK_VALUE = memory("set-max-listpack-value", 0, BYTES_MAX, "64").inert(LAYOUT);
+    SET_MAX_LISTPACK_VALUE = memory("set-max-listpack-value", 0, BYTES_MAX, "64");
     /// Members of a sorted set that is stored compactly.
-    ZSET_MAX_LISTPACK_ENTRIES = int("zset-max-listpack-entries", 0, LONG_MAX, "128").alias("zset-max-ziplist-entries").inert(LAYOUT);
+    ZSET_MAX_LISTPACK_ENTRIES = int("zset-max-listpack-entries", 0, LONG_MAX, "128").alias("zset-max-ziplist-entries");
     /// Bytes of the largest member of a sorted set that is stored compactly.
-    ZSET_MAX_LISTPACK_VALUE = memory("zset-max-listpack-value", 0, BYTES_MAX, "64").alias("zset-max-ziplist-value").inert(LAYOUT);
+    ZSET_MAX_LISTPACK_VALUE = memory("zset-max-listpack-value", 0, BYTES_MAX, "64").alias("zset-max-ziplist-value");
     /// Bytes of a HyperLogLog that is stored sparsely.
     HLL_SPARSE_MAX_BYTES = memory("hll-sparse-max-bytes", 0, BYTES_MAX, "3000");
     /// Bytes of a node of a stream.
-    STREAM_NODE_MAX_BYTES = memory("stream-node-max-bytes", 0, BYTES_MAX, "4096").inert(LAYOUT);
+    STREAM_NODE_MAX_BYTES = memory("stream-node-max-bytes", 0, BYTES_MAX, "4096");
     /// Entries of a node of a stream.
-    STREAM_NODE_MAX_ENTRIES = int("stream-node-max-entries", 0, LONG_MAX, "100").inert(LAYOUT);
+    STREAM_NODE_MAX_ENTRIES = int("stream-node-max-entries", 0, LONG_MAX, "100");
 
     // ---- watching the server ----
 

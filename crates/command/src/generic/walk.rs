@@ -7,6 +7,7 @@
 //! from first to last call is returned) is the store's, core by core.
 
 use crate::spec::{Arg, ArgKind, Arity, Command, Fanout, Flags, Group, Merge, Spec};
+use crate::walk::{INVALID_CURSOR, parse_cursor};
 use crate::{Args, Ctx, Failure};
 use base::{SLOTS, Slot};
 use resp::glob;
@@ -98,7 +99,7 @@ impl<'a> ScanOptions<'a> {
 }
 
 fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
-    let cursor = parse_cursor(args.get(1)).ok_or(Failure::new("ERR invalid cursor"))?;
+    let cursor = parse_cursor(args.get(1)).ok_or(INVALID_CURSOR)?;
     let options = ScanOptions::parse(args)?;
     let Ctx { store, reply, db, now, .. } = ctx;
     // The cursor stands before the keys and is known after them.
@@ -124,27 +125,6 @@ fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 /// The cursor at which the walk goes on behind a core's slots.
 fn behind(end: u16) -> u64 {
     Slot::new(end).filter(|_| (end as usize) < SLOTS).map_or(0, store::cursor_at)
-}
-
-/// Reads a cursor as C's `strtoul` does, by which Redis reads it: a sign is allowed (and `-1` is
-/// 2^64 - 1), nothing at all is 0, a NUL byte ends the text; but no blank, and no overflow.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
-    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-    let text = &text[..end];
-    let (negative, digits) = match text {
-        [] => return Some(0),
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let mut number: u64 = 0;
-    for digit in digits {
-        number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-    }
-    Some(if negative { number.wrapping_neg() } else { number })
 }
 
 /// The slot that a SCAN cursor, as the client sent it, names; none for a text that is no cursor.

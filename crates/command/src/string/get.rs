@@ -1,6 +1,6 @@
 //! GET and its kin: reading a whole string, perhaps changing something on the way.
 
-use super::{CHANGE, KEY, READ, VALUE, reply_string};
+use super::{CHANGE, KEY, READ, VALUE, reply_text};
 use crate::lifetime::{self, Also, Lifetime};
 use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec};
 use crate::{Args, Ctx, Failure};
@@ -24,7 +24,7 @@ pub const GET: Command = Command::new(
 fn get(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let Ctx { store, reply, db, now, .. } = ctx;
     match store.db(*db).string(&args.key(1), *now)? {
-        Some(value) => reply_string(reply, value),
+        Some(value) => reply_text(reply, value),
         None => reply.null(),
     }
     Ok(())
@@ -51,7 +51,7 @@ fn getdel(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let (mut keyspace, key) = (store.db(*db), args.key(1));
     match keyspace.string(&key, *now)? {
         Some(value) => {
-            reply_string(reply, value);
+            reply_text(reply, value);
             keyspace.remove(&key, *now);
         }
         None => reply.null(),
@@ -99,7 +99,7 @@ fn getex(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         return Ok(());
     };
     let expiry = lifetime.expiry(Expiry::Keep, "getex", args, *now)?;
-    reply_string(reply, value);
+    reply_text(reply, value);
     match expiry {
         Expiry::Keep => {}
         Expiry::Clear => _ = keyspace.set_expiry(&key, None, *now),
@@ -129,7 +129,7 @@ fn getset(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let Ctx { store, reply, db, now, .. } = ctx;
     let (mut keyspace, key) = (store.db(*db), args.key(1));
     match keyspace.string_as(&key, Look::Read, *now)? {
-        Some(value) => reply_string(reply, value),
+        Some(value) => reply_text(reply, value),
         None => reply.null(),
     }
     keyspace.set(&key, args.get(2), Expiry::Clear, *now);

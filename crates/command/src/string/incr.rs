@@ -7,7 +7,7 @@ use resp::long_double::LongDouble;
 use store::{Expiry, IncrError, Look, Value};
 
 /// What INCRBYFLOAT says when the result is no number.
-pub(super) const NOT_FINITE: Failure = Failure::new("ERR increment would produce NaN or Infinity");
+pub(crate) const NOT_FINITE: Failure = Failure::new("ERR increment would produce NaN or Infinity");
 
 const COUNT: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
 

@@ -4,7 +4,7 @@
 //! condition on all keys; when those have several owners, the engine asks each with EXISTS first
 //! and then sends each an MSETEX without condition: [`Pairs`] tells it what to ask and to send.
 
-use super::{VALUE, reply_string};
+use super::{VALUE, reply_text};
 use crate::lifetime::{self, Also, Lifetime};
 use crate::spec::{Arg, Arity, Command, Fanout, Find, Flags, Group, KeySpec, Merge, Spec};
 use crate::{Args, Begin, Ctx, Failure};
@@ -33,7 +33,7 @@ fn mget(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     reply.array(args.len() - 1);
     for position in 1..args.len() {
         match store.db(*db).string(&args.key(position), *now) {
-            Ok(Some(value)) => reply_string(reply, value),
+            Ok(Some(value)) => reply_text(reply, value),
             Ok(None) | Err(_) => reply.null(),
         }
     }

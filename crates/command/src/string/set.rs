@@ -1,7 +1,7 @@
 //! SET, its options, and the commands that are older spellings of them.
 
 use super::digest::Condition;
-use super::{KEY, REPLACE, VALUE, reply_string};
+use super::{KEY, REPLACE, VALUE, reply_text};
 use crate::lifetime::{self, Also, Deadline, Lifetime};
 use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec};
 use crate::{Args, Ctx, Failure};
@@ -118,7 +118,7 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         let old = keyspace.string_as(&key, Look::Read, *now)?;
         let holds = options.condition.is_none_or(|condition| condition.holds(old, digest));
         match old {
-            Some(value) => reply_string(reply, value),
+            Some(value) => reply_text(reply, value),
             None => reply.null(),
         }
         holds

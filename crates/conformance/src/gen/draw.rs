@@ -9,6 +9,18 @@ pub enum Kind {
     Key,
     BigKey,
     LcsKey,
+    ListKey,
+    SortedSetKey,
+    LexKey,
+    GeoKey,
+    Member,
+    Score,
+    ScoreEnd,
+    MemberEnd,
+    Longitude,
+    Latitude,
+    Length,
+    Place,
     Value,
     BigValue,
     LcsValue,
@@ -49,6 +61,18 @@ const KINDS: &[(&str, Kind)] = &[
     ("key", Kind::Key),
     ("bigkey", Kind::BigKey),
     ("lcskey", Kind::LcsKey),
+    ("listkey", Kind::ListKey),
+    ("zsetkey", Kind::SortedSetKey),
+    ("lexkey", Kind::LexKey),
+    ("geokey", Kind::GeoKey),
+    ("member", Kind::Member),
+    ("score", Kind::Score),
+    ("scoreend", Kind::ScoreEnd),
+    ("memberend", Kind::MemberEnd),
+    ("lon", Kind::Longitude),
+    ("lat", Kind::Latitude),
+    ("length", Kind::Length),
+    ("place", Kind::Place),
     ("value", Kind::Value),
     ("bigvalue", Kind::BigValue),
     ("lcsvalue", Kind::LcsValue),
@@ -358,6 +382,21 @@ impl Draw {
             Kind::Key => self.key(),
             Kind::BigKey => format!("big:{}", self.below(2)).into_bytes(),
             Kind::LcsKey => format!("lcs:{{t}}{}", self.below(3)).into_bytes(),
+            Kind::ListKey => self.list_key(),
+            Kind::SortedSetKey => self.sorted_set_key(),
+            Kind::LexKey => format!("lex:{}", self.below(2)).into_bytes(),
+            Kind::GeoKey => format!("geo:{}", self.below(3)).into_bytes(),
+            Kind::Member => self.member(),
+            Kind::Score => self.score(),
+            Kind::ScoreEnd => self.score_end(),
+            Kind::MemberEnd => self.member_end(),
+            Kind::Longitude => self.coordinate(180.0),
+            Kind::Latitude => self.coordinate(85.05112878),
+            Kind::Length => match self.below(12) {
+                0 => self.float(),
+                _ => self.rng.u32(..3000).to_string().into_bytes(),
+            },
+            Kind::Place => format!("place:{}", self.below(30)).into_bytes(),
             Kind::Value => self.value(),
             Kind::BigValue => self.big_value(),
             Kind::LcsValue => {
@@ -425,6 +464,69 @@ impl Draw {
             35 => b"a".to_vec(),
             36 => b"{}empty".to_vec(),
             _ => format!("missing:{}", self.below(1000)).into_bytes(),
+        }
+    }
+
+    /// One of the keys that hold lists, mostly.
+    pub fn list_key(&mut self) -> Vec<u8> {
+        match self.below(20) {
+            0 => self.key(),
+            number => format!("list:{}", number % 4).into_bytes(),
+        }
+    }
+
+    /// One of the keys that hold sorted sets, mostly.
+    pub fn sorted_set_key(&mut self) -> Vec<u8> {
+        match self.below(20) {
+            0 => self.key(),
+            number => format!("zset:{}", number % 4).into_bytes(),
+        }
+    }
+
+    /// A member of a sorted set: few, so that they meet.
+    fn member(&mut self) -> Vec<u8> {
+        match self.below(12) {
+            0 => self.value(),
+            1 => self.integer(),
+            2 | 3 => self.below(20).to_string().into_bytes(),
+            _ => format!("m:{}", self.below(20)).into_bytes(),
+        }
+    }
+
+    /// Small and whole mostly, so that scores are equal often.
+    fn score(&mut self) -> Vec<u8> {
+        match self.below(6) {
+            0 => self.float(),
+            1 => self.pick(&["inf", "-inf", "-0", "0.5", "1e17", "4611686018427387905"]).into(),
+            _ => self.rng.i32(-4..8).to_string().into_bytes(),
+        }
+    }
+
+    fn score_end(&mut self) -> Vec<u8> {
+        match self.below(6) {
+            0 => self.pick(&["-inf", "+inf", "(", "(inf", "((1", "( 1", ""]).into(),
+            1 | 2 => [b"(".to_vec(), self.score()].concat(),
+            _ => self.score(),
+        }
+    }
+
+    fn member_end(&mut self) -> Vec<u8> {
+        match self.below(8) {
+            0 | 1 => b"-".to_vec(),
+            2 | 3 => b"+".to_vec(),
+            4 => self.pick(&["", "[", "(", "-x", "a"]).into(),
+            5 => [b"(".to_vec(), self.member()].concat(),
+            _ => [b"[".to_vec(), self.member()].concat(),
+        }
+    }
+
+    /// A coordinate up to `most`: most are near to each other.
+    fn coordinate(&mut self, most: f64) -> Vec<u8> {
+        match self.below(12) {
+            0 => self.float(),
+            1 => self.pick(&["180", "-180", "85.05112878", "-85.05112878", "0", "181"]).into(),
+            2..=8 => (13.0 + self.rng.f64() * 2.0).to_string().into_bytes(),
+            _ => ((self.rng.f64() * 2.0 - 1.0) * most).to_string().into_bytes(),
         }
     }
 

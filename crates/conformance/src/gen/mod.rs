@@ -13,13 +13,16 @@ mod connection;
 mod draw;
 mod expire;
 mod generic;
+mod geo;
 mod grammar;
 mod hazard;
 mod hyperloglog;
+mod list;
 mod mutate;
 mod protocol;
 mod scan;
 mod server;
+mod sorted_set;
 mod string;
 
 use anyhow::{Result, bail};
@@ -76,6 +79,9 @@ const fn script(weight: u32, make: fn(&mut Draw, usize) -> Vec<Action>) -> Templ
 /// Every family, in the order of the issue that brought it.
 pub const FAMILIES: &[&Family] = &[
     &string::FAMILY,
+    &list::FAMILY,
+    &sorted_set::FAMILY,
+    &geo::FAMILY,
     &generic::FAMILY,
     &expire::FAMILY,
     &scan::FAMILY,

@@ -107,6 +107,7 @@ impl Runner {
                     words.iter().copied().chain([name]).map(<[u8]>::to_vec).collect::<Vec<_>>(),
                 );
             }
+            requests.push([b"LRANGE", name, b"0", b"-1"].map(<[u8]>::to_vec).to_vec());
         }
         let mut bytes = Vec::new();
         requests.iter().for_each(|args| encode(args, &mut bytes));

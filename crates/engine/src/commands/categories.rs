@@ -45,11 +45,17 @@ fn by_group(group: Group) -> Option<&'static str> {
     match group {
         Group::Generic => Some("@keyspace"),
         Group::String => Some("@string"),
+        Group::List => Some("@list"),
+        Group::Set => Some("@set"),
+        Group::SortedSet => Some("@sortedset"),
+        Group::Hash => Some("@hash"),
+        Group::Stream => Some("@stream"),
+        Group::Bitmap => Some("@bitmap"),
+        Group::HyperLogLog => Some("@hyperloglog"),
+        Group::Geo => Some("@geo"),
         Group::Connection => Some("@connection"),
         Group::Transactions => Some("@transaction"),
         Group::Scripting => Some("@scripting"),
-        Group::Bitmap => Some("@bitmap"),
-        Group::HyperLogLog => Some("@hyperloglog"),
         Group::Server | Group::Cluster | Group::PubSub => None,
     }
 }

@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::message::JobFlags;
 use command::{Args, Ctx, Failure, Flags, Run, Spec};
 use resp::write::{Protocol, Writer};
-use store::{Evicted, Policy};
+use store::{Evicted, Policy, Store};
 
 /// Keys evicted at the most to make room for one command; the rest is left to the ticks.
 const EVICTIONS_PER_COMMAND_MAX: usize = 512;
@@ -80,33 +80,36 @@ impl Shard {
             Writer::new(reply, protocol).error(&*Failure::OOM.0);
             return Verdict { failed: true, rejected: true, ..Verdict::default() };
         }
-        let fast = call.spec.flags.has(Flags::FAST);
-        let measured = !fast || core.samples_fast();
-        let before = if measured { (core.ticks)() } else { 0 };
         let start = reply.len();
-        self.store.set_touch(!call.flags.no_touch);
-        let mut ctx = Ctx {
-            store: &mut self.store,
-            db: call.db,
-            now: core.now,
-            settings: &core.settings,
-            reply: Writer::new(reply, protocol),
-        };
-        let mut verdict = Verdict::default();
-        if let Err(failure) = (call.run)(&mut ctx, args) {
-            reply.truncate(start);
-            Writer::new(reply, protocol).error(&*failure.0);
-            verdict.failed = true;
-        }
-        if measured {
-            verdict.ticks = (core.ticks)().wrapping_sub(before).max(1);
-            verdict.slow = verdict.ticks >= core.slow_ticks;
-            verdict.weight = if fast { core.fast_sample } else { 1 };
-        }
-        let bytes = (reply.len() - start).max(args.extent()) as u64;
-        verdict.slow |= bytes >= core.large_bytes;
-        self.work += (bytes / BYTES_PER_WORK) as u32;
+        let verdict = run(&mut self.store, core, call, args, reply);
+        self.work += ((reply.len() - start).max(args.extent()) as u64 / BYTES_PER_WORK) as u32;
         verdict
+    }
+
+    /// Executes a command on the guest keyspace, into which the caller has put what was lent to this core.
+    pub fn execute_as_guest(
+        &mut self,
+        core: &mut Core,
+        call: Call,
+        args: &Args<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Verdict {
+        let protocol = if call.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
+        if self.memory.limited && self.refuses_for_memory(core, call.spec.flags, args.extent()) {
+            Writer::new(reply, protocol).error(&*Failure::OOM.0);
+            return Verdict { failed: true, rejected: true, ..Verdict::default() };
+        }
+        run(self.guest(core), core, call, args, reply)
+    }
+
+    /// The guest keyspace: empty but while a command runs on what other cores have lent.
+    pub fn guest(&mut self, core: &Core) -> &mut Store {
+        let guest = self.guest.get_or_insert_with(|| {
+            let databases = self.store.databases();
+            Box::new(Store::new(databases, 0..base::SLOTS as u16, core.hash_seed, 0))
+        });
+        guest.behave_as(&self.store);
+        guest
     }
 
     /// The memory gate: makes room when this core is over its share, and says whether a command
@@ -168,4 +171,42 @@ impl Shard {
         let Account { outside_bytes, plumbing_bytes, .. } = self.account;
         self.account.set_used(keyspace + outside_bytes + plumbing_bytes + ENGINE_BYTES);
     }
+}
+
+/// Runs a command on a keyspace and appends its reply.
+#[inline]
+fn run(
+    store: &mut Store,
+    core: &mut Core,
+    call: Call,
+    args: &Args<'_>,
+    reply: &mut Vec<u8>,
+) -> Verdict {
+    let protocol = if call.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
+    let fast = call.spec.flags.has(Flags::FAST);
+    let measured = !fast || core.samples_fast();
+    let before = if measured { (core.ticks)() } else { 0 };
+    let start = reply.len();
+    store.set_touch(!call.flags.no_touch);
+    let mut ctx = Ctx {
+        store,
+        db: call.db,
+        now: core.now,
+        settings: &core.settings,
+        reply: Writer::new(reply, protocol),
+    };
+    let mut verdict = Verdict::default();
+    if let Err(failure) = (call.run)(&mut ctx, args) {
+        reply.truncate(start);
+        Writer::new(reply, protocol).error(&*failure.0);
+        verdict.failed = true;
+    }
+    if measured {
+        verdict.ticks = (core.ticks)().wrapping_sub(before).max(1);
+        verdict.slow = verdict.ticks >= core.slow_ticks;
+        verdict.weight = if fast { core.fast_sample } else { 1 };
+    }
+    let bytes = (reply.len() - start).max(args.extent()) as u64;
+    verdict.slow |= bytes >= core.large_bytes;
+    verdict
 }

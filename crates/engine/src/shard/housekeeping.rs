@@ -42,7 +42,10 @@ impl Shard {
             self.refresh_used();
             self.evicting = self.account.over() && self.make_room(core, EVICT_ITEMS, 0);
         }
-        let freeing = self.store.free_step(FREE_ITEMS);
+        let mut freeing = self.store.free_step(FREE_ITEMS);
+        if let Some(guest) = &mut self.guest {
+            freeing |= guest.free_step(FREE_ITEMS);
+        }
         let items = COMPACT_ITEMS * self.store.compaction_speed(COMPACT_SPEED_MAX);
         let compacting = self.store.compact_step(items);
         let items = items * usize::from(compacting) + FREE_ITEMS * usize::from(freeing);
@@ -67,9 +70,10 @@ impl Shard {
 }
 
 impl Shard {
-    /// Whether any key has a time to live. O(databases).
+    /// Whether any key, or field of a hash, has a time to live. O(databases).
     fn has_expiring(&self) -> bool {
-        (0..self.store.databases()).any(|db| self.store.expires(db as u8) > 0)
+        self.store.has_field_deadlines()
+            || (0..self.store.databases()).any(|db| self.store.expires(db as u8) > 0)
     }
 }
 

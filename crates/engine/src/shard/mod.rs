@@ -13,6 +13,8 @@ use store::{Eviction, Policy, Store};
 pub struct Shard {
     /// All databases.
     pub store: Store,
+    /// Where commands run on what other cores have lent; made when first needed.
+    pub(super) guest: Option<Box<Store>>,
     /// This core's share of `maxmemory`.
     pub account: Account,
     /// What the configuration says about memory, read once a change.
@@ -45,6 +47,7 @@ impl Shard {
     pub fn new(store: Store, account: Account) -> Shard {
         Shard {
             store,
+            guest: None,
             account,
             memory: MemoryPolicy::default(),
             next_expire_us: 0,
@@ -69,6 +72,7 @@ impl Shard {
             },
         };
         self.store.set_eviction(self.memory.eviction);
+        self.store.set_shapes(command::shapes::shapes(settings));
         self.cadence = (
             settings.int(settings::HZ).max(1) as u64,
             settings.int(settings::ACTIVE_EXPIRE_EFFORT) as u32,

@@ -35,7 +35,7 @@ impl Db<'_> {
             let mut found = self.found_new(key, now);
             return Ok(with_bytes(&mut found, len_least, edit).0);
         };
-        let grows = string_of(found.value()).len() < len_least;
+        let grows = string_of(found.value())?.len() < len_least;
         let (result, changed) = with_bytes(&mut found, len_least, edit);
         if grows || changed {
             self.changed();
@@ -52,8 +52,9 @@ impl Db<'_> {
         now: Now,
         edit: impl FnOnce(&mut [u8]) -> R,
     ) -> Result<Option<R>, WrongType> {
-        let found = self.find(key, Look::Peek, now);
-        Ok(found.map(|mut found| with_bytes(&mut found, 0, edit)))
+        let Some(mut found) = self.find(key, Look::Peek, now) else { return Ok(None) };
+        string_of(found.value())?;
+        Ok(Some(with_bytes(&mut found, 0, edit)))
     }
 
     /// Stores a string that was made for it and is `raw`: a long one is not copied. Replaces whatever was

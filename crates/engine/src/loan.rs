@@ -1,0 +1,326 @@
+//! Commands whose keys live on several cores and that need all of them at one place: the values are lent to
+//! the core of the session, the command runs there, and they go home. `docs/design/loan.md` says why.
+
+use crate::dispatch::Flow;
+use crate::engine::Engine;
+use crate::gather::{Gather, Part, Then};
+use crate::message::{Lent, Loan, Message};
+use crate::session::client::Stall;
+use crate::shard::execute::Call;
+use crate::spread::joined;
+use base::{ConnId, CoreId, Slot};
+use command::Args;
+
+/// A value up to this size that the command only reads is lent as a copy.
+const COPY_BYTES_MAX: usize = 64 * 1024;
+
+impl Engine {
+    /// Asks the owners of a command's keys for their values. The session waits until it has run.
+    pub(crate) fn borrow(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+        let logged = self.words_to_log(id, args);
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let (db, flags) = (session.db, session.job_flags());
+        let place = (!session.muted()).then(|| session.pipeline.reserve());
+        let loans = self.loans(id, db, args);
+        let part = |(owner, _): &(CoreId, Vec<Lent>)| Part { owner: *owner, ..Part::default() };
+        let gather = Gather {
+            session: conn,
+            place,
+            command: id,
+            db,
+            flags,
+            args: args.from(0).map(<[u8]>::to_vec).collect(),
+            logged,
+            ticks: 0,
+            parts: loans.iter().map(part).collect(),
+            due: loans.len(),
+            then: Then::Loan,
+        };
+        let (gather, generation) = self.gathers.insert(Box::new(gather));
+        self.stall(conn, Stall::Asking);
+        for (part, (owner, items)) in loans.into_iter().enumerate() {
+            let part = part as u32;
+            let loan = Box::new(Loan { gather, generation, part, items, changes: 0 });
+            self.core.counters.hops += u64::from(owner != self.core.id);
+            match owner == self.core.id {
+                true => self.on_borrow(owner, loan),
+                false => self.outbox.post(owner, Message::Borrow(loan)),
+            }
+        }
+        Flow::WaitAfter
+    }
+
+    /// Each owner's keys, each key once: it is written if any of its places is.
+    fn loans(&self, id: u16, db: u8, args: &Args<'_>) -> Vec<(CoreId, Vec<Lent>)> {
+        let spec = self.core.table.entry(id).spec;
+        let mut loans: Vec<(CoreId, Vec<Lent>)> = Vec::new();
+        let mut positions = Vec::new();
+        for keys in spec.keys {
+            positions.clear();
+            keys.positions(args, &mut positions);
+            let writes = keys.flags.first() != Some(&"RO");
+            for key in positions.iter().map(|position| args.get(*position as usize)) {
+                self.add_to_loans(&mut loans, db, key, writes);
+                // Which of two databases a key is in is the command's to say: it gets both.
+                if let Some(other) = spec.other_db.and_then(|other| other(args))
+                    && usize::from(other) < self.shard.store.databases()
+                    && other != db
+                {
+                    self.add_to_loans(&mut loans, other, key, true);
+                }
+            }
+        }
+        loans
+    }
+
+    fn add_to_loans(&self, loans: &mut Vec<(CoreId, Vec<Lent>)>, db: u8, key: &[u8], writes: bool) {
+        let owner = self.core.route.owner(Slot::of_key(key));
+        let of_owner = match loans.iter().position(|(core, _)| *core == owner) {
+            Some(index) => index,
+            None => {
+                loans.push((owner, Vec::new()));
+                loans.len() - 1
+            }
+        };
+        let items = &mut loans[of_owner].1;
+        match items.iter_mut().find(|item| item.db == db && *item.key == *key) {
+            Some(item) => item.writes |= writes,
+            None => {
+                items.push(Lent { db, key: key.into(), writes, parcel: None, copied: false });
+            }
+        }
+    }
+
+    /// Lends keys of this core to the one that asks.
+    pub(crate) fn on_borrow(&mut self, from: CoreId, mut loan: Box<Loan>) {
+        let now = self.core.now;
+        for item in &mut loan.items {
+            let key = self.core.hasher.key(&item.key);
+            let mut keyspace = self.shard.store.db(item.db);
+            if !item.writes
+                && keyspace.value_bytes(&key, now).is_some_and(|bytes| bytes <= COPY_BYTES_MAX)
+            {
+                (item.parcel, item.copied) = (keyspace.copy_as_is(&key, now), true);
+            } else {
+                item.parcel = keyspace.take(&key, now);
+            }
+        }
+        self.core.counters.jobs_served += u64::from(from != self.core.id);
+        match from == self.core.id {
+            true => self.on_lent(loan),
+            false => self.outbox.post(from, Message::Lent(loan)),
+        }
+    }
+
+    /// What an owner has lent has come; when it was the last, the command runs.
+    pub(crate) fn on_lent(&mut self, loan: Box<Loan>) {
+        if let Some(gather) = self.gathers.fill_lent(loan) {
+            self.run_on_loans(gather);
+        }
+    }
+
+    /// Runs the command on what was lent and sends it home.
+    pub(crate) fn run_on_loans(&mut self, mut gather: Box<Gather>) {
+        self.guests_enter(&mut gather.parts);
+        let words = std::mem::take(&mut gather.args);
+        let (bytes, spans) = joined(words.iter().map(Vec::as_slice));
+        let args = Args::new(&bytes, &spans, self.core.hasher);
+        let call = Call { db: gather.db, flags: gather.flags, ..self.core.call(gather.command) };
+        let before = self.shard.guest(&self.core).changes();
+        let mut reply = Vec::new();
+        let verdict = self.shard.execute_as_guest(&mut self.core, call, &args, &mut reply);
+        let changes = self.shard.guest(&self.core).changes() - before;
+        self.guests_leave(&mut gather.parts, changes);
+        gather.ticks = verdict.ticks;
+        self.end_gather(&gather, &reply);
+        self.after_condition(gather.session);
+    }
+
+    /// Puts what was lent into the guest keyspace.
+    fn guests_enter(&mut self, parts: &mut [Part]) {
+        let now = self.core.now;
+        let guest = self.shard.guest(&self.core);
+        for item in
+            parts.iter_mut().filter_map(|part| part.loan.as_mut()).flat_map(|loan| &mut loan.items)
+        {
+            if let Some(parcel) = item.parcel.take() {
+                guest.db(item.db).put(&self.core.hasher.key(&item.key), parcel, now);
+            }
+        }
+    }
+
+    /// Takes everything out of the guest keyspace again and sends home what its owner has not kept.
+    fn guests_leave(&mut self, parts: &mut [Part], mut changes: u64) {
+        let now = self.core.now;
+        for part in parts {
+            let mut loan = part.loan.take().expect("every part has come");
+            let guest = self.shard.guest(&self.core);
+            for item in &mut loan.items {
+                item.parcel = guest.db(item.db).take(&self.core.hasher.key(&item.key), now);
+            }
+            loan.items.retain(|item| !item.copied);
+            // Counted once, where something may have changed.
+            if loan.items.iter().any(|item| item.writes) {
+                loan.changes = std::mem::take(&mut changes);
+            }
+            match part.owner == self.core.id {
+                true => self.on_home(*loan),
+                false if loan.items.is_empty() => {}
+                false => self.outbox.post_in_order(part.owner, Message::Home(loan)),
+            }
+        }
+        let guest = self.shard.guest(&self.core);
+        debug_assert!(
+            (0..guest.databases()).all(|db| guest.is_empty(db as u8)),
+            "a command writes only keys that it names"
+        );
+        let stats = guest.take_stats();
+        self.shard.store.add_stats(&stats);
+    }
+
+    /// What was lent has come home.
+    pub(crate) fn on_home(&mut self, loan: Loan) {
+        let now = self.core.now;
+        for item in loan.items {
+            let key = self.core.hasher.key(&item.key);
+            let mut keyspace = self.shard.store.db(item.db);
+            match item.parcel {
+                Some(parcel) => keyspace.put(&key, parcel, now),
+                // Without locks somebody may have written it meanwhile; what the command has left counts.
+                None => _ = keyspace.remove(&key, now),
+            }
+        }
+        self.shard.store.db(0).count_changes(loan.changes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::{Client, World, check};
+    use base::{CoreId, Slot};
+
+    #[test]
+    fn a_key_is_renamed_from_core_to_core_with_all_that_belongs_to_it() {
+        check(
+            "SET a 1 EX 100; RENAME a b; GET b; TTL b; EXISTS a; RENAME none b; GET b; RENAMENX b c; GET c",
+            &["OK", "OK", "1", "100", "0", "(err) ERR no such key", "1", "1", "1"],
+        );
+        check(
+            "HSET h a 1 b 2; SET s v; RENAME h s; HGETALL s; TYPE h; DBSIZE",
+            &["2", "OK", "OK", "[a 1 b 2]", "none", "1"],
+        );
+    }
+
+    #[test]
+    fn a_copy_reaches_another_core_and_another_database() {
+        check(
+            "SET a 1 EX 50; COPY a b; GET b; TTL b; COPY a b; COPY a c DB 3; SELECT 3; GET c; EXISTS a b; SELECT 0; GET a",
+            &["OK", "1", "1", "50", "0", "1", "OK", "1", "0", "OK", "1"],
+        );
+        check("COPY none b; SET b 1; COPY none b REPLACE; GET b", &["0", "OK", "0", "1"]);
+    }
+
+    #[test]
+    fn sets_of_several_cores_meet() {
+        check(
+            "SADD a 1 2 3; SADD b 2 3 4; SADD c 3 9; SINTER a b c; SUNION a b; SDIFF a b; SINTERSTORE d a b; SMEMBERS d; SUNIONSTORE a a b c; SCARD a; SDIFFSTORE a b b; EXISTS a; SMEMBERS b",
+            &[
+                "3",
+                "3",
+                "2",
+                "[3]",
+                "[1 2 3 4]",
+                "[1]",
+                "2",
+                "[2 3]",
+                "5",
+                "5",
+                "0",
+                "0",
+                "[2 3 4]",
+            ],
+        );
+        check(
+            "SADD a 1; SMOVE a b 1; EXISTS a; SMEMBERS b; SET s v; SMOVE b s 1; SMEMBERS b; SINTER b s; GET s",
+            &["1", "1", "0", "[1]", "OK", WRONG, "[1]", WRONG, "v"],
+        );
+    }
+
+    const WRONG: &str = "(err) WRONGTYPE Operation against a key holding the wrong kind of value";
+
+    #[test]
+    fn what_a_pipeline_sends_behind_a_loan_sees_what_it_did() {
+        let mut world = World::new(3);
+        let client = world.open(0);
+        let replies = world.feed(
+            client,
+            b"SET a 1\r\nRENAME a b\r\nGET b\r\nRENAME b c\r\nGET c\r\nEXISTS a b\r\n",
+        );
+        assert_eq!(replies, b"+OK\r\n+OK\r\n$1\r\n1\r\n+OK\r\n$1\r\n1\r\n:0\r\n");
+    }
+
+    /// A key of this core.
+    fn key_on(core: u16, prefix: &str) -> String {
+        let route = base::RouteTable::new(3);
+        let mut keys = (0..).map(|number| format!("{prefix}{number}"));
+        keys.find(|key| route.owner(Slot::of_key(key.as_bytes())) == CoreId(core))
+            .expect("some key")
+    }
+
+    fn fill(world: &mut World, client: Client, key: &str, members: u32) {
+        for first in (0..members).step_by(500) {
+            let names: Vec<String> = (first..first + 500).map(|n| format!("m{n}")).collect();
+            world.ask(client, &format!("SADD {key} {}", names.join(" ")));
+        }
+    }
+
+    #[test]
+    fn a_large_value_moves_as_it_is_and_leaves_nothing_behind() {
+        let mut world = World::new(3);
+        let client = world.open(0);
+        let (far, other, small) = (key_on(1, "far"), key_on(2, "other"), key_on(0, "small"));
+        fill(&mut world, client, &far, 20_000);
+        world.ask(client, &format!("SADD {small} m5 m7 x"));
+        let before: Vec<usize> = (0..3).map(|core| world.census(core).store_bytes).collect();
+        assert_eq!(world.ask(client, &format!("SINTERCARD 2 {far} {small}")), "2");
+        assert_eq!(world.ask(client, &format!("SCARD {far}")), "20000");
+        let after: Vec<usize> = (0..3).map(|core| world.census(core).store_bytes).collect();
+        assert_eq!(before, after, "all of it is back");
+        assert_eq!(world.ask(client, &format!("RENAME {far} {other}")), "OK");
+        assert_eq!(world.ask(client, &format!("SCARD {other}")), "20000");
+        let moved = before[1] - world.census(1).store_bytes;
+        assert!(moved > 20_000 * 20 && world.census(2).store_bytes > before[2] + moved / 2);
+        // Overwritten on a third core, it is freed in steps.
+        assert_eq!(world.ask(client, &format!("RENAME {small} {other}")), "OK");
+        for _ in 0..200 {
+            world.pass_ms(1);
+        }
+        // A core with next to nothing has its tables.
+        let left: Vec<usize> = (0..3).map(|core| world.census(core).store_bytes).collect();
+        assert!(left.iter().all(|bytes| *bytes < before[0] + 1000), "{left:?} of {before:?}");
+    }
+
+    #[test]
+    fn a_client_that_leaves_while_its_keys_are_lent_loses_nothing() {
+        let mut world = World::new(3);
+        let (client, other) = (world.open(0), world.open(0));
+        let (from, to) = (key_on(1, "from"), key_on(2, "to"));
+        world.ask(client, &format!("SET {from} v"));
+        world.feed_quietly(client, format!("RENAME {from} {to}\r\n").as_bytes());
+        world.hang_up(client);
+        world.settle();
+        assert_eq!(world.ask(other, &format!("GET {to}")), "v");
+        assert_eq!(world.ask(other, "DBSIZE"), "1");
+        assert!((0..3).all(|core| world.census(core).gathers == 0));
+    }
+
+    #[test]
+    fn expired_keys_are_lent_as_absent() {
+        let mut world = World::new(3);
+        let client = world.open(0);
+        world.ask(client, "SET a 1 PX 5");
+        world.pass_ms(6);
+        assert_eq!(world.ask(client, "RENAME a b"), "(err) ERR no such key");
+        assert_eq!(world.ask(client, "DBSIZE"), "0");
+    }
+}
