@@ -8,10 +8,11 @@
 //! What a command does on several cores is said by its [`Fanout`], and done by `engine`.
 //!
 //! Tests are scripts: [`check`](mod@check) runs them without an engine and holds every command to its
-//! contract. `examples/oracle.rs` asks a redis-server 7.0 the same random questions.
+//! contract. `examples/oracle` asks a redis-server 7.0 the same random questions.
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod bitmap;
 pub mod check;
 pub mod ctx;
 pub mod draws;
@@ -20,6 +21,7 @@ pub mod failure;
 pub mod generic;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod lifetime;
 pub mod list;
 pub mod set;

@@ -311,11 +311,11 @@ pub enum Fanout {
     /// origin fetches them and runs the command on a keyspace of its own made of the copies.
     /// Only for commands that write nothing.
     Gather,
+    /// Needs all its keys at one place, and may write them: they are lent to one core
+    /// (docs/design/loan.md), the command runs there, and they go home.
+    Loan,
     /// Sets several keys under a condition on all of them: parts ask first, then write.
     Conditional,
-    /// Needs all its keys at one place, and may write them. Keys of one owner run there; else they are lent to
-    /// one core (docs/design/loan.md), the command runs on a keyspace made of them, and they go home.
-    Loan,
 }
 
 /// How the replies of parts become one.

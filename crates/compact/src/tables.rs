@@ -140,6 +140,8 @@ pub struct Usage {
     pub tables: usize,
     /// What the slab holds without using it.
     pub idle: usize,
+    /// Of that, what compaction could not free.
+    pub settled: usize,
 }
 
 /// Tables that share a slab, in numbered spaces.
@@ -650,6 +652,7 @@ impl<T: Payload> Tables<T> {
             data: self.entry_bytes + self.payload_bytes,
             tables: slab.live - self.entry_bytes + self.header_bytes,
             idle: slab.idle,
+            settled: self.walk.settled.min(slab.idle),
         }
     }
 }

@@ -11,6 +11,10 @@ pub enum Action {
     Pause(ConnId),
     /// Receive from it again.
     Resume(ConnId),
+    /// Receive the next bytes of a connection straight behind those in the buffer until there are so
+    /// many, then give it back by [`crate::Event::Filled`]. What arrived and was not told of goes there
+    /// first. If the connection ends before, the buffer is dropped.
+    Fill(ConnId, Vec<u8>, usize),
     /// Close it: at once, or when what is being sent is out.
     Close(ConnId),
     /// Something that needs the process; the answer carries the ticket.

@@ -31,6 +31,8 @@ struct End {
     unread: Vec<u8>,
     /// Its core does not read what it sends.
     paused: bool,
+    /// Where its core wants the next bytes, and how many there are to be.
+    filling: Option<(Vec<u8>, usize)>,
 }
 
 /// Some cores, their clients and a clock that stands still unless told.
@@ -42,6 +44,33 @@ pub struct World {
     pub requests: Vec<Request>,
     /// Why the process refuses the next request, if it does.
     pub refusal: Option<String>,
+}
+
+impl End {
+    /// What the core is told when these bytes arrive: where it wants them to be filled in they come in two
+    /// pieces, and what is too many as usual.
+    fn arrived<'b>(&mut self, bytes: &'b [u8]) -> Vec<Event<'b>> {
+        let Some((mut buffer, target)) = self.filling.take() else {
+            return vec![Event::Received(self.conn, bytes)];
+        };
+        let (straight, rest) = bytes.split_at(bytes.len().min(target - buffer.len()));
+        let (one, two) = straight.split_at(straight.len() / 2);
+        let mut events = Vec::new();
+        for piece in [one, two].into_iter().filter(|piece| !piece.is_empty()) {
+            buffer.extend_from_slice(piece);
+            events.push(Event::Filling(self.conn, piece.len()));
+        }
+        if buffer.len() == target {
+            events.pop();
+            events.push(Event::Filled(self.conn, buffer));
+        } else {
+            self.filling = Some((buffer, target));
+        }
+        if !rest.is_empty() {
+            events.push(Event::Received(self.conn, rest));
+        }
+        events
+    }
 }
 
 /// The node id that the worlds give a core.
@@ -134,6 +163,7 @@ impl World {
             deaf: false,
             unread: Vec::new(),
             paused: false,
+            filling: None,
         });
         self.turn(core, vec![Event::Opened(conn, Box::new(peer))]);
         self.settle();
@@ -149,10 +179,26 @@ impl World {
 
     /// Sends bytes and does not wait for the other cores.
     pub fn feed_quietly(&mut self, client: Client, bytes: &[u8]) {
-        let End { core, conn, closed, .. } = self.ends[client.0];
+        let End { core, closed, .. } = self.ends[client.0];
         if !closed {
-            self.turn(core, vec![Event::Received(conn, bytes)]);
+            let events = self.ends[client.0].arrived(bytes);
+            self.turn(core, events);
         }
+    }
+
+    /// Sends what clients of one core say, whole or in pieces, all in one turn, and does not wait for the
+    /// other cores.
+    pub fn feed_pieces(&mut self, pieces: &[(Client, &[u8])]) {
+        let Some((first, _)) = pieces.first() else { return };
+        let core = self.ends[first.0].core;
+        let received = |(client, bytes): &(Client, &'_ [u8])| {
+            let end = &self.ends[client.0];
+            assert!(end.core == core && !end.closed, "clients of one core that are there");
+            (end.conn, bytes.to_vec())
+        };
+        let received: Vec<(ConnId, Vec<u8>)> = pieces.iter().map(received).collect();
+        let events = received.iter().map(|(conn, bytes)| Event::Received(*conn, bytes));
+        self.turn(core, events.collect());
     }
 
     /// Sends an inline command and shows its reply; `""` shows that there was none.
@@ -203,6 +249,11 @@ impl World {
         end.received.append(&mut end.unread);
         self.turn(core, vec![Event::Drained(conn)]);
         self.settle();
+    }
+
+    /// Whether its core has named a place where the next bytes are to go.
+    pub fn is_filling(&self, client: Client) -> bool {
+        self.ends[client.0].filling.is_some()
     }
 
     /// Whether its core has stopped reading what it sends.
@@ -256,6 +307,17 @@ impl World {
         !self.engines[core].congested.is_empty()
     }
 
+    /// The work of a core's last turn.
+    pub fn turn_work(&self, core: usize) -> u32 {
+        self.engines[core].shard.work
+    }
+
+    /// What a core may use of `maxmemory`, and that limit as it knows it.
+    pub fn granted(&self, core: usize) -> (u64, u64) {
+        let account = &self.engines[core].shard.account;
+        (account.granted(), account.limit())
+    }
+
     /// What a core holds.
     pub fn census(&self, core: usize) -> crate::census::Census {
         self.engines[core].census()
@@ -271,6 +333,16 @@ impl World {
         self.engines.iter().map(|engine| engine.shard.account.outside_bytes).sum()
     }
 
+    /// Memory of a core's batches and receive buffers, as the accounts have it.
+    pub fn plumbing_bytes(&self, core: usize) -> u64 {
+        self.engines[core].shard.account.plumbing_bytes
+    }
+
+    /// Has a core's receive buffers grow to so many bytes.
+    pub fn widen_buffers(&mut self, core: usize, bytes: u64) {
+        self.engines[core].plumbing().widened_bytes = bytes;
+    }
+
     /// Delivers messages until nobody says anything.
     pub fn settle(&mut self) {
         for _ in 0..ROUNDS_MAX {
@@ -281,7 +353,8 @@ impl World {
         panic!("the cores do not come to rest");
     }
 
-    fn round(&mut self) -> bool {
+    /// Delivers the messages that are due, each in a turn of its own; whether there were any.
+    pub fn round(&mut self) -> bool {
         let mut moved = false;
         for from in 0..self.engines.len() {
             for to in 0..self.engines.len() {
@@ -326,6 +399,9 @@ impl World {
                 self.requests.push(request);
                 let answer = self.refusal.take().map_or(Ok("OK".to_owned()), Err);
                 self.turn(core, vec![Event::Control(Control::Answer(ticket, answer))]);
+            }
+            Action::Fill(conn, buffer, target) => {
+                self.ends[conn.index as usize].filling = Some((buffer, target));
             }
             Action::Pause(conn) => self.ends[conn.index as usize].paused = true,
             Action::Resume(conn) => self.ends[conn.index as usize].paused = false,

@@ -33,6 +33,11 @@ impl Engine {
     /// Does one request of a session, as far as it may be done now.
     #[inline]
     pub(crate) fn dispatch(&mut self, conn: ConnId, what: What, args: &Args<'_>) -> Flow {
+        if self.turn_is_spent() {
+            self.defer(conn);
+            return Flow::Wait;
+        }
+        self.shard.work += 1;
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         if session.closing {
             return Flow::WaitAfter;

@@ -9,8 +9,8 @@ use crate::ahead::Ahead;
 use crate::core::{Core, Process};
 use crate::event::{Control, Event, Peer};
 use crate::gather::Gathers;
-use crate::hop::Outbox;
 use crate::message::Message;
+use crate::outbox::Outbox;
 use crate::session::input::{Arena, Source};
 use crate::session::{Session, Sessions, client::Stall};
 use crate::shard::{Shard, lease::Account};
@@ -78,6 +78,8 @@ pub struct Engine {
     pub(crate) congested: Vec<ConnId>,
     /// Stalled sessions whose reason may be gone.
     pub(crate) runnable: Vec<ConnId>,
+    /// Sessions of whose request much is missing.
+    pub(crate) incomplete: Vec<ConnId>,
     pub(crate) actions: Vec<Action>,
     /// Every session is stalled until this time; DEBUG SLEEP.
     pub(crate) frozen_until_us: u64,
@@ -117,6 +119,7 @@ impl Engine {
             shares: Shares::default(),
             congested: Vec::new(),
             runnable: Vec::new(),
+            incomplete: Vec::new(),
             actions: Vec::new(),
             frozen_until_us: 0,
         }
@@ -128,9 +131,14 @@ impl Engine {
             self.core.started = now;
         }
         self.core.now = now;
-        self.shares.begin_turn();
+        let work = std::mem::take(&mut self.shard.work);
+        self.shares.begin_turn(work, !self.congested.is_empty());
         self.thaw();
-        Turn { engine: self, sources: ArrayVec::new() }
+        let mut turn = Turn { engine: self, sources: ArrayVec::new() };
+        // Before anybody's news: who waits since the last turn.
+        turn.engine.release_deferred();
+        turn.resume_runnable();
+        turn
     }
 
     /// What is to be done after the turn.
@@ -213,6 +221,8 @@ impl<'b> Turn<'_, 'b> {
         match event {
             Event::Opened(conn, peer) => self.engine.on_opened(conn, *peer),
             Event::Received(conn, bytes) => self.on_received(conn, bytes),
+            Event::Filling(conn, bytes) => self.engine.on_filling(conn, bytes),
+            Event::Filled(conn, buffer) => self.on_filled(conn, buffer),
             Event::Stalled(conn, unsent) => self.engine.on_stalled(conn, unsent),
             Event::Drained(conn) => self.engine.on_drained(conn),
             Event::Closed(conn) => self.on_closed(conn),
@@ -222,8 +232,13 @@ impl<'b> Turn<'_, 'b> {
     }
 
     /// Ends the turn: everything parsed is executed, everything due is handed out.
-    /// The turn is used up. It is not taken by value because it is large.
-    pub fn finish(&mut self) {
+    #[inline]
+    pub fn finish(mut self) {
+        self.end();
+    }
+
+    /// Not by value: a turn is large.
+    fn end(&mut self) {
         self.settle();
         self.resume_runnable();
         let engine = &mut *self.engine;
@@ -231,16 +246,14 @@ impl<'b> Turn<'_, 'b> {
         engine.tick();
         engine.send_monitor_lines();
         engine.flush_touched();
-        engine.outbox.close_turn();
+        engine.begin_fills();
+        engine.outbox.close_turn(engine.core.now.mono_us);
         engine.core.counters.turns += 1;
     }
 
     fn on_received(&mut self, conn: ConnId, bytes: &'b [u8]) {
         let Some(session) = self.engine.sessions.get(conn) else { return };
-        session.bytes_in += bytes.len() as u64;
-        session.active_ms = self.engine.core.now.mono_ms();
-        self.engine.core.counters.total_net_input_bytes += bytes.len() as u64;
-        self.engine.core.counters.total_reads_processed += 1;
+        self.engine.core.note_received(session, bytes.len());
         if session.closing {
             return;
         }
@@ -273,6 +286,9 @@ impl<'b> Turn<'_, 'b> {
         if self.engine.is_frozen() {
             self.engine.hold_runnable();
             return;
+        }
+        if self.engine.outbox.reopen() {
+            self.engine.wake_congested();
         }
         let mut ready = std::mem::take(&mut self.engine.runnable);
         for conn in ready.drain(..) {
@@ -376,12 +392,20 @@ impl Engine {
         }
     }
 
+    /// Memory of batches for other cores and of receive buffers beyond those of the start.
+    fn plumbing_bytes(&self) -> u64 {
+        self.outbox.bytes() as u64 + self.core.plumbing.widened_bytes
+    }
+
     /// A bounded step of housekeeping.
     fn tick(&mut self) {
         if self.is_frozen() {
             return;
         }
+        self.shard.account.plumbing_bytes = self.plumbing_bytes();
+        let before = self.shard.work;
         self.tick_shard();
+        self.shares.add_others(self.shard.work - before);
         self.tick_clients();
         let outbox = &mut self.outbox;
         self.shard.account.poll(self.core.now.mono_us, &mut |to, lease| {

@@ -10,6 +10,10 @@ pub enum Event<'a> {
     Opened(ConnId, Box<Peer>),
     /// Bytes arrived.
     Received(ConnId, &'a [u8]),
+    /// So many bytes arrived in the buffer of [`crate::Action::Fill`], which is not full yet.
+    Filling(ConnId, usize),
+    /// That buffer, full.
+    Filled(ConnId, Vec<u8>),
     /// The peer takes output more slowly than it is given: so many bytes have not left. Until
     /// [`Event::Drained`] nothing more is sent to it.
     Stalled(ConnId, usize),

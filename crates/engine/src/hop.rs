@@ -11,122 +11,7 @@ use crate::table::Home;
 use base::CoreId;
 use command::Args;
 use resp::parse::Span;
-use std::collections::VecDeque;
 use store::Hint;
-
-/// Batches under way to one core; at the bound the sessions that want more wait.
-const BATCHES_MAX: usize = 64;
-
-/// Argument bytes in one batch before the next is begun.
-const BATCH_BYTES_MAX: usize = 256 * 1024;
-
-/// A batch's buffer that grew beyond this is given back. [`BATCHES_MAX`] batches of five buffers may lie
-/// in reserve for each other core.
-const BATCH_KEEP_BYTES: usize = 64 * 1024;
-
-/// Everything that is to be said to other cores.
-#[derive(Debug)]
-pub struct Outbox {
-    lanes: Vec<Lane>,
-}
-
-/// What is to be said to one core.
-#[derive(Debug, Default)]
-struct Lane {
-    /// The batch that this turn's jobs go into.
-    open: Option<Box<Batch>>,
-    /// Everything else said in this turn.
-    posted: VecDeque<Message>,
-    /// What is due to leave, in order.
-    due: VecDeque<Message>,
-    /// Empty batches, in the boxes in which they travel.
-    #[allow(clippy::vec_box, reason = "the box itself is what is sent and comes back")]
-    spare: Vec<Box<Batch>>,
-    /// Batches filled and not yet back.
-    under_way: usize,
-}
-
-impl Outbox {
-    /// For `cores` cores.
-    pub fn new(cores: usize) -> Outbox {
-        Outbox { lanes: (0..cores).map(|_| Lane::default()).collect() }
-    }
-
-    /// Says something to a core at the end of the turn, after this turn's jobs.
-    pub fn post(&mut self, core: CoreId, message: Message) {
-        self.lanes[core.index()].posted.push_back(message);
-    }
-
-    /// Says something to a core between the jobs before and after: what changes its keyspace as a job does.
-    pub fn post_in_order(&mut self, core: CoreId, message: Message) {
-        let lane = &mut self.lanes[core.index()];
-        lane.due.extend(lane.open.take().map(Message::Jobs));
-        lane.due.push_back(message);
-    }
-
-    /// Whether a job for this core must wait.
-    #[inline]
-    pub fn is_full(&self, core: CoreId) -> bool {
-        self.lanes[core.index()].under_way >= BATCHES_MAX
-    }
-
-    /// The batch for the next job to a core. May exceed [`BATCHES_MAX`] by the parts of one
-    /// request; callers look at [`Outbox::is_full`] before a request.
-    fn open(&mut self, core: CoreId) -> &mut Batch {
-        let lane = &mut self.lanes[core.index()];
-        if lane.open.as_ref().is_some_and(|batch| batch.bytes.len() > BATCH_BYTES_MAX) {
-            lane.due.extend(lane.open.take().map(Message::Jobs));
-        }
-        if lane.open.is_none() {
-            lane.under_way += 1;
-            lane.open = Some(lane.spare.pop().unwrap_or_default());
-        }
-        lane.open.as_mut().expect("made above")
-    }
-
-    /// Ends the turn: jobs first, then everything else, so that nobody learns of an outcome
-    /// before the jobs of the same turn are visible.
-    pub fn close_turn(&mut self) {
-        for lane in &mut self.lanes {
-            if let Some(batch) = lane.open.take() {
-                lane.due.push_back(Message::Jobs(batch));
-            }
-            if !lane.posted.is_empty() {
-                lane.due.append(&mut lane.posted);
-            }
-        }
-    }
-
-    /// The oldest message that is due to a core.
-    pub fn take(&mut self, core: CoreId) -> Option<Message> {
-        self.lanes[core.index()].due.pop_front()
-    }
-
-    /// Whether anything is due that has not left.
-    pub fn is_due(&self) -> bool {
-        self.lanes.iter().any(|lane| !lane.due.is_empty())
-    }
-
-    /// Puts back what could not leave.
-    pub fn put_back(&mut self, core: CoreId, message: Message) {
-        self.lanes[core.index()].due.push_front(message);
-    }
-
-    /// Batches sent and not yet back, and messages that have not left.
-    pub fn load(&self) -> (usize, usize) {
-        let waiting = |lane: &Lane| lane.posted.len() + lane.due.len() + lane.open.iter().len();
-        (self.lanes.iter().map(|lane| lane.under_way).sum(), self.lanes.iter().map(waiting).sum())
-    }
-
-    /// Takes back a batch whose outcomes were handled. True when sessions may have waited.
-    fn returned(&mut self, core: CoreId, mut batch: Box<Batch>) -> bool {
-        batch.reset(BATCH_KEEP_BYTES);
-        let lane = &mut self.lanes[core.index()];
-        lane.spare.push(batch);
-        lane.under_way -= 1;
-        lane.under_way + 1 == BATCHES_MAX
-    }
-}
 
 /// What a job takes from its request.
 #[derive(Debug, Clone, Copy)]
@@ -154,6 +39,7 @@ impl Engine {
     ) {
         self.core.counters.hops += 1;
         let batch = self.outbox.open(core);
+        let before = batch.bytes.len();
         let count = args.len() as u32;
         for arg in args {
             batch.spans.push(Span { start: batch.bytes.len() as u32, len: arg.len() as u32 });
@@ -169,11 +55,15 @@ impl Engine {
             slot: order.planned.slot,
             hash: order.planned.hash,
         });
+        let bytes = batch.bytes.len() - before;
+        self.outbox.charge(core, bytes);
     }
 
     /// Executes another core's jobs, all of them, and sends the batch back.
     pub(crate) fn on_jobs(&mut self, from: CoreId, mut batch: Box<Batch>) {
-        let Batch { jobs, spans, bytes, outcomes, replies } = &mut *batch;
+        let Batch { jobs, spans, bytes, outcomes, replies, .. } = &mut *batch;
+        let before = self.shard.work;
+        self.shard.work += jobs.len() as u32;
         let distance = self.core.prefetch_ahead;
         if distance > 0 && jobs.len() > 1 {
             for job in jobs.iter().filter(|job| job.key != 0) {
@@ -204,6 +94,7 @@ impl Engine {
         }
         self.jobs_ahead.finish();
         self.core.counters.jobs_served += jobs.len() as u64;
+        self.shares.add_others(self.shard.work - before);
         self.outbox.post(from, Message::Outcomes(batch));
     }
 
@@ -246,8 +137,101 @@ impl Engine {
                 Address::Nobody(conn) => self.note(conn, job.command, verdict, &args, reply),
             }
         }
-        if self.outbox.returned(from, batch) {
-            self.wake_congested();
+        self.outbox.returned(from, batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::{Client, World};
+    use base::{CoreId, RouteTable, Slot};
+
+    /// A key of one of so many cores.
+    fn key_of(core: u16, cores: usize) -> String {
+        let route = RouteTable::new(cores);
+        let owned = |key: &String| route.owner(Slot::of_key(key.as_bytes())) == CoreId(core);
+        (0..).map(|number: u32| format!("key:{number}")).find(owned).expect("a share of all")
+    }
+
+    /// Clients of the first core, which has learned that their replies are small.
+    fn clients(world: &mut World, count: usize, key: &str) -> Vec<Client> {
+        let client = |_| {
+            let client = world.open(0);
+            world.feed(client, format!("GET {key}\r\n").repeat(200).as_bytes());
+            client
+        };
+        (0..count).map(client).collect()
+    }
+
+    #[test]
+    fn what_one_core_has_another_execute_at_once_is_bounded_and_the_rest_waits_in_order() {
+        let mut world = World::new(2);
+        let key = key_of(1, 2);
+        let clients = clients(&mut world, 20, &key);
+        let before = world.core(0).counters.hops;
+        let request = format!("INCR {key}\r\n");
+        for client in &clients {
+            world.feed_quietly(*client, request.repeat(1000).as_bytes());
         }
+        assert_eq!(
+            world.core(0).counters.hops - before,
+            1024,
+            "half of what a turn of the owner may take"
+        );
+        assert!(world.is_congested(0));
+        world.settle();
+        let mut found = Vec::new();
+        for client in clients {
+            let text = String::from_utf8(world.take(client)).expect("numbers");
+            let numbers: Vec<u32> =
+                text.lines().map(|line| line[1..].parse().expect("a number")).collect();
+            assert!(numbers.is_sorted() && numbers.len() == 1000, "in the order sent");
+            found.extend(numbers);
+        }
+        found.sort_unstable();
+        assert_eq!(found, (1..=20_000).collect::<Vec<u32>>(), "each once");
+    }
+
+    #[test]
+    fn a_client_beside_floods_to_the_same_owner_waits_for_few_trips() {
+        let mut world = World::new(2);
+        let key = key_of(1, 2);
+        let floods = clients(&mut world, 40, &key);
+        let small = world.open(0);
+        let request = format!("GET {key}\r\n");
+        for flood in &floods {
+            world.feed_quietly(*flood, request.repeat(4000).as_bytes());
+        }
+        for asked in 0..5 {
+            world.feed_quietly(small, request.as_bytes());
+            let mut rounds = 0;
+            while world.take(small).is_empty() {
+                assert!(world.round(), "it is answered");
+                rounds += 1;
+            }
+            assert!(rounds <= 12, "request {asked} took {rounds} rounds");
+        }
+        assert!(world.is_congested(0), "the floods are not over");
+    }
+
+    #[test]
+    fn a_request_in_parts_finds_its_way_beside_floods_of_single_ones() {
+        let mut world = World::new(3);
+        let keys = [key_of(1, 3), key_of(2, 3)];
+        let small = world.open(0);
+        for key in &keys {
+            for flood in clients(&mut world, 40, key) {
+                world.feed_quietly(flood, format!("GET {key}\r\n").repeat(2000).as_bytes());
+            }
+        }
+        assert!(world.is_congested(0));
+        world.feed_quietly(small, format!("MGET {}\r\n", keys.join(" ")).as_bytes());
+        let mut rounds = 0;
+        while world.take(small).is_empty() {
+            assert!(world.round(), "it is answered");
+            rounds += 1;
+        }
+        assert!(rounds <= 4, "{rounds} rounds");
+        assert!(world.is_congested(0), "the floods are not over");
     }
 }

@@ -80,6 +80,48 @@ fn sessions_that_found_the_way_full_go_on_when_it_is_free() {
 }
 
 #[test]
+fn pipelines_of_two_clients_in_one_turn_are_answered_to_whom_they_belong() {
+    for cores in [1, 3] {
+        let mut world = World::new(cores);
+        let (one, two) = (world.open(0), world.open(0));
+        let pieces: [(Client, &[u8]); 4] = [
+            (one, b"SET a 1\r\nGET a\r\nSET b 1\r\nGE"),
+            (two, b"APPEND c 2\r\nGET a\r\nINCR n\r\n"),
+            (one, b"T b\r\nINCR n\r\n"),
+            (two, b"GET c\r\nPING\r\n"),
+        ];
+        world.feed_pieces(&pieces);
+        world.settle();
+        let (first, second) = (world.take(one), world.take(two));
+        let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", " ");
+        assert_eq!(show(&first), "+OK $1 1 +OK $1 1 :2 ", "{cores} cores");
+        assert_eq!(show(&second), ":1 $1 1 :1 $1 2 +PONG ", "{cores} cores");
+    }
+}
+
+#[test]
+fn a_large_request_in_pieces_within_one_turn_is_one_request() {
+    for cores in [1, 2] {
+        let mut world = World::new(cores);
+        let (writer, other) = (world.open(0), world.open(0));
+        for key in ["a", "b"] {
+            let value = vec![b'v'; 50_000];
+            let mut request = format!("*3\r\n$3\r\nSET\r\n$1\r\n{key}\r\n$50000\r\n").into_bytes();
+            request.extend_from_slice(&value);
+            request.extend_from_slice(b"\r\nPING\r\n");
+            let mut pieces: Vec<(Client, &[u8])> =
+                request.chunks(8 * 1024).map(|piece| (writer, piece)).collect();
+            pieces.insert(3, (other, b"PING\r\n"));
+            world.feed_pieces(&pieces);
+            world.settle();
+            assert_eq!(world.take(writer), b"+OK\r\n+PONG\r\n", "{key} on {cores} cores");
+            assert_eq!(world.take(other), b"+PONG\r\n");
+            assert_eq!(world.ask(other, &format!("STRLEN {key}")), "50000");
+        }
+    }
+}
+
+#[test]
 fn a_half_closed_client_gets_the_answers_to_all_it_asked_for() {
     let mut world = World::new(3);
     let client = world.open(0);

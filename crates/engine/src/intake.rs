@@ -3,8 +3,9 @@
 
 use crate::dispatch::Flow;
 use crate::engine::Turn;
+use crate::fill::OFFERED_BYTES_MIN;
 use crate::session::client::Gates;
-use crate::session::input::{Arena, Pending, Reading, Request, Source, What};
+use crate::session::input::{Arena, Pending, Reading, Request, Source, What, input_bytes};
 use crate::session::plan;
 use base::ConnId;
 use base::limits::TURN_REQUESTS_MAX;
@@ -19,6 +20,9 @@ impl Turn<'_, '_> {
     /// Parses what a session has sent, as far as it is complete.
     pub(crate) fn read(&mut self, conn: ConnId, source: Source) {
         let Some(session) = self.engine.sessions.get(conn) else { return };
+        if session.input.is_away() {
+            return;
+        }
         let input = match source {
             Source::Event(_) => Pending::default(),
             Source::Input => std::mem::take(&mut session.input),
@@ -26,8 +30,16 @@ impl Turn<'_, '_> {
         session.reading = true;
         let spent = session.spent;
         let number = self.engine.arena.readings.len() as u32;
-        let reading =
-            Reading { session: conn, source, input, parsed: 0, stalled_at: None, cut: false };
+        let reading = Reading {
+            session: conn,
+            source,
+            input,
+            shared: None,
+            parsed: 0,
+            wants: 0,
+            stalled_at: None,
+            cut: false,
+        };
         self.engine.arena.readings.push(reading);
         let share = self.engine.share_left(spent);
         let left = self.parse(conn, number, share, source);
@@ -72,7 +84,7 @@ impl Turn<'_, '_> {
         let reading = &mut readings[number as usize];
         let bytes: &[u8] = match reading.source {
             Source::Event(index) => self.sources[index as usize],
-            Source::Input => reading.input.bytes(),
+            Source::Input => input_bytes(&reading.input, reading.shared.as_ref()),
         };
         let (start, span) = (reading.parsed, spans.len());
         if start >= bytes.len() {
@@ -87,7 +99,10 @@ impl Turn<'_, '_> {
                     requests.push(Request::bare(number, start, What::Blank));
                     return true;
                 }
-                Parsed::Incomplete { .. } => return false,
+                Parsed::Incomplete { wants } => {
+                    reading.wants = wants;
+                    return false;
+                }
                 Parsed::Error(error) => {
                     reading.parsed = bytes.len();
                     requests.push(Request::bare(number, start, What::Broken(error)));
@@ -134,12 +149,18 @@ impl Turn<'_, '_> {
                 continue;
             }
             let (conn, end) = (reading.session, request.start as usize);
+            let offered = reading.source == Source::Input
+                && reading.input.len() >= OFFERED_BYTES_MIN
+                && self.offer(&mut arena, &request);
             let args = Args::new(
                 text_of(&self.sources, &arena, &request),
                 arena.spans_of(&request),
                 self.engine.core.hasher,
             );
             let flow = self.engine.dispatch(conn, request.what, &args);
+            if offered {
+                self.engine.shard.store.withdraw_offer();
+            }
             if flow != Flow::Next {
                 let next =
                     arena.requests[index + 1..].iter().find(|next| next.reading == request.reading);
@@ -174,16 +195,22 @@ impl Turn<'_, '_> {
             match reading.source {
                 Source::Event(index) => session.input.append(&self.sources[index as usize][from..]),
                 Source::Input => {
-                    reading.input.skip(from);
+                    match reading.shared {
+                        Some(shared) => reading.input.unshare(shared, from),
+                        None => reading.input.skip(from),
+                    }
                     session.input = reading.input;
                 }
             }
+            session.input.missing = 0;
+            let missing = if reading.stalled_at.is_some() { 0 } else { reading.wants };
             let (conn, more) = (reading.session, reading.cut && !session.input.is_empty());
             if more {
                 self.engine.defer(conn);
             }
             self.engine.bound_query_buffer(conn);
             self.engine.bound_input(conn);
+            self.engine.note_missing(conn, missing);
         }
         self.engine.arena.readings = readings;
         self.sources.clear();
@@ -198,6 +225,6 @@ fn text_of<'a>(sources: &'a [&'a [u8]], arena: &'a Arena, request: &Request) -> 
     let reading = &arena.readings[request.reading as usize];
     match reading.source {
         Source::Event(index) => sources[index as usize],
-        Source::Input => reading.input.bytes(),
+        Source::Input => input_bytes(&reading.input, reading.shared.as_ref()),
     }
 }

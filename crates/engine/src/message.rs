@@ -60,6 +60,10 @@ pub struct Batch {
     pub outcomes: Vec<Outcome>,
     /// All reply bytes, outcome after outcome.
     pub replies: Vec<u8>,
+    /// What the jobs take of the owner's turn, as the origin counts it.
+    pub load: usize,
+    /// Memory of the buffers when the origin last looked, in bytes.
+    pub weighed: usize,
 }
 
 impl Batch {
@@ -70,14 +74,28 @@ impl Batch {
         empty(&mut self.outcomes, keep_bytes);
         empty(&mut self.bytes, keep_bytes);
         empty(&mut self.replies, keep_bytes);
+        self.load = 0;
     }
+
+    /// Memory of the buffers.
+    pub fn capacity_bytes(&self) -> usize {
+        bytes_of(&self.jobs)
+            + bytes_of(&self.spans)
+            + bytes_of(&self.bytes)
+            + bytes_of(&self.outcomes)
+            + bytes_of(&self.replies)
+    }
+}
+
+fn bytes_of<T>(buffer: &Vec<T>) -> usize {
+    buffer.capacity() * size_of::<T>()
 }
 
 /// Empties a buffer and keeps its memory up to a bound.
 #[inline]
 fn empty<T>(buffer: &mut Vec<T>, keep_bytes: usize) {
     buffer.clear();
-    if buffer.capacity() * size_of::<T>() > keep_bytes {
+    if bytes_of(buffer) > keep_bytes {
         *buffer = Vec::new();
     }
 }

@@ -139,7 +139,9 @@ impl Engine {
             ]
         });
         if noted {
-            let used = self.shard.store.used_bytes() as u64 + self.shard.account.outside_bytes;
+            let account = &self.shard.account;
+            let outside = account.outside_bytes + account.plumbing_bytes;
+            let used = self.shard.store.used_bytes() as u64 + outside;
             self.core.peak_bytes = self.core.peak_bytes.max(used);
         }
     }

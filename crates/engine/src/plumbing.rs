@@ -37,6 +37,8 @@ pub struct Plumbing {
     pub rearms: u64,
     /// Receives that found no free buffer.
     pub buffers_exhausted: u64,
+    /// Memory of receive buffers in use beyond those of the start, in bytes.
+    pub widened_bytes: u64,
     /// Sends that the socket did not take whole at once.
     pub sends_stalled: u64,
 }

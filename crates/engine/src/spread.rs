@@ -29,7 +29,7 @@ impl Engine {
     /// Cuts a request into parts and sends them to their cores.
     pub(crate) fn spread(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
         let cores = self.core.route.cores() as u16;
-        if (0..cores).any(|core| self.outbox.is_full(CoreId(core))) {
+        if (0..cores).any(|core| self.outbox.is_crowded(CoreId(core))) {
             return self.congested(conn);
         }
         if self.core.table.entry(id).spec.fanout == Fanout::Loan {

@@ -48,6 +48,7 @@ impl Echo {
                     self.outputs.push((conn, output));
                 }
                 Event::Closed { conn, .. } => reactor.close(conn, CloseMode::AfterFlush),
+                Event::Filling { .. } | Event::Filled { .. } => {}
                 Event::Stalled { .. } | Event::Drained { .. } | Event::Woken => {}
             }
         }

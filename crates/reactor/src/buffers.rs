@@ -6,6 +6,12 @@
 //! buffer with the bytes of many receives before it opens the next, so that a turn's input lies
 //! densely in a few pages instead of one page a request. A buffer goes back when the kernel
 //! has finished with it and the turn that read it is over.
+//!
+//! The kernel has few of them at first, and twice as many whenever these have not sufficed. When half would
+//! do for some rounds, the upper half is kept as its buffers come back, and their memory goes to the
+//! system. A buffer that the kernel still has is left alone, though nothing may be in it: whether the kernel
+//! fills it just now is not ours to know. So after a flood what was in use stays resident until as much has
+//! been received again; it is bounded by all there are, and counted ([`Buffers::widened_bytes`]).
 
 use crate::refusal::{Refusal, refusal};
 use io_uring::types::BufRingEntry;
@@ -27,6 +33,10 @@ const MERGED: u16 = 4;
 /// them become resident under any load, and what it fills should still be in the cache when it is read:
 /// more are handed out only when these have not sufficed.
 const FIRST: u16 = 8;
+
+/// Before buffers are taken from the kernel it must have used all that it has so many times, and never more
+/// than half of them in one turn.
+const CALM_ROUNDS: usize = 4;
 
 /// Mapped memory, given back when the last user is gone.
 pub(crate) struct Region {
@@ -64,6 +74,27 @@ impl Region {
         // SAFETY: within the mapping; initialised and stable by the caller's promise.
         unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(start), length) }
     }
+
+    /// Gives the whole pages of a part back to the system; they read as zeros when they are next touched.
+    ///
+    /// # Safety
+    /// Nobody reads or writes this part meanwhile, and what it holds is not needed.
+    unsafe fn discard(&self, start: usize, length: usize) {
+        let page = page_bytes();
+        let (first, end) = (start.next_multiple_of(page), (start + length) / page * page);
+        assert!(end <= self.bytes);
+        if first < end {
+            // SAFETY: whole pages within the mapping, which nobody uses (the caller's promise). A refusal
+            // leaves them resident: no harm.
+            unsafe {
+                libc::madvise(
+                    self.base.as_ptr().add(first).cast(),
+                    end - first,
+                    libc::MADV_DONTNEED,
+                )
+            };
+        }
+    }
 }
 
 impl Drop for Region {
@@ -84,10 +115,17 @@ pub(crate) struct Buffers {
     /// How much of each buffer the kernel has filled so far.
     filled: Box<[u32]>,
     incremental: bool,
-    /// Buffers in use, the first ones: those behind them were never handed to the kernel.
-    used: u16,
+    /// The kernel may have the buffers below this one.
+    limit: u16,
+    /// Which buffers are neither with the kernel nor with the turn: never handed out, or taken back.
+    kept: Box<[bool]>,
+    /// Buffers in use: those that are not kept.
+    used: usize,
     /// Of those in use, how many are with the turn, not with the kernel.
     out: usize,
+    /// Since the limit was last looked at: buffers that came back, and the most of them in one turn.
+    came_back: usize,
+    came_most: usize,
 }
 
 impl Buffers {
@@ -121,25 +159,59 @@ impl Buffers {
             register(count, 0).map_err(|error| refusal(what, error))?;
         }
         let filled = vec![0; count as usize].into();
-        let mut buffers =
-            Buffers { region, offset, count, each, tail: 0, filled, incremental, used: 0, out: 0 };
-        buffers.use_more(FIRST.min(count));
+        let mut buffers = Buffers {
+            region,
+            offset,
+            count,
+            each,
+            tail: 0,
+            filled,
+            incremental,
+            limit: 0,
+            kept: vec![true; count as usize].into(),
+            used: 0,
+            out: 0,
+            came_back: 0,
+            came_most: 0,
+        };
+        buffers.raise(FIRST.min(count));
         Ok(buffers)
     }
 
     /// Hands the kernel twice as many buffers as before, up to all there are: it has run out of them.
     pub(crate) fn widen(&mut self) {
-        self.use_more(self.used.min(self.count - self.used));
+        self.raise((self.limit * 2).min(self.count));
     }
 
-    /// Hands the kernel this many buffers that it has never had.
-    fn use_more(&mut self, more: u16) {
-        if more > 0 {
-            self.out += more as usize;
-            (self.used..self.used + more).for_each(|id| self.stage(id));
-            self.used += more;
-            self.publish();
+    /// Hands the kernel what is kept below a new limit.
+    fn raise(&mut self, limit: u16) {
+        for id in self.limit..limit {
+            if std::mem::take(&mut self.kept[id as usize]) {
+                self.used += 1;
+                self.out += 1;
+                self.stage(id);
+            }
         }
+        (self.limit, self.came_back, self.came_most) = (limit, 0, 0);
+        self.publish();
+    }
+
+    /// Halves the limit if that would have sufficed since it was last looked at. O(1).
+    fn watch(&mut self, came: usize) {
+        self.came_back += came;
+        self.came_most = self.came_most.max(came);
+        if self.came_back < CALM_ROUNDS * usize::from(self.limit) {
+            return;
+        }
+        if self.limit > FIRST && self.came_most <= usize::from(self.limit / 2) {
+            self.limit /= 2;
+        }
+        (self.came_back, self.came_most) = (0, 0);
+    }
+
+    /// Memory of the buffers in use beyond those that the kernel has at first, in bytes.
+    pub(crate) fn widened_bytes(&self) -> usize {
+        self.used.saturating_sub(FIRST.into()) * self.each as usize
     }
 
     pub(crate) fn region(&self) -> &Rc<Region> {
@@ -148,7 +220,7 @@ impl Buffers {
 
     /// How many buffers are with the kernel.
     pub(crate) fn available(&self) -> usize {
-        self.used as usize - self.out
+        self.used - self.out
     }
 
     /// How many of the buffers in use are not with the kernel.
@@ -176,14 +248,28 @@ impl Buffers {
         (start, finished)
     }
 
-    /// Gives finished buffers back to the kernel.
+    /// Gives finished buffers back to the kernel, or keeps those beyond the limit.
     #[inline]
     pub(crate) fn give_back(&mut self, ids: &[u16]) {
         if ids.is_empty() {
             return;
         }
-        ids.iter().for_each(|id| self.stage(*id));
+        self.watch(ids.len());
+        for id in ids {
+            if *id < self.limit { self.stage(*id) } else { self.keep(*id) }
+        }
         self.publish();
+    }
+
+    #[cold]
+    fn keep(&mut self, id: u16) {
+        self.kept[id as usize] = true;
+        self.used -= 1;
+        self.out -= 1;
+        let start = self.offset + id as usize * self.each as usize;
+        // SAFETY: the kernel has finished with this buffer, the turn that read it is over (so is every
+        // slice of it), and it has not been given back.
+        unsafe { self.region.discard(start, self.each as usize) };
     }
 
     fn stage(&mut self, id: u16) {
@@ -214,9 +300,79 @@ impl Buffers {
     }
 }
 
+impl crate::Reactor {
+    /// Memory of the receive buffers in use beyond those of the start, in bytes.
+    pub fn widened_bytes(&self) -> usize {
+        self.buffers.widened_bytes()
+    }
+}
+
 /// The kernel's page size: 4 KiB on x86_64, up to 64 KiB on ARM.
 pub(crate) fn page_bytes() -> usize {
     // SAFETY: no arguments, no effects.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(bytes).expect("every Linux has a page size")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Buffers {
+        /// Has the kernel finish with this many buffers, as it does: in the order they were given to it.
+        fn finish(&mut self, turns: usize, each_turn: usize, queue: &mut Vec<u16>) {
+            for _ in 0..turns {
+                let ids: Vec<u16> = queue.drain(..each_turn).collect();
+                for id in &ids {
+                    let start = self.offset + *id as usize * self.each as usize;
+                    // SAFETY: within the mapping; there is no kernel in this test that would use it.
+                    unsafe {
+                        self.region.base.as_ptr().add(start).write_bytes(1, self.each as usize)
+                    };
+                    assert!(self.on_filled(*id, self.each, 0).1);
+                }
+                self.give_back(&ids);
+                queue.extend(ids.iter().filter(|id| !self.kept[**id as usize]));
+                assert_eq!((self.out, self.available()), (0, queue.len()));
+            }
+        }
+
+        fn resident_bytes(&self) -> usize {
+            let (page, start) = (page_bytes(), self.offset);
+            let length = self.count as usize * self.each as usize;
+            let mut pages = vec![0u8; length / page];
+            // SAFETY: the mapping from its first buffer on, and a byte for each page of it.
+            let result = unsafe {
+                let base = self.region.base.as_ptr().add(start);
+                libc::mincore(base.cast(), length, pages.as_mut_ptr())
+            };
+            assert_eq!(result, 0);
+            pages.iter().filter(|page| **page & 1 == 1).count() * page
+        }
+    }
+
+    #[test]
+    fn buffers_that_a_flood_has_brought_are_given_back_when_half_would_do() {
+        let ring = IoUring::new(8).expect("a ring");
+        let each = 16 * 1024;
+        let mut buffers = Buffers::register(&ring, 64, each, false).expect("a ring of buffers");
+        let mut queue: Vec<u16> = (0..FIRST).collect();
+        buffers.finish(20, 8, &mut queue);
+        assert_eq!((buffers.widened_bytes(), buffers.resident_bytes()), (0, 8 * each as usize));
+        for limit in [16, 32, 64, 64] {
+            buffers.widen();
+            queue.extend((0..buffers.limit).filter(|id| !queue.contains(id)).collect::<Vec<_>>());
+            assert_eq!((buffers.available(), queue.len()), (limit, limit));
+        }
+        buffers.finish(20, 64, &mut queue);
+        assert_eq!(buffers.widened_bytes(), 56 * each as usize, "they are needed");
+        assert_eq!(buffers.resident_bytes(), 64 * each as usize);
+        buffers.finish(40, 20, &mut queue);
+        assert_eq!(buffers.resident_bytes(), 32 * each as usize, "20 a turn fit into half");
+        assert_eq!(buffers.widened_bytes(), 24 * each as usize);
+        buffers.finish(400, 1, &mut queue);
+        assert_eq!((buffers.widened_bytes(), buffers.resident_bytes()), (0, 8 * each as usize));
+        buffers.widen();
+        assert_eq!(buffers.available(), 16, "and again when they do not suffice");
+    }
 }

@@ -48,6 +48,8 @@ impl Reactor {
         }
         conn.phase = Phase::Lingering;
         conn.reading = true;
+        let id = ConnId { index, generation: conn.generation };
+        self.drop_filling(id);
         self.arm(index);
     }
 

@@ -58,11 +58,22 @@ pub(crate) struct Conn {
     pub(crate) stalled: bool,
     /// Something happens when the silent send is known to be done; the core must not block on it.
     pub(crate) awaited: bool,
+    /// Where the next bytes go, while they have a place of their own.
+    pub(crate) filling: Option<Box<Filling>>,
     /// What the current send sends, and how much of it has left.
     pub(crate) output: Vec<u8>,
     pub(crate) sent: usize,
     /// What comes after it; present only while there is some.
     pub(crate) backlog: Option<Box<Backlog>>,
+}
+
+/// A destination that the owner has handed over (see `fills.rs`).
+pub(crate) struct Filling {
+    pub(crate) buffer: Vec<u8>,
+    /// Full with so many bytes.
+    pub(crate) target: usize,
+    /// A receive into it is under way: the kernel may write behind its bytes.
+    pub(crate) armed: bool,
 }
 
 /// Output behind the current send.
@@ -88,10 +99,17 @@ impl Conn {
             starved: false,
             stalled: false,
             awaited: false,
+            filling: None,
             output: Vec::new(),
             sent: 0,
             backlog: None,
         }
+    }
+
+    /// Whether a receive of either kind is under way.
+    #[inline]
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.armed || self.filling.as_ref().is_some_and(|filling| filling.armed)
     }
 
     /// Bytes handed over and not known to have left.
@@ -172,9 +190,10 @@ impl Conns {
         &mut self.slots[index as usize]
     }
 
-    /// Takes what a connection is sending away from it.
-    pub(crate) fn take_output(&mut self, id: ConnId) -> Option<Vec<u8>> {
-        self.get_mut(id).map(|conn| std::mem::take(&mut conn.output))
+    /// Takes the memory that the kernel may hold pointers into away from a connection: what it is sending
+    /// and where it receives.
+    pub(crate) fn take_memory(&mut self, id: ConnId) -> Option<(Vec<u8>, Option<Box<Filling>>)> {
+        self.get_mut(id).map(|conn| (std::mem::take(&mut conn.output), conn.filling.take()))
     }
 
     /// The names of all connections.

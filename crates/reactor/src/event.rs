@@ -32,6 +32,20 @@ pub enum Event<'a> {
         /// The bytes, at least one.
         bytes: &'a [u8],
     },
+    /// Bytes have come into the destination given to [`crate::Reactor::fill`], which is not full yet.
+    Filling {
+        /// The connection.
+        conn: ConnId,
+        /// How many, at least one.
+        bytes: usize,
+    },
+    /// The destination given to [`crate::Reactor::fill`] is full. What comes next is `Received` again.
+    Filled {
+        /// The connection.
+        conn: ConnId,
+        /// The destination.
+        buffer: Vec<u8>,
+    },
     /// No more bytes will come. The connection stays, for output that is due, until it is
     /// given to [`crate::Reactor::close`].
     Closed {
@@ -59,11 +73,35 @@ pub enum Event<'a> {
 /// An event as it is stored: no lifetime, no drop.
 #[derive(Clone, Copy)]
 pub(crate) enum Happening {
-    Accepted { socket: RawFd, listener: u32 },
-    Received { conn: ConnId, start: usize, length: u32 },
-    Closed { conn: ConnId, why: Closed },
-    Stalled { conn: ConnId, unsent: usize },
-    Drained { conn: ConnId },
+    Accepted {
+        socket: RawFd,
+        listener: u32,
+    },
+    Received {
+        conn: ConnId,
+        start: usize,
+        length: u32,
+    },
+    Filling {
+        conn: ConnId,
+        bytes: usize,
+    },
+    /// The buffer is that of this number in [`Turn::filled`].
+    Filled {
+        conn: ConnId,
+        number: usize,
+    },
+    Closed {
+        conn: ConnId,
+        why: Closed,
+    },
+    Stalled {
+        conn: ConnId,
+        unsent: usize,
+    },
+    Drained {
+        conn: ConnId,
+    },
     Woken,
 }
 
@@ -76,6 +114,8 @@ pub struct Turn {
     pub(crate) next: usize,
     /// Buffers that the kernel has finished with and that events may refer to.
     pub(crate) finished: Vec<u16>,
+    /// Destinations that are full, on their way back to the owner.
+    pub(crate) filled: Vec<Vec<u8>>,
 }
 
 impl Turn {
@@ -85,12 +125,18 @@ impl Turn {
             happenings: Vec::with_capacity(events),
             next: 0,
             finished: Vec::with_capacity(events),
+            filled: Vec::new(),
         }
     }
 
     /// The events not yet walked, each once.
     pub fn events(&mut self) -> Events<'_> {
-        Events { region: &self.region, happenings: &self.happenings, next: &mut self.next }
+        Events {
+            region: &self.region,
+            happenings: &self.happenings,
+            next: &mut self.next,
+            filled: &mut self.filled,
+        }
     }
 
     /// How many events are not yet walked.
@@ -121,6 +167,7 @@ pub struct Events<'a> {
     region: &'a Region,
     happenings: &'a [Happening],
     next: &'a mut usize,
+    filled: &'a mut [Vec<u8>],
 }
 
 impl<'a> Iterator for Events<'a> {
@@ -142,6 +189,10 @@ impl<'a> Iterator for Events<'a> {
                 // passes each event once.
                 let socket = unsafe { OwnedFd::from_raw_fd(socket) };
                 Event::Accepted { socket, listener: listener as usize }
+            }
+            Happening::Filling { conn, bytes } => Event::Filling { conn, bytes },
+            Happening::Filled { conn, number } => {
+                Event::Filled { conn, buffer: std::mem::take(&mut self.filled[number]) }
             }
             Happening::Closed { conn, why } => Event::Closed { conn, why },
             Happening::Stalled { conn, unsent } => Event::Stalled { conn, unsent },

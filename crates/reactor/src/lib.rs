@@ -25,6 +25,7 @@ mod conn;
 mod counters;
 mod cpu;
 mod event;
+mod fills;
 mod host;
 mod listen;
 mod quota;
@@ -37,7 +38,7 @@ mod token;
 mod wake;
 
 pub use address::{is_from_this_machine, local_address, peer_address};
-pub use allocator::give_freed_memory_back;
+pub use allocator::{give_back_what_is_due, give_freed_memory_back};
 pub use clock::{TickRate, monotonic_ns, thread_cpu_ns, ticks};
 pub use closing::CloseMode;
 pub use counters::Counters;

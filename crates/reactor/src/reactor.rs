@@ -222,6 +222,7 @@ impl Reactor {
     pub fn end_turn(&mut self, turn: &mut Turn) {
         turn.events().for_each(drop);
         turn.happenings.clear();
+        turn.filled.clear();
         turn.next = 0;
         self.buffers.give_back(&turn.finished);
         turn.finished.clear();
@@ -361,6 +362,7 @@ impl Reactor {
                     self.arm_alarm();
                 }
             }
+            Some(Kind::Fill) => self.on_filled(token.conn(), result, turn),
             Some(Kind::Ignored) => {}
             None => unreachable!("the kernel gives back only the tokens it was given"),
         }
@@ -400,6 +402,6 @@ impl Drop for Reactor {
             }
         }
         std::mem::forget(self.buffers.region().clone());
-        ids.iter().filter_map(|id| self.conns.take_output(*id)).for_each(std::mem::forget);
+        ids.iter().filter_map(|id| self.conns.take_memory(*id)).for_each(std::mem::forget);
     }
 }

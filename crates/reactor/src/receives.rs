@@ -32,13 +32,22 @@ impl Reactor {
             return;
         }
         conn.reading = false;
-        if conn.armed && !conn.cancelling {
-            conn.cancelling = true;
-            conn.operations += 1;
-            let receive = Token::of(Kind::Receive, id).0;
-            let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(receive)).build();
-            self.push_plain(cancel.user_data(Token::of(Kind::Cancel, id).0));
+        self.stop_receive(id);
+    }
+
+    /// Cancels the receive that is under way, if there is one. What it brings until its last completion
+    /// is taken as ever.
+    pub(crate) fn stop_receive(&mut self, id: ConnId) {
+        let conn = self.conns.at(id.index);
+        if !conn.is_receiving() || conn.cancelling {
+            return;
         }
+        conn.cancelling = true;
+        conn.operations += 1;
+        let kind = if conn.armed { Kind::Receive } else { Kind::Fill };
+        let receive = Token::of(kind, id).0;
+        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(receive)).build();
+        self.push_plain(cancel.user_data(Token::of(Kind::Cancel, id).0));
     }
 
     /// Reads again after a [`Self::pause`].
@@ -54,9 +63,13 @@ impl Reactor {
     pub(crate) fn arm(&mut self, index: u32) -> bool {
         let conn = self.conns.at(index);
         let readable = matches!(conn.phase, Phase::Open | Phase::Lingering);
-        let busy = conn.armed || conn.cancelling || conn.starved || conn.input_over;
+        let busy = conn.is_receiving() || conn.cancelling || conn.starved || conn.input_over;
         if !conn.reading || busy || !readable {
             return false;
+        }
+        if conn.filling.is_some() {
+            self.arm_fill(index);
+            return true;
         }
         conn.armed = true;
         conn.capped = self.caps_receives;
@@ -84,9 +97,18 @@ impl Reactor {
             if length > 0 && conn.phase == Phase::Open {
                 self.counters.receives += 1;
                 self.counters.received_bytes += u64::from(length);
-                turn.happenings.push(Happening::Received { conn: id, start, length });
+                let length = length as usize;
+                let taken = match &mut conn.filling {
+                    None => 0,
+                    Some(_) => self.put_into_filling(id, start, length, turn),
+                };
+                if taken < length {
+                    let (start, length) = (start + taken, (length - taken) as u32);
+                    turn.happenings.push(Happening::Received { conn: id, start, length });
+                }
             }
         }
+        let conn = self.conns.at(id.index);
         match -result {
             libc::ENOBUFS => {
                 self.counters.buffers_exhausted += 1;
@@ -99,17 +121,18 @@ impl Reactor {
             error => self.on_input_over(id, Closed::Broken(error), turn),
         }
         if ended {
-            let refused = result == -libc::EINVAL;
-            if (result > 0 || refused) && self.arm(id.index) {
+            // Also when it was cancelled: the confirmation of that may have come before.
+            if self.arm(id.index) {
                 self.counters.rearms += 1;
             }
             self.settle(id.index);
         }
     }
 
-    fn on_input_over(&mut self, id: ConnId, why: Closed, turn: &mut Turn) {
+    pub(crate) fn on_input_over(&mut self, id: ConnId, why: Closed, turn: &mut Turn) {
         let conn = self.conns.at(id.index);
         conn.input_over = true;
+        conn.filling = None;
         match conn.phase {
             Phase::Open => {
                 conn.phase = Phase::Ended;

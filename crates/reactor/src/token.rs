@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Alarm = 8,
     /// Nothing depends on it.
     Ignored = 9,
+    /// A receive straight into a destination of the owner's.
+    Fill = 10,
 }
 
 /// A `user_data` value.
@@ -56,6 +58,7 @@ impl Token {
             7 => Kind::WakeFailed,
             8 => Kind::Alarm,
             9 => Kind::Ignored,
+            10 => Kind::Fill,
             _ => return None,
         })
     }

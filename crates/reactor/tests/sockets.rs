@@ -22,6 +22,9 @@ struct Server {
     address: SocketAddr,
     opened: Vec<ConnId>,
     received: HashMap<ConnId, Vec<u8>>,
+    /// Bytes of which `Filling` has told since the last `Filled`.
+    filling: HashMap<ConnId, usize>,
+    filled: Vec<(ConnId, Vec<u8>)>,
     closed: Vec<(ConnId, Closed)>,
     stalled: Vec<(ConnId, usize)>,
     drained: Vec<ConnId>,
@@ -44,6 +47,8 @@ impl Server {
             address,
             opened: Vec::new(),
             received: HashMap::new(),
+            filling: HashMap::new(),
+            filled: Vec::new(),
             closed: Vec::new(),
             stalled: Vec::new(),
             drained: Vec::new(),
@@ -76,6 +81,15 @@ impl Server {
                     } else {
                         self.received.entry(conn).or_default().extend_from_slice(bytes);
                     }
+                }
+                Event::Filling { conn, bytes } => {
+                    assert!(bytes > 0);
+                    *self.filling.entry(conn).or_default() += bytes;
+                }
+                Event::Filled { conn, buffer } => {
+                    self.filling.remove(&conn);
+                    self.received.entry(conn).or_default().extend_from_slice(&buffer);
+                    self.filled.push((conn, buffer));
                 }
                 Event::Closed { conn, why } => self.closed.push((conn, why)),
                 Event::Stalled { conn, unsent } => self.stalled.push((conn, unsent)),
@@ -232,6 +246,133 @@ fn pausing_and_resuming_at_any_rate_keeps_the_stream_whole() {
     drop(writer.join().expect("asserts hold"));
     server.reactor.close(conn, CloseMode::AfterFlush);
     server.until_gone();
+}
+
+/// Sends all of it from a thread of its own, which gives the client's end back.
+fn send_all(mut client: TcpStream, bytes: &[u8]) -> std::thread::JoinHandle<TcpStream> {
+    let bytes = bytes.to_vec();
+    std::thread::spawn(move || {
+        client.write_all(&bytes).expect("open");
+        client
+    })
+}
+
+#[test]
+fn bytes_go_straight_where_they_are_wanted_and_none_is_lost_before_or_behind() {
+    let mut server = Server::new(small());
+    let (client, conn) = server.pair();
+    let sent = pattern(3_000_000, 6);
+    let writer = send_all(client, &sent);
+    server.until("the first bytes", |server| !server.bytes_of(conn).is_empty());
+    // In the middle of the stream: what has come stays, what is under way goes first.
+    let mut wanted = 0;
+    for (nth, len) in [70_000, 1_000_000, 300_000, 1, 900_000].into_iter().enumerate() {
+        server.reactor.fill(conn, Vec::new(), len);
+        wanted += len;
+        server.until("a full buffer", |server| server.filled.len() == nth + 1);
+    }
+    assert_eq!(server.filled.iter().map(|(_, buffer)| buffer.len()).sum::<usize>(), wanted);
+    server.until("the rest", |server| server.bytes_of(conn).len() == sent.len());
+    assert!(server.bytes_of(conn) == sent);
+    drop(writer.join().expect("asserts hold"));
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    server.until_gone();
+}
+
+#[test]
+fn a_buffer_is_filled_behind_what_it_holds_and_its_pieces_are_told() {
+    let mut server = Server::new(small());
+    let (mut client, conn) = server.pair();
+    server.reactor.fill(conn, b"begun:".to_vec(), 6 + 100_000);
+    let sent = pattern(100_000, 7);
+    client.write_all(&sent[..40_000]).expect("open");
+    server.until("a piece", |server| server.filling.get(&conn) == Some(&40_000));
+    assert!(server.bytes_of(conn).is_empty() && server.filled.is_empty());
+    client.write_all(&sent[40_000..]).expect("open");
+    client.write_all(b"behind").expect("open");
+    server.until("what is behind", |server| server.bytes_of(conn).ends_with(b"behind"));
+    assert!(server.bytes_of(conn) == [b"begun:".as_slice(), &sent, b"behind"].concat());
+    assert_eq!(server.filled.len(), 1);
+    server.reactor.close(conn, CloseMode::Now);
+    server.until_gone();
+}
+
+#[test]
+fn filling_pausing_and_resuming_at_any_rate_keeps_the_stream_whole() {
+    let mut server = Server::new(small());
+    let (client, conn) = server.pair();
+    let sent = pattern(4_000_000, 8);
+    let writer = send_all(client, &sent);
+    let (mut turn, mut fills) = (0, 0);
+    while server.bytes_of(conn).len() < sent.len() && turn < TURNS_MAX * 4 {
+        turn += 1;
+        match turn % 7 {
+            0 | 1 | 4 => server.reactor.pause(conn),
+            _ => server.reactor.resume(conn),
+        }
+        let left = sent.len() - server.bytes_of(conn).len();
+        if turn % 5 == 0 && server.filled.len() == fills && left > 0 {
+            server.reactor.fill(conn, Vec::new(), left.min(150_000));
+            fills += 1;
+        }
+        server.step(200);
+    }
+    assert!(server.bytes_of(conn) == sent && fills > 1);
+    drop(writer.join().expect("asserts hold"));
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    server.until_gone();
+}
+
+#[test]
+fn a_peer_that_ends_before_a_buffer_is_full_is_reported_and_the_buffer_goes() {
+    let mut server = Server::new(small());
+    let (mut client, conn) = server.pair();
+    server.reactor.fill(conn, Vec::new(), 1 << 20);
+    client.write_all(&[1; 1000]).expect("open");
+    server.until("a piece", |server| server.filling.get(&conn) == Some(&1000));
+    client.shutdown(Shutdown::Write).expect("open");
+    server.until("the end", |server| server.closed == [(conn, Closed::ByPeer)]);
+    server.reactor.fill(conn, Vec::new(), 10);
+    server.reactor.send(conn, b"bye".to_vec());
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    let mut last = Vec::new();
+    server.until_gone();
+    client.read_to_end(&mut last).expect("a clean end");
+    assert_eq!(last, b"bye");
+    assert!(server.filled.is_empty());
+}
+
+#[test]
+fn closing_now_while_a_buffer_is_filled_frees_the_slot() {
+    let mut server = Server::new(small());
+    let (mut client, conn) = server.pair();
+    server.reactor.fill(conn, Vec::new(), 1 << 20);
+    client.write_all(&[1; 5000]).expect("open");
+    server.until("a piece", |server| server.filling.get(&conn) == Some(&5000));
+    server.reactor.close(conn, CloseMode::Now);
+    server.until_gone();
+}
+
+#[test]
+fn the_last_reply_arrives_although_a_buffer_was_being_filled() {
+    let mut server = Server::new(small());
+    let (client, conn) = server.pair();
+    server.reactor.fill(conn, Vec::new(), 1 << 20);
+    let mut reader = client.try_clone().expect("a descriptor");
+    let writer = send_all(client, &[1; 300_000]);
+    server.until("a piece", |server| server.filling.contains_key(&conn));
+    server.reactor.send(conn, b"-ERR over the limit".to_vec());
+    server.reactor.close(conn, CloseMode::AfterFlush);
+    // The client has not ended: what it sends is read and dropped, so that nothing resets the connection.
+    for _ in 0..20 {
+        server.step(1_000);
+    }
+    writer.join().expect("asserts hold").shutdown(Shutdown::Write).expect("open");
+    server.until_gone();
+    let mut last = Vec::new();
+    reader.read_to_end(&mut last).expect("a clean end");
+    assert_eq!(last, b"-ERR over the limit");
+    assert_eq!(server.reactor.counters().lingers_expired, 0);
 }
 
 #[test]
@@ -650,6 +791,9 @@ fn a_reactor_can_be_dropped_with_everything_under_way() {
     let (_idle, _second) = server.pair();
     server.reactor.send(first, pattern(20_000_000, 9));
     server.until("a stall", |server| !server.stalled.is_empty());
+    let (_fills, third) = server.pair();
+    server.reactor.fill(third, Vec::new(), 1 << 20);
+    server.step(0);
     let address = server.address;
     drop(server);
     drop(reads_not);

@@ -27,6 +27,9 @@ const SLEEP_US_MAX: u64 = 100_000;
 /// The longest sleep while a full ring keeps messages here.
 const FULL_RING_US: u64 = 200;
 
+/// What was freed is given back to the system so often at the most.
+const TIDY_US: u64 = 100_000;
+
 /// After the process wants to end, clients have so long to take their last replies.
 const DRAIN_US_MAX: u64 = 1_000_000;
 
@@ -66,6 +69,8 @@ pub struct CoreLoop {
     /// The last sleep ended with mail and without a wake-up, which may still be on its way.
     suspect: bool,
     gauge: Gauge,
+    /// When freed memory is given back next; monotonic microseconds.
+    tidy_at_us: u64,
 }
 
 impl CoreLoop {
@@ -96,6 +101,7 @@ impl CoreLoop {
             ending_at_us: None,
             slept: false,
             gauge: Gauge::new(),
+            tidy_at_us: 0,
         }
     }
 
@@ -107,6 +113,7 @@ impl CoreLoop {
             std::process::abort();
         }
         self.gauge.begin(&self.reactor);
+        self.tidy();
         self.reactor.poll(&mut self.events, TURN_EVENTS_MAX);
         self.wake_up();
         self.take_in();
@@ -134,6 +141,16 @@ impl CoreLoop {
         let timeout = if self.engine.has_mail_due() { timeout.min(FULL_RING_US) } else { timeout };
         self.slept = timeout > 0 && self.mailbox.sleep();
         if self.slept { timeout } else { 0 }
+    }
+
+    /// Has the allocator give back what is due, if the core had time to sleep: where it has none, memory that
+    /// is freed is wanted again.
+    fn tidy(&mut self) {
+        let now_us = self.reactor.now().mono_us;
+        if self.slept && now_us >= self.tidy_at_us {
+            self.tidy_at_us = now_us + TIDY_US;
+            reactor::give_back_what_is_due();
+        }
     }
 
     /// Ends the sleep, and watches whether the wake-ups work: a sleep that ends with mail must have
@@ -168,6 +185,8 @@ impl CoreLoop {
         for event in self.events.events() {
             match event {
                 reactor::Event::Received { conn, bytes } => turn.on(Event::Received(conn, bytes)),
+                reactor::Event::Filling { conn, bytes } => turn.on(Event::Filling(conn, bytes)),
+                reactor::Event::Filled { conn, buffer } => turn.on(Event::Filled(conn, buffer)),
                 reactor::Event::Stalled { conn, unsent } => turn.on(Event::Stalled(conn, unsent)),
                 reactor::Event::Drained { conn } => turn.on(Event::Drained(conn)),
                 reactor::Event::Closed { conn, .. } => turn.on(Event::Closed(conn)),
@@ -325,6 +344,7 @@ impl CoreLoop {
                 }
                 Action::Pause(conn) => self.reactor.pause(conn),
                 Action::Resume(conn) => self.reactor.resume(conn),
+                Action::Fill(conn, buffer, target) => self.reactor.fill(conn, buffer, target),
                 Action::Close(conn) => self.reactor.close(conn, CloseMode::AfterFlush),
                 Action::Control(ticket, request) => requests.push((ticket, request)),
                 Action::Drained => {}

@@ -91,6 +91,7 @@ impl Gauge {
         plumbing.completions = counters.completions;
         plumbing.rearms = counters.rearms;
         plumbing.buffers_exhausted = counters.buffers_exhausted;
+        plumbing.widened_bytes = reactor.widened_bytes() as u64;
         plumbing.sends_stalled = counters.sends_stalled;
     }
 }

@@ -1,8 +1,11 @@
 //! One database, as commands see it.
 
+mod edit_string;
+
 use crate::access;
 use crate::object::{INLINE_VALUE_MAX, Object, PACKED, PLAIN, RAW, kind_of, packed_bytes};
 use crate::packed::{Form, Packed};
+use crate::received::Offer;
 use crate::store::{Cause, Ledger, place};
 use crate::{Expiry, IncrError, Key, Kind, Store, Str, Value, WrongType, parse_integer};
 use base::Now;
@@ -67,18 +70,17 @@ fn string_of(value: compact::Value<'_, Object>) -> Result<Str<'_>, WrongType> {
         compact::Value::Bytes { mark: PACKED, .. } => Err(WrongType),
         compact::Value::Bytes { bytes, .. } => Ok(Str::Bytes(bytes)),
         compact::Value::Int(number) => Ok(Str::Int(number)),
-        compact::Value::Boxed(Object::Bytes(bytes)) => Ok(Str::Bytes(bytes)),
-        compact::Value::Boxed(_) => Err(WrongType),
+        compact::Value::Boxed(object) => object.as_bytes().map(Str::Bytes).ok_or(WrongType),
     }
 }
 
 /// The form in which a value is stored.
 #[inline]
-fn stored<'v>(value: Value<'v>) -> NewValue<'v, Object> {
+fn stored<'v>(value: Value<'v>, offer: Option<&Offer>) -> NewValue<'v, Object> {
     match value {
         Value::Int(number) => NewValue::Int(number),
         Value::Bytes(bytes) | Value::Raw(bytes) if bytes.len() > INLINE_VALUE_MAX => {
-            NewValue::Boxed(Object::bytes(bytes, bytes.len()))
+            NewValue::Boxed(Object::keep(bytes, offer))
         }
         Value::Bytes(bytes) => NewValue::Bytes { bytes, mark: PLAIN },
         Value::Raw(bytes) => NewValue::Bytes { bytes, mark: RAW },
@@ -132,13 +134,8 @@ impl Db<'_> {
 
     fn insert(&mut self, key: &Key<'_>, value: Value<'_>, deadline: Option<i64>, now: Now) {
         let access = access::fresh(&self.store.ledger.eviction, now);
-        self.store.tables.insert(
-            place(self.index, key),
-            key.bytes,
-            stored(value),
-            deadline,
-            access,
-        );
+        let value = stored(value, self.store.offer.as_ref());
+        self.store.tables.insert(place(self.index, key), key.bytes, value, deadline, access);
         self.changed();
     }
 
@@ -198,9 +195,10 @@ impl Db<'_> {
             Expiry::Keep => old,
             Expiry::At(at) => Some(at),
         };
-        if let Some(mut found) = self.find(key, Look::Write, now) {
+        let Store { tables, ledger, offer, .. } = &mut *self.store;
+        if let Some(mut found) = find(tables, ledger, self.index, key, Look::Write, now) {
             let deadline = deadline(found.deadline());
-            found.replace(stored(value), deadline);
+            found.replace(stored(value, offer.as_ref()), deadline);
             self.changed();
         } else {
             self.insert(key, value, deadline(None), now);
@@ -288,7 +286,8 @@ impl Db<'_> {
             compact::Value::Int(_) => "int",
             compact::Value::Bytes { bytes, mark: PACKED } => packed_encoding(bytes),
             compact::Value::Bytes { bytes, mark: PLAIN } if bytes.len() <= EMBSTR_MAX => "embstr",
-            compact::Value::Bytes { .. } | compact::Value::Boxed(Object::Bytes(_)) => "raw",
+            compact::Value::Bytes { .. }
+            | compact::Value::Boxed(Object::Bytes(_) | Object::Received(_)) => "raw",
             compact::Value::Boxed(Object::Hash(_) | Object::Set(_)) => "hashtable",
             compact::Value::Boxed(Object::SortedSet(_)) => "skiplist",
             compact::Value::Boxed(Object::List(_)) => "quicklist",

@@ -19,9 +19,6 @@ use crate::object::Object;
 
 /// Candidates that are kept.
 const POOL_MAX: usize = 16;
-/// Items of compaction that a step does when memory is short and fragmented.
-const COMPACT_ITEMS: usize = 256;
-
 /// Keys of flushed databases that a step frees before it evicts anything that is alive.
 const FREE_KEYS: usize = 512;
 
@@ -97,9 +94,6 @@ impl Store {
         let total: usize = (0..self.databases()).map(candidates).sum();
         if policy == Policy::NoEviction || total == 0 {
             return Evicted::Nothing;
-        }
-        if self.is_fragmented() {
-            self.compact_step(COMPACT_ITEMS);
         }
         match policy {
             Policy::AllKeysRandom | Policy::VolatileRandom => self.evict_any(volatile, total),

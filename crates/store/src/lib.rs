@@ -26,6 +26,7 @@ mod object;
 mod packed;
 mod parcel;
 mod policy;
+mod received;
 mod set;
 mod shapes;
 mod sorted_set;

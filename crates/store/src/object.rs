@@ -4,6 +4,7 @@ use crate::Kind;
 use crate::hash::HashTable;
 use crate::list::Nodes;
 use crate::packed::{Form, Packed};
+use crate::received::{Offer, Received};
 use crate::stream::Stream;
 use compact::{Map, Payload, Ranking, round_large};
 
@@ -25,6 +26,8 @@ pub(crate) const LARGE_PARTS: usize = 512;
 pub(crate) enum Object {
     /// A long string.
     Bytes(Vec<u8>),
+    /// A long string in the buffer in which it was received.
+    Received(Box<Received>),
     /// A packed collection.
     Packed(Vec<u8>),
     /// A hash that outgrew its packed form.
@@ -45,6 +48,35 @@ const _: () = {
 };
 
 impl Object {
+    /// A long string of these bytes: where they are if they were offered, or a copy.
+    #[inline]
+    pub(crate) fn keep(bytes: &[u8], offer: Option<&Offer>) -> Box<Object> {
+        let kept = offer.and_then(|offer| offer.take(bytes));
+        kept.unwrap_or_else(|| Object::bytes(bytes, bytes.len()))
+    }
+
+    /// The string, if it is one.
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Object::Bytes(bytes) => Some(bytes),
+            Object::Received(received) => Some(received.bytes()),
+            _ => None,
+        }
+    }
+
+    /// The string, to be changed. O(length) the first time it is asked of one that was received.
+    pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        if let Object::Received(received) = self {
+            // Nobody else has it when its request is over, so this moves it within its memory.
+            *self = Object::Bytes(received.take());
+        }
+        match self {
+            Object::Bytes(bytes) => bytes,
+            _ => unreachable!("only strings are written into"),
+        }
+    }
+
     /// A long string of these bytes, zero-filled or cut to `len`.
     pub(crate) fn bytes(start: &[u8], len: usize) -> Box<Object> {
         let mut bytes = Vec::with_capacity(round_large(len));
@@ -56,7 +88,7 @@ impl Object {
     /// What TYPE says of it.
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Object::Bytes(_) => Kind::String,
+            Object::Bytes(_) | Object::Received(_) => Kind::String,
             Object::Packed(bytes) => packed_kind(bytes),
             Object::Hash(_) => Kind::Hash,
             Object::List(_) => Kind::List,
@@ -69,7 +101,7 @@ impl Object {
     /// Whether it is a collection without elements, whose key must go.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Object::Bytes(_) => false,
+            Object::Bytes(_) | Object::Received(_) => false,
             Object::Packed(bytes) => Packed::of(bytes).count == 0,
             Object::Hash(table) => table.map.is_empty(),
             Object::List(nodes) => nodes.len() == 0,
@@ -83,7 +115,7 @@ impl Object {
     /// Allocations that it takes to hold it.
     fn parts(&self) -> usize {
         match self {
-            Object::Bytes(_) | Object::Packed(_) => 1,
+            Object::Bytes(_) | Object::Received(_) | Object::Packed(_) => 1,
             Object::Hash(table) => table.map.len(),
             Object::List(nodes) => nodes.parts(),
             Object::Set(map) => map.len(),
@@ -96,6 +128,7 @@ impl Object {
     pub(crate) fn duplicate(&self) -> Object {
         match self {
             Object::Bytes(bytes) => *Object::bytes(bytes, bytes.len()),
+            Object::Received(received) => *Object::bytes(received.bytes(), received.bytes().len()),
             Object::Packed(bytes) => Object::Packed(bytes.clone()),
             Object::Hash(table) => Object::Hash(Box::new(HashTable {
                 map: table.map.duplicate(),
@@ -112,7 +145,7 @@ impl Object {
     /// Writes `patch` at `offset` of a string, filling a gap with zeros; gives the new length. Amortised
     /// O(patch + gap): a string that grows gets a quarter more room than it needs.
     pub(crate) fn write_at(&mut self, offset: usize, patch: &[u8]) -> usize {
-        let Object::Bytes(bytes) = self else { unreachable!("only strings are written into") };
+        let bytes = self.bytes_mut();
         let end = offset + patch.len();
         if end > bytes.capacity() {
             let room = round_large(end.max(bytes.capacity() + bytes.capacity() / 4));
@@ -160,6 +193,7 @@ impl Payload for Object {
     fn footprint(&self) -> usize {
         let owned = match self {
             Object::Bytes(bytes) | Object::Packed(bytes) => bytes.capacity(),
+            Object::Received(received) => received.footprint(),
             Object::Hash(table) => table.bytes(),
             Object::List(nodes) => nodes.footprint(),
             Object::Set(map) => map.bytes(),
@@ -175,7 +209,7 @@ impl Payload for Object {
 
     fn shed(&mut self, budget: usize) -> bool {
         match self {
-            Object::Bytes(_) | Object::Packed(_) => false,
+            Object::Bytes(_) | Object::Received(_) | Object::Packed(_) => false,
             Object::Hash(table) => table.map.dismantle(budget),
             Object::List(nodes) => nodes.dismantle(budget),
             Object::Set(map) => map.dismantle(budget),

@@ -4,24 +4,26 @@ use crate::access;
 use crate::evict::Pool;
 use crate::field_ttl::FieldDeadlines;
 use crate::object::Object;
+use crate::received::Offer;
 use crate::ttl::Cycle;
 use crate::{Db, Eviction, Hasher, Hint, Key, Shapes, StoreStats};
 use base::{Now, Prng, Slot};
+use bytes::Bytes;
 use compact::{Place, Tables, Usage};
 use std::ops::Range;
 
 /// Removals remembered before reads stop to delete expired keys, which are then only hidden:
 /// [`Store::take_removed`] should have been called long before.
 const REMOVED_MAX: usize = 4096;
-/// Idle memory of the slab up to this share of what is in use, or up to this many bytes, is not
-/// counted as used: below it an eviction shows at once in full, above it `compact_step` can make it
-/// show, which begins its work a little earlier.
-const IDLE_SHARE: usize = 64;
-const IDLE_BYTES: usize = 512 << 10;
+/// Idle memory of the slab that compaction may still free, or that is used again before, is not counted as
+/// used up to this share of what is in use or up to this many bytes: so an eviction shows at once in full.
+/// `compact_step` begins its work a little earlier; what it could not free is counted.
+const FRESHLY_IDLE_SHARE: usize = 64;
+const FRESHLY_IDLE_BYTES: usize = 512 << 10;
 
-/// Idle memory that is not counted as used.
+/// Idle memory that may come before it is counted as used.
 fn idle_allowed(usage: &Usage) -> usize {
-    ((usage.data + usage.tables) / IDLE_SHARE).max(IDLE_BYTES)
+    ((usage.data + usage.tables) / FRESHLY_IDLE_SHARE).max(FRESHLY_IDLE_BYTES)
 }
 
 /// Every database of one core. It owns a range of slots, but serves any.
@@ -33,6 +35,8 @@ pub struct Store {
     /// The database that the expiry cycle goes on with.
     pub(crate) cycle_db: usize,
     pub(crate) pool: Pool,
+    /// The buffer of the request under way, if the store may keep it.
+    pub(crate) offer: Option<Offer>,
     pub(crate) hasher: Hasher,
     /// The thresholds of the encodings.
     pub(crate) shapes: Shapes,
@@ -143,6 +147,7 @@ impl Store {
             cycles: vec![Cycle::default(); databases],
             cycle_db: 0,
             pool: Pool::default(),
+            offer: None,
             hasher,
             shapes: Shapes::default(),
             field_deadlines: FieldDeadlines::default(),
@@ -154,6 +159,19 @@ impl Store {
     pub fn db(&mut self, index: u8) -> Db<'_> {
         assert!(usize::from(index) < self.databases(), "SELECT has checked the database");
         Db { store: self, index: usize::from(index) }
+    }
+
+    /// Lets the store keep values that lie in the buffer of the request under way, which takes `room` bytes of
+    /// memory, instead of copies of them. One that a value is nearly all of should be offered, as the
+    /// value holds all of it. Until [`Store::withdraw_offer`].
+    pub fn offer(&mut self, bytes: Bytes, room: usize) {
+        self.offer = Some(Offer { bytes, room });
+    }
+
+    /// The request that made the offer is over.
+    #[inline]
+    pub fn withdraw_offer(&mut self) {
+        self.offer = None;
     }
 
     /// The slots that this core owns: those that SCAN walks.
@@ -241,18 +259,36 @@ impl Store {
     #[inline]
     pub fn used_bytes(&self) -> usize {
         let usage = self.tables.usage();
-        usage.data + usage.tables + usage.idle.saturating_sub(idle_allowed(&usage))
+        let fresh = usage.idle - usage.settled;
+        usage.data + usage.tables + usage.settled + fresh.saturating_sub(idle_allowed(&usage))
     }
 
-    /// Whether so much memory is idle in the slab that it counts as used.
-    pub(crate) fn is_fragmented(&self) -> bool {
+    /// Bytes of entries, values and tables, idle memory apart. O(1).
+    #[inline]
+    pub fn live_bytes(&self) -> usize {
         let usage = self.tables.usage();
-        usage.idle > idle_allowed(&usage)
+        usage.data + usage.tables
+    }
+
+    /// Whether so much memory has become idle that it counts as used: then an eviction does not show until
+    /// `compact_step` has freed some of it, or found that it cannot. O(1).
+    pub fn is_fragmented(&self) -> bool {
+        let usage = self.tables.usage();
+        usage.idle - usage.settled > idle_allowed(&usage)
+    }
+
+    /// How fast compaction should go on: 1 while idle memory does not count as used, growing to `most` when
+    /// there is twice as much. O(1).
+    pub fn compaction_speed(&self, most: usize) -> usize {
+        let usage = self.tables.usage();
+        let allowed = idle_allowed(&usage);
+        let beyond = (usage.idle - usage.settled).saturating_sub(allowed);
+        (1 + most * beyond / allowed).min(most)
     }
 
     /// Where the memory goes. O(1).
     pub fn memory(&self) -> Memory {
-        let Usage { data, tables, idle } = self.tables.usage();
+        let Usage { data, tables, idle, .. } = self.tables.usage();
         Memory {
             used: self.used_bytes(),
             dataset: data,

@@ -282,7 +282,8 @@ fn a_large_sorted_set_goes_in_steps_and_all_of_its_memory_with_it() {
     let key = store.hasher().key(b"large");
     let fill = |store: &mut Store| {
         store.db(0).edit_sorted_set(&key, NOW, |set| {
-            (0..5000).for_each(|n| _ = set.set(format!("member:{n}").as_bytes(), f64::from(n % 71)));
+            (0..5000)
+                .for_each(|n| _ = set.set(format!("member:{n}").as_bytes(), f64::from(n % 71)));
         })
     };
     let before = store.memory().dataset;

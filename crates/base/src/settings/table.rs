@@ -279,7 +279,7 @@ settings! {
     /// Bytes of the largest member of a sorted set that is stored compactly.
     ZSET_MAX_LISTPACK_VALUE = memory("zset-max-listpack-value", 0, BYTES_MAX, "64").alias("zset-max-ziplist-value");
     /// Bytes of a HyperLogLog that is stored sparsely.
-    HLL_SPARSE_MAX_BYTES = memory("hll-sparse-max-bytes", 0, BYTES_MAX, "3000").inert(LAYOUT);
+    HLL_SPARSE_MAX_BYTES = memory("hll-sparse-max-bytes", 0, BYTES_MAX, "3000");
     /// Bytes of a node of a stream.
     STREAM_NODE_MAX_BYTES = memory("stream-node-max-bytes", 0, BYTES_MAX, "4096");
     /// Entries of a node of a stream.

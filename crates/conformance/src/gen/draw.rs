@@ -44,6 +44,14 @@ pub enum Kind {
     Cursor,
     Slot,
     Client,
+    BitKey,
+    BitOffset,
+    BitField,
+    Bits,
+    LogKey,
+    OddLogKey,
+    Element,
+    HyperLogLog,
 }
 
 /// How an argument begins that stands for the id of one of the script's connections; its number follows.
@@ -88,6 +96,14 @@ const KINDS: &[(&str, Kind)] = &[
     ("cursor", Kind::Cursor),
     ("slot", Kind::Slot),
     ("client", Kind::Client),
+    ("bitkey", Kind::BitKey),
+    ("bitoffset", Kind::BitOffset),
+    ("bitfield", Kind::BitField),
+    ("bits", Kind::Bits),
+    ("logkey", Kind::LogKey),
+    ("oddlogkey", Kind::OddLogKey),
+    ("element", Kind::Element),
+    ("hyperloglog", Kind::HyperLogLog),
 ];
 
 impl Kind {
@@ -423,6 +439,14 @@ impl Draw {
             Kind::Client => {
                 format!("{CLIENT_TOKEN}{}", self.below(super::CONNECTIONS)).into_bytes()
             }
+            Kind::BitKey => super::bitmap::key(self),
+            Kind::BitOffset => super::bitmap::offset(self),
+            Kind::BitField => super::bitmap::field(self),
+            Kind::Bits => super::bitmap::bits(self),
+            Kind::LogKey => super::hyperloglog::key(self),
+            Kind::OddLogKey => super::hyperloglog::odd_key(self),
+            Kind::Element => super::hyperloglog::element(self),
+            Kind::HyperLogLog => super::hyperloglog::string(self),
             Kind::Slot => {
                 self.pick(&["0", "1", "16383", "16384", "-1", "abc", "866"]).as_bytes().to_vec()
             }

@@ -32,6 +32,20 @@ pub fn is_hazardous(args: &[Vec<u8>]) -> bool {
             };
             offset > most && offset < STRING_MAX
         }
+        // The same in bits. In BITFIELD an offset may stand at many places, so any number is taken for one, and as a
+        // count of fields for as many bits as the widest has.
+        b"SETBIT" | b"BITFIELD" => {
+            let only_bits =
+                args.get(1).is_some_and(|key| key.starts_with(b"big:") || key.starts_with(b"bit:"));
+            let most = if only_bits { 8 << 20 } else { 8 * OFFSET_MAX };
+            let bits = |arg: &Vec<u8>| match arg.strip_prefix(b"#") {
+                Some(fields) => number(fields).map(|fields| fields * 64),
+                None => number(arg),
+            };
+            args.iter().skip(2).filter_map(bits).any(|bits| bits > most && bits < 8 * STRING_MAX)
+        }
+        // Ten million elements take Redis a minute.
+        b"PFSELFTEST" => true,
         // LCS allocates the product of two lengths.
         b"LCS" => args.iter().skip(1).take(2).any(|key| key.starts_with(b"big:")),
         // Waits for replicas that never come until a timer looks.
@@ -103,6 +117,8 @@ mod tests {
             "PSETEX k 1 v",
             "SETRANGE k 500000000 x",
             "LCS big:0 k",
+            "SETBIT k 4294967295 1",
+            "BITFIELD k GET u8 0 SET u8 #1000000 1",
             "shutdown",
             "CONFIG SET hz 10 Latency-Monitor-Threshold 1",
         ] {
@@ -119,6 +135,9 @@ mod tests {
             "EXPIRE k -5",
             "SETRANGE k 536870912 x",
             "SETRANGE big:0 99999 x",
+            "SETBIT big:0 800000 1",
+            "SETBIT k 4294967296 1",
+            "BITFIELD k SET u8 #20 9223372036854775807",
             "LCS k j",
             "CONFIG SET latency-monitor-threshold 0",
             "CONFIG GET latency-monitor-threshold",

@@ -5,6 +5,7 @@
 //! and numbers look like, `mutate.rs` breaks good commands, `hazard.rs` keeps out what would make the comparison
 //! meaningless (waits, giant allocations, clocks that race). A new family is one file and one word in [`FAMILIES`].
 
+mod bitmap;
 mod cluster_face;
 mod command_meta;
 mod config;
@@ -15,6 +16,7 @@ mod generic;
 mod geo;
 mod grammar;
 mod hazard;
+mod hyperloglog;
 mod list;
 mod mutate;
 mod protocol;
@@ -83,6 +85,8 @@ pub const FAMILIES: &[&Family] = &[
     &generic::FAMILY,
     &expire::FAMILY,
     &scan::FAMILY,
+    &bitmap::FAMILY,
+    &hyperloglog::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,
     &config::FAMILY,

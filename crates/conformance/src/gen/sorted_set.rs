@@ -20,12 +20,24 @@ pub const FAMILY: Family = Family {
         line(5, "ZLEXCOUNT <lexkey> <memberend> <memberend>"),
         line(6, "(ZRANK|ZREVRANK) <zsetkey> <member>"),
         line(10, "ZRANGE <zsetkey> <index> <index> {[REV] [WITHSCORES]}"),
-        line(8, "ZRANGE <zsetkey> <scoreend> <scoreend> BYSCORE {[REV] [WITHSCORES] [LIMIT <index> <index>]}"),
+        line(
+            8,
+            "ZRANGE <zsetkey> <scoreend> <scoreend> BYSCORE {[REV] [WITHSCORES] [LIMIT <index> <index>]}",
+        ),
         line(5, "ZRANGE <lexkey> <memberend> <memberend> BYLEX {[REV] [LIMIT <index> <index>]}"),
-        line(3, "ZRANGE <zsetkey> <int> <int> {[REV] [BYSCORE] [BYLEX] [LIMIT <int> <int>] [WITHSCORES] [<junk>]}"),
+        line(
+            3,
+            "ZRANGE <zsetkey> <int> <int> {[REV] [BYSCORE] [BYLEX] [LIMIT <int> <int>] [WITHSCORES] [<junk>]}",
+        ),
         line(5, "ZREVRANGE <zsetkey> <index> <index> [WITHSCORES]"),
-        line(10, "(ZRANGEBYSCORE|ZREVRANGEBYSCORE) <zsetkey> <scoreend> <scoreend> {[WITHSCORES] [LIMIT <index> <index>]}"),
-        line(6, "(ZRANGEBYLEX|ZREVRANGEBYLEX) <lexkey> <memberend> <memberend> [LIMIT <index> <index>]"),
+        line(
+            10,
+            "(ZRANGEBYSCORE|ZREVRANGEBYSCORE) <zsetkey> <scoreend> <scoreend> {[WITHSCORES] [LIMIT <index> <index>]}",
+        ),
+        line(
+            6,
+            "(ZRANGEBYLEX|ZREVRANGEBYLEX) <lexkey> <memberend> <memberend> [LIMIT <index> <index>]",
+        ),
         line(4, "ZREMRANGEBYRANK <zsetkey> <index> <index>"),
         line(4, "ZREMRANGEBYSCORE <zsetkey> <scoreend> <scoreend>"),
         line(4, "ZREMRANGEBYLEX <lexkey> <memberend> <memberend>"),
@@ -35,13 +47,25 @@ pub const FAMILY: Family = Family {
         line(4, "ZRANDMEMBER <zsetkey> [<index> [WITHSCORES]]"),
         line(5, "ZSCAN <zsetkey> 0 COUNT 10000 [MATCH <pattern>]"),
         line(4, "ZRANGESTORE <zsetkey> <zsetkey> <index> <index> [REV]"),
-        line(4, "ZRANGESTORE <zsetkey> <zsetkey> <scoreend> <scoreend> BYSCORE {[REV] [LIMIT <index> <index>]}"),
-        line(6, "(ZUNION|ZINTER) 2 <zsetkey> <zsetkey> {[WEIGHTS <score> <score>] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]}"),
+        line(
+            4,
+            "ZRANGESTORE <zsetkey> <zsetkey> <scoreend> <scoreend> BYSCORE {[REV] [LIMIT <index> <index>]}",
+        ),
+        line(
+            6,
+            "(ZUNION|ZINTER) 2 <zsetkey> <zsetkey> {[WEIGHTS <score> <score>] [AGGREGATE (SUM|MIN|MAX)] [WITHSCORES]}",
+        ),
         line(3, "ZDIFF 2 <zsetkey> <zsetkey> [WITHSCORES]"),
         line(3, "ZINTERCARD 2 <zsetkey> <zsetkey> [LIMIT <count>]"),
-        line(6, "(ZUNIONSTORE|ZINTERSTORE) <zsetkey> 2 <zsetkey> <zsetkey> {[WEIGHTS <score> <score>] [AGGREGATE (SUM|MIN|MAX)]}"),
+        line(
+            6,
+            "(ZUNIONSTORE|ZINTERSTORE) <zsetkey> 2 <zsetkey> <zsetkey> {[WEIGHTS <score> <score>] [AGGREGATE (SUM|MIN|MAX)]}",
+        ),
         line(3, "ZDIFFSTORE <zsetkey> 2 <zsetkey> <zsetkey>"),
-        line(2, "(ZUNION|ZINTER|ZDIFF|ZINTERCARD) <int> <zsetkey> <key> {[WEIGHTS <int>] [LIMIT <int>] [<junk>]}"),
+        line(
+            2,
+            "(ZUNION|ZINTER|ZDIFF|ZINTERCARD) <int> <zsetkey> <key> {[WEIGHTS <int>] [LIMIT <int>] [<junk>]}",
+        ),
         line(4, "(DEL|TYPE|PERSIST|TTL) <zsetkey>"),
         line(4, "OBJECT ENCODING <zsetkey>"),
         line(2, "EXPIRE <zsetkey> <ttl>"),
@@ -77,9 +101,7 @@ fn outgrow(draw: &mut Draw, conn: usize) -> Vec<Action> {
     ] {
         actions.push(command(words));
     }
-    actions.push(Action::Command {
-        conn,
-        args: vec![b"OBJECT".to_vec(), b"ENCODING".to_vec(), key],
-    });
+    actions
+        .push(Action::Command { conn, args: vec![b"OBJECT".to_vec(), b"ENCODING".to_vec(), key] });
     actions
 }

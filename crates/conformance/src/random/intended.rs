@@ -394,6 +394,11 @@ pub const TABLE: &[TableRow] = &[
         field: "docs arguments.condition",
         reason: "SET has the conditions IFEQ, IFNE and by digest, as later versions have them",
     },
+    TableRow {
+        commands: &["pfmerge"],
+        field: "docs arguments.sourcekey flags",
+        reason: "7.2 documents the sources of PFMERGE as optional, which they are by its arity in 7.0 too",
+    },
 ];
 
 /// The row that excuses a field of the command table.

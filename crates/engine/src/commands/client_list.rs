@@ -39,10 +39,28 @@ impl Kind {
     }
 }
 
+/// Ids of connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Ids {
+    /// As they were asked for, which is how LIST answers.
+    asked: Vec<i64>,
+    /// In ascending order, each once: every connection is looked up here.
+    sorted: Vec<i64>,
+}
+
+impl Ids {
+    fn new(asked: Vec<i64>) -> Ids {
+        let mut sorted = asked.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        Ids { asked, sorted }
+    }
+}
+
 /// Which connections are meant; what is not said does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    ids: Option<Vec<i64>>,
+    ids: Option<Ids>,
     kind: Option<Kind>,
     addr: Option<Vec<u8>>,
     laddr: Option<Vec<u8>>,
@@ -87,7 +105,7 @@ impl Filter {
             } else if args.is(at, "ID") {
                 let id = args.integer(at + 1).filter(|id| *id > 0);
                 let bad = Failure::new("ERR client-id should be greater than 0");
-                filter.ids = Some(vec![id.ok_or(bad)?]);
+                filter.ids = Some(Ids::new(vec![id.ok_or(bad)?]));
             } else if args.is(at, "SKIPME") {
                 skips_own = match (args.is(at + 1, "YES"), args.is(at + 1, "NO")) {
                     (true, _) => true,
@@ -111,7 +129,7 @@ impl Filter {
             ids.push(args.integer(at).ok_or(BAD_ID)?);
             at += 1;
         }
-        self.ids = Some(ids);
+        self.ids = Some(Ids::new(ids));
         Ok(at)
     }
 
@@ -163,7 +181,7 @@ impl Filter {
         };
         let peer = &session.peer;
         let id = peer.client_id as i64;
-        self.ids.as_ref().is_none_or(|ids| ids.contains(&id))
+        self.ids.as_ref().is_none_or(|ids| ids.sorted.binary_search(&id).is_ok())
             && self.kind.is_none_or(|kind| kind == Kind::Normal)
             && same(self.addr.as_deref(), peer.address.as_bytes())
             && same(self.laddr.as_deref(), peer.local_address.as_bytes())
@@ -370,7 +388,7 @@ pub(super) fn merge_list(filter: &Filter, answers: Vec<Answer>, desk: &mut Desk<
         Some(lines[place].1.as_str())
     };
     let chosen: Vec<&str> = match &filter.ids {
-        Some(ids) => ids.iter().filter_map(line_of).collect(),
+        Some(ids) => ids.asked.iter().filter_map(line_of).collect(),
         None => lines.iter().map(|(_, line)| line.as_str()).collect(),
     };
     let text: String = chosen.into_iter().flat_map(|line| [line, "\n"]).collect();
@@ -501,7 +519,27 @@ pub(super) fn merge_kill(kill: &Kill, answers: Vec<Answer>, desk: &mut Desk<'_>)
 
 #[cfg(test)]
 mod tests {
+    use super::{Filter, For};
     use crate::check::{Client, World, check};
+    use command::Args;
+    use resp::parse::Span;
+
+    #[test]
+    fn many_ids_are_looked_up_in_order_each_once() {
+        let world = World::new(1);
+        let words: Vec<String> = ["CLIENT", "LIST", "ID"].into_iter().map(str::to_owned).collect();
+        let many = (0..10_000).rev().map(|number| (number % 500).to_string());
+        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+        for word in words.into_iter().chain(many) {
+            spans.push(Span { start: bytes.len() as u32, len: word.len() as u32 });
+            bytes.extend_from_slice(word.as_bytes());
+        }
+        let args = Args::new(&bytes, &spans, world.core(0).hasher);
+        let filter = Filter::parse(&args, For::List, 1).expect("ids");
+        let ids = filter.ids.expect("ids");
+        assert_eq!(ids.asked.len(), 10_000);
+        assert!(ids.sorted.iter().copied().eq(0..500), "each connection is looked up quickly");
+    }
 
     fn ids(list: &str) -> Vec<u64> {
         let lines = list.split("\\n").filter(|line| !line.is_empty());

@@ -2,6 +2,7 @@
 
 use super::plan::Planned;
 use base::ConnId;
+use bytes::Bytes;
 use resp::parse::Span;
 use resp::protocol_error::ProtocolError;
 
@@ -21,6 +22,11 @@ pub struct Pending {
     bytes: Vec<u8>,
     /// Bytes at the front that are done with.
     done: usize,
+    /// So many bytes are where the rest of the request is received straight behind them
+    /// (`fill.rs`); nothing is in `bytes` then.
+    away: usize,
+    /// So many bytes are missing behind them at least, as the parser said last.
+    pub missing: usize,
 }
 
 /// Pending input that takes at least so much memory and uses less than half of it gives the rest back.
@@ -36,7 +42,7 @@ impl Pending {
     /// How many there are.
     #[inline]
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.done
+        self.bytes.len() - self.done + self.away
     }
 
     /// Whether there are none.
@@ -45,9 +51,54 @@ impl Pending {
         self.len() == 0
     }
 
-    /// Memory held in bytes.
+    /// Memory held in bytes. Of what is being received elsewhere only what has arrived counts: who
+    /// announces a long argument and does not send it holds addresses, not memory.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.away
+    }
+
+    /// Whether the bytes are away, to have others received behind them.
+    pub fn is_away(&self) -> bool {
+        self.away > 0
+    }
+
+    /// Hands the bytes out with room for so many more. `None` when there is no memory for these.
+    pub fn send_away(&mut self, more: usize) -> Option<Vec<u8>> {
+        self.bytes.drain(..self.done);
+        self.done = 0;
+        // A request of many long arguments asks again for each, so from the second time on the memory
+        // at least doubles.
+        let grows =
+            if more >= self.bytes.len() { Vec::try_reserve_exact } else { Vec::try_reserve };
+        grows(&mut self.bytes, more).ok()?;
+        self.away = self.bytes.len();
+        Some(std::mem::take(&mut self.bytes))
+    }
+
+    /// So many more bytes have come where the bytes are.
+    pub fn note_away(&mut self, bytes: usize) {
+        self.away += bytes;
+    }
+
+    /// Takes the bytes back.
+    pub fn bring_back(&mut self, bytes: Vec<u8>) {
+        *self = Pending { bytes, ..Pending::default() };
+    }
+
+    /// Lends the bytes out in a form that somebody may keep.
+    pub fn share(&mut self) -> Bytes {
+        let done = std::mem::take(&mut self.done);
+        Bytes::from(std::mem::take(&mut self.bytes)).slice(done..)
+    }
+
+    /// Takes back what is left of bytes that were lent, from `from` on. O(1) if that is nothing, and O(rest)
+    /// otherwise.
+    pub fn unshare(&mut self, shared: Bytes, from: usize) {
+        let rest = shared.slice(from..);
+        drop(shared);
+        if !rest.is_empty() {
+            self.bring_back(Vec::from(rest));
+        }
     }
 
     /// Puts bytes behind the others. Amortised O(bytes).
@@ -86,12 +137,25 @@ pub struct Reading {
     pub source: Source,
     /// The bytes themselves, for [`Source::Input`].
     pub input: Pending,
+    /// The same once they were offered to the store, which may keep them; `input` is empty then.
+    pub shared: Option<Bytes>,
     /// Up to where they were parsed.
     pub parsed: usize,
+    /// So many bytes are missing behind them at least, as the parser said last.
+    pub wants: usize,
     /// The session's share of the turn ended before the bytes did.
     pub cut: bool,
     /// Where the first request begins that must wait, once one must.
     pub stalled_at: Option<usize>,
+}
+
+/// The bytes of a reading of [`Source::Input`], from its two fields.
+#[inline]
+pub fn input_bytes<'a>(input: &'a Pending, shared: Option<&'a Bytes>) -> &'a [u8] {
+    match shared {
+        Some(shared) => shared,
+        None => input.bytes(),
+    }
 }
 
 /// What a request turned out to be.

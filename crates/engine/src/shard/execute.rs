@@ -1,6 +1,7 @@
 //! Before and after every data command: ordered gates, the command, what its change brings about.
 
 use super::Shard;
+use super::lease::Account;
 use crate::core::Core;
 use crate::message::JobFlags;
 use command::{Args, Ctx, Failure, Flags, Run, Spec};
@@ -15,9 +16,13 @@ const EVICTIONS_PER_COMMAND_MAX: usize = 512;
 const EVICTIONS_PER_COMMAND: usize = 2;
 const BYTES_PER_EVICTION: usize = 64;
 
+/// Bytes of arguments or reply that take as long as a small request, and an eviction in such units.
+const BYTES_PER_WORK: u64 = 512;
+const EVICTION_WORK: u32 = 6;
+
 /// What a core takes for itself before it has a key or a client: tables, rings, receive buffers. A
 /// `maxmemory` below it refuses every write, as Redis does with one below its own start. Measured: half of
-/// it is what the kernel receives into.
+/// it is what the kernel receives into. What they grow to is counted as it does ([`Account::plumbing_bytes`]).
 const ENGINE_BYTES: u64 = 1024 * 1024;
 
 /// Flushed entries freed in one step towards room, and such steps at the most.
@@ -75,7 +80,10 @@ impl Shard {
             Writer::new(reply, protocol).error(&*Failure::OOM.0);
             return Verdict { failed: true, rejected: true, ..Verdict::default() };
         }
-        run(&mut self.store, core, call, args, reply)
+        let start = reply.len();
+        let verdict = run(&mut self.store, core, call, args, reply);
+        self.work += ((reply.len() - start).max(args.extent()) as u64 / BYTES_PER_WORK) as u32;
+        verdict
     }
 
     /// Executes a command on the guest keyspace, into which the caller has put what was lent to this core.
@@ -117,13 +125,15 @@ impl Shard {
             true => EVICTIONS_PER_COMMAND_MAX,
             false => EVICTIONS_PER_COMMAND + bytes / BYTES_PER_EVICTION,
         };
-        let roomy = self.make_room(core, own.min(EVICTIONS_PER_COMMAND_MAX));
+        let roomy = self.make_room(core, own.min(EVICTIONS_PER_COMMAND_MAX), bytes);
         !roomy && flags.has(Flags::DENYOOM) && self.account.exhausted()
     }
 
     /// Evicts until the core is within its share, `most` keys at the most. False when the policy
-    /// finds nothing more to evict.
-    pub fn make_room(&mut self, core: &Core, most: usize) -> bool {
+    /// finds nothing more to evict. While an eviction does not show, because what it frees is scattered,
+    /// it frees no more than `bytes`, what is brought: more would throw away data and win nothing,
+    /// compaction has to come first.
+    pub fn make_room(&mut self, core: &Core, most: usize, bytes: usize) -> bool {
         // What FLUSHALL buried is memory too: it goes first, a bounded step at a time.
         for _ in 0..BURIED_STEPS_MAX {
             if !self.account.over() {
@@ -138,14 +148,17 @@ impl Shard {
         if self.memory.eviction.policy == Policy::NoEviction {
             return !self.account.over();
         }
+        let enough = self.store.live_bytes().saturating_sub(bytes);
         for _ in 0..most {
-            if !self.account.over() {
+            let waits = self.store.is_fragmented() && self.store.live_bytes() <= enough;
+            if !self.account.over() || waits {
                 return true;
             }
             self.account.can_evict = self.store.evict_step(core.now) != Evicted::Nothing;
             if !self.account.can_evict {
                 return false;
             }
+            self.work += EVICTION_WORK;
             self.refresh_used();
         }
         true
@@ -155,7 +168,8 @@ impl Shard {
     #[inline]
     pub fn refresh_used(&mut self) {
         let keyspace = self.store.used_bytes() as u64;
-        self.account.set_used(keyspace + self.account.outside_bytes + ENGINE_BYTES);
+        let Account { outside_bytes, plumbing_bytes, .. } = self.account;
+        self.account.set_used(keyspace + outside_bytes + plumbing_bytes + ENGINE_BYTES);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::Shard;
 use crate::core::Core;
+use store::Policy;
 
 /// Entries that one step of the expiry cycle looks at, if it comes in time. Some 0.1 ms of work.
 const EXPIRE_ITEMS: usize = 512;
@@ -22,8 +23,11 @@ const CROWDED_GAP_US: u64 = 5_000;
 /// Entries of flushed tables freed in one tick.
 const FREE_ITEMS: usize = 512;
 
-/// Entries moved out of sparse spans in one tick.
+/// Items of compaction in one tick, and the most of them when memory is fragmented. Four take as long as
+/// three small requests.
 const COMPACT_ITEMS: usize = 256;
+const COMPACT_SPEED_MAX: usize = 8;
+const WORK_OF_4_ITEMS: usize = 3;
 
 impl Shard {
     /// One bounded step of everything that is due.
@@ -36,13 +40,17 @@ impl Shard {
         }
         if self.memory.limited {
             self.refresh_used();
-            self.evicting = self.account.over() && self.make_room(core, EVICT_ITEMS);
+            self.evicting = self.account.over() && self.make_room(core, EVICT_ITEMS, 0);
         }
         let mut freeing = self.store.free_step(FREE_ITEMS);
         if let Some(guest) = &mut self.guest {
             freeing |= guest.free_step(FREE_ITEMS);
         }
-        self.garbage = self.store.compact_step(COMPACT_ITEMS) || freeing;
+        let items = COMPACT_ITEMS * self.store.compaction_speed(COMPACT_SPEED_MAX);
+        let compacting = self.store.compact_step(items);
+        let items = items * usize::from(compacting) + FREE_ITEMS * usize::from(freeing);
+        self.work += (items * WORK_OF_4_ITEMS / 4) as u32;
+        self.garbage = compacting || freeing;
     }
 
     /// When the next step is due at the latest; monotonic microseconds. `None` when nothing is.
@@ -51,8 +59,11 @@ impl Shard {
         if self.garbage || (over && self.evicting) {
             return Some(now_us);
         }
-        // Nothing can be evicted: only a grant helps, and asking at once again would spin.
-        let crowded = over.then(|| now_us + CROWDED_GAP_US);
+        // Nothing can be evicted: only a grant helps, and asking at once again would spin. Who never evicts
+        // and has been told that there is nothing to be had sleeps until somebody asks for something.
+        let hopeless =
+            self.memory.eviction.policy == Policy::NoEviction && self.account.exhausted();
+        let crowded = (over && !hopeless).then(|| now_us + CROWDED_GAP_US);
         let expiring = self.active_expire && self.has_expiring();
         crowded.into_iter().chain(expiring.then_some(self.next_expire_us)).min()
     }

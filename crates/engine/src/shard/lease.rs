@@ -68,8 +68,10 @@ pub struct Account {
     limit: u64,
     /// What this core may use.
     granted: u64,
-    /// Memory of this core that is not in its keyspace: client buffers and batches, in bytes.
+    /// Memory of this core's clients, in bytes.
     pub outside_bytes: u64,
+    /// Memory of batches for other cores and of receive buffers beyond those of the start, in bytes.
+    pub plumbing_bytes: u64,
     /// What it used when last told.
     used: u64,
     retry_at_us: u64,
@@ -98,6 +100,7 @@ impl Account {
             limit: 0,
             granted: 0,
             outside_bytes: 0,
+            plumbing_bytes: 0,
             used: 0,
             retry_at_us: 0,
             exhausted: false,

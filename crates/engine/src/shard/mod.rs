@@ -27,6 +27,8 @@ pub struct Shard {
     pub garbage: bool,
     /// The core is over its share and the last step found something to evict.
     pub evicting: bool,
+    /// Work done in this turn, in units of a small request.
+    pub work: u32,
     /// `hz` and `active-expire-effort`.
     pub cadence: (u64, u32),
 }
@@ -52,6 +54,7 @@ impl Shard {
             active_expire: true,
             garbage: false,
             evicting: false,
+            work: 0,
             cadence: (10, 1),
         }
     }

@@ -26,11 +26,33 @@ pub struct Client {
     /// The server does not want to read from it.
     pub paused: bool,
     stalled: bool,
+    /// Where the server wants the next bytes, and how many there are to be.
+    filling: Option<(Vec<u8>, usize)>,
     framer: Framer,
     output: Vec<u8>,
     /// Replies that came, and the last one.
     pub replies: u64,
     pub last: Vec<u8>,
+}
+
+impl Client {
+    /// What the server is told when these bytes arrive.
+    fn arrived<'b>(&mut self, bytes: &'b [u8]) -> Vec<Event<'b>> {
+        let Some((mut buffer, target)) = self.filling.take() else {
+            return vec![Event::Received(self.conn, bytes)];
+        };
+        let (straight, rest) = bytes.split_at(bytes.len().min(target - buffer.len()));
+        buffer.extend_from_slice(straight);
+        if buffer.len() < target {
+            self.filling = Some((buffer, target));
+            return vec![Event::Filling(self.conn, straight.len())];
+        }
+        let mut events = vec![Event::Filled(self.conn, buffer)];
+        if !rest.is_empty() {
+            events.push(Event::Received(self.conn, rest));
+        }
+        events
+    }
 }
 
 /// Several engines and their rings.
@@ -105,6 +127,7 @@ impl Server {
             open: true,
             paused: false,
             stalled: false,
+            filling: None,
             framer: Framer::default(),
             output: Vec::new(),
             replies: 0,
@@ -117,8 +140,9 @@ impl Server {
     pub fn feed(&mut self, client: usize, bytes: &[u8]) -> Result<(), String> {
         self.last_input.clear();
         self.last_input.extend_from_slice(&bytes[bytes.len().saturating_sub(2000)..]);
-        let Client { core, conn, .. } = self.clients[client];
-        self.turn(core, |turn| turn.on(Event::Received(conn, bytes)))?;
+        let core = self.clients[client].core;
+        let events = self.clients[client].arrived(bytes);
+        self.turn(core, |turn| events.into_iter().for_each(|event| turn.on(event)))?;
         if self.engines.len() > 1 && self.prng.one_in(2) {
             let other = self.prng.below(self.engines.len() as u64) as usize;
             self.turn(other, |_| {})?;
@@ -176,6 +200,9 @@ impl Server {
         for action in actions {
             match action {
                 Action::Send(conn, bytes) => self.sent(core, conn, bytes)?,
+                Action::Fill(conn, buffer, target) => {
+                    self.with(core, conn, |client| client.filling = Some((buffer, target)))
+                }
                 Action::Pause(conn) => self.with(core, conn, |client| client.paused = true),
                 Action::Resume(conn) => self.with(core, conn, |client| client.paused = false),
                 Action::Close(conn) => self.with(core, conn, |client| client.open = false),

@@ -48,6 +48,8 @@ pub struct Common {
     pub flushes: bool,
     /// Keys have times to live.
     pub expires: bool,
+    /// Some values are long.
+    pub long: bool,
 }
 
 /// The configuration of a simulated server: few databases, small limits, and what `pairs` says.
@@ -77,6 +79,10 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
         kills: prng.one_in(6),
         flushes: prng.one_in(4) && theme != CAUSALITY,
         expires: prng.one_in(2),
+        // In a world whose pieces are crumbs they would be all that happens.
+        long: chaos.piece >= 1 << 14
+            && chaos.window >= 1000
+            && Prng::new(seed ^ 0x6c6f_6e67).one_in(3),
     };
     let policy = ["noeviction", "allkeys-lru", "allkeys-random", "volatile-ttl", "allkeys-lfu"]
         [prng.below(5) as usize];

@@ -7,12 +7,17 @@ use crate::player::{Call, Next, Script};
 use base::Prng;
 use resp::read::Value;
 
+/// The shortest of long values: much is missing of one when its first pieces have come.
+const LONG_BYTES_MIN: usize = 200_000;
+
 /// Reads and writes a handful of keys.
 pub struct Registers {
     number: usize,
     written: u64,
     keys: u64,
     batch: u64,
+    /// One value in so many is long enough to be received straight into its place; 0 is none.
+    long_one_in: u64,
     common: Common,
 }
 
@@ -20,7 +25,8 @@ impl Registers {
     /// For the client of this number.
     pub fn draw(prng: &mut Prng, common: &Common, number: usize) -> Registers {
         let batch = [1, 1, 3, 10][prng.below(4) as usize];
-        Registers { number, written: 0, keys: 4, batch, common: common.clone() }
+        let long_one_in = if common.long { 8 * batch } else { 0 };
+        Registers { number, written: 0, keys: 4, batch, long_one_in, common: common.clone() }
     }
 
     fn call(&mut self, prng: &mut Prng) -> Call {
@@ -34,23 +40,31 @@ impl Registers {
         Call::plain(words(&line))
     }
 
-    fn value(&mut self, key: u64) -> String {
+    fn value(&mut self, prng: &mut Prng, key: u64) -> String {
         self.written += 1;
-        format!("r{key}:c{}.{}", self.number, self.written)
+        let mut value = format!("r{key}:c{}.{}", self.number, self.written);
+        if prng.one_in(self.long_one_in) {
+            let len = LONG_BYTES_MIN + prng.below(LONG_BYTES_MIN as u64) as usize;
+            let fill = value.clone() + "/";
+            value.extend(fill.chars().cycle().take(len));
+        }
+        value
     }
 
     fn register(&mut self, prng: &mut Prng, key: u64) -> String {
         let ttl_ms = [1, 5, 20, 1000][prng.below(4) as usize];
         match prng.below(20) {
-            0..=5 => format!("SET r{key} {}", self.value(key)),
-            6 => format!("GETSET r{key} {}", self.value(key)),
-            7 => format!("SET r{key} {} NX", self.value(key)),
-            8 => format!("SET r{key} {} XX GET", self.value(key)),
+            0..=5 => format!("SET r{key} {}", self.value(prng, key)),
+            6 => format!("GETSET r{key} {}", self.value(prng, key)),
+            7 => format!("SET r{key} {} NX", self.value(prng, key)),
+            8 => format!("SET r{key} {} XX GET", self.value(prng, key)),
             9 => format!("GETDEL r{key}"),
             10 => format!("DEL r{key}"),
-            11 if self.common.expires => format!("SET r{key} {} PX {ttl_ms}", self.value(key)),
+            11 if self.common.expires => {
+                format!("SET r{key} {} PX {ttl_ms}", self.value(prng, key))
+            }
             12 if self.common.expires => format!("PEXPIRE r{key} {ttl_ms}"),
-            13 if self.common.expires => format!("SET r{key} {} KEEPTTL", self.value(key)),
+            13 if self.common.expires => format!("SET r{key} {} KEEPTTL", self.value(prng, key)),
             14 if self.common.expires => format!("PERSIST r{key}"),
             _ => format!("GET r{key}"),
         }
@@ -79,7 +93,7 @@ impl Registers {
             0..=3 => names("MGET"),
             4 | 5 => {
                 let pairs: Vec<String> =
-                    keys.iter().map(|key| format!("r{key} {}", self.value(*key))).collect();
+                    keys.iter().map(|key| format!("r{key} {}", self.value(prng, *key))).collect();
                 format!("MSET {}", pairs.join(" "))
             }
             6 if self.common.flushes && prng.one_in(3) => "FLUSHALL".to_owned(),

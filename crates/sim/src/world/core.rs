@@ -35,6 +35,8 @@ pub struct CoreState {
 pub enum Arrived {
     Opened(ConnId, Box<Peer>),
     Received(ConnId, Vec<u8>),
+    Filling(ConnId, usize),
+    Filled(ConnId, Vec<u8>),
     Stalled(ConnId, usize),
     Drained(ConnId),
     Closed(ConnId),
@@ -161,17 +163,22 @@ impl World {
         let mut now = clocks(self.now_ns);
         now.unix_us += self.gardener.clock_ahead_us();
         let state = &mut self.cores[core];
-        let taken = std::mem::take(&mut state.taken);
+        let mut taken = std::mem::take(&mut state.taken);
         let mut turn = state.engine.turn(now);
         for (from, message) in state.mail.drain(..) {
             self.trace.note(self.now_ns, label(&message), core, &[from as u8]);
             turn.on(Event::Message(CoreId(from as u16), message));
         }
-        for arrived in &taken {
+        for arrived in &mut taken {
             match arrived {
                 Arrived::Received(conn, bytes) => {
                     self.trace.note(self.now_ns, "received", core, bytes);
                     turn.on(Event::Received(*conn, bytes));
+                }
+                Arrived::Filling(conn, bytes) => turn.on(Event::Filling(*conn, *bytes)),
+                Arrived::Filled(conn, buffer) => {
+                    self.trace.note(self.now_ns, "filled", core, buffer);
+                    turn.on(Event::Filled(*conn, std::mem::take(buffer)));
                 }
                 Arrived::Opened(conn, peer) => turn.on(Event::Opened(*conn, peer.clone())),
                 Arrived::Stalled(conn, unsent) => turn.on(Event::Stalled(*conn, *unsent)),
@@ -234,6 +241,7 @@ impl World {
                     self.send(core, conn, &bytes);
                     self.cores[core].engine.give_spare(bytes);
                 }
+                Action::Fill(conn, buffer, target) => self.fill(core, conn, buffer, target),
                 Action::Pause(conn) => self.pause(core, conn, true),
                 Action::Resume(conn) => self.pause(core, conn, false),
                 Action::Close(conn) => self.close(core, conn),

@@ -196,5 +196,7 @@ fn copy(batch: &Batch) -> Batch {
         bytes: batch.bytes.clone(),
         outcomes: batch.outcomes.clone(),
         replies: batch.replies.clone(),
+        load: batch.load,
+        weighed: batch.weighed,
     }
 }

@@ -23,6 +23,8 @@ pub struct Socket {
     /// The core does not receive; what comes is kept.
     paused: bool,
     held: Vec<u8>,
+    /// Where the core wants the next bytes, and how many there are to be.
+    filling: Option<(Vec<u8>, usize)>,
     closing: bool,
     /// The client's end has reached the server.
     gone: bool,
@@ -30,6 +32,26 @@ pub struct Socket {
     pub listens: bool,
     /// How slowly the client reads, in nanoseconds a piece.
     pub slowness_ns: u64,
+}
+
+impl Socket {
+    /// What the core finds when these bytes have arrived.
+    fn arrived(&mut self, conn: ConnId, mut bytes: Vec<u8>) -> Vec<Arrived> {
+        let Some((mut buffer, target)) = self.filling.take() else {
+            return vec![Arrived::Received(conn, bytes)];
+        };
+        let rest = bytes.split_off(bytes.len().min(target - buffer.len()));
+        buffer.extend_from_slice(&bytes);
+        if buffer.len() < target {
+            self.filling = Some((buffer, target));
+            return vec![Arrived::Filling(conn, bytes.len())];
+        }
+        let mut arrived = vec![Arrived::Filled(conn, buffer)];
+        if !rest.is_empty() {
+            arrived.push(Arrived::Received(conn, rest));
+        }
+        arrived
+    }
 }
 
 impl World {
@@ -47,6 +69,7 @@ impl World {
             stalled: false,
             paused: false,
             held: Vec::new(),
+            filling: None,
             closing: false,
             gone: false,
             listens: true,
@@ -119,7 +142,8 @@ impl World {
             return;
         }
         let core = socket.core;
-        self.cores[core].inbox.push_back(Arrived::Received(conn, bytes));
+        let arrived = socket.arrived(conn, bytes);
+        self.cores[core].inbox.extend(arrived);
         self.wake_soon(core);
     }
 
@@ -206,6 +230,24 @@ impl World {
                 self.on_bytes(number, held);
             }
         }
+    }
+
+    /// The core wants the next bytes of a connection in a buffer of its own: also those that it has not looked
+    /// at yet.
+    pub(super) fn fill(&mut self, core: usize, conn: ConnId, buffer: Vec<u8>, target: usize) {
+        let Some(number) = self.socket_of(core, conn) else { return };
+        let socket = &mut self.sockets[number];
+        assert!(
+            socket.filling.is_none() && buffer.len() < target,
+            "one place at a time, with room"
+        );
+        socket.filling = Some((buffer, target));
+        let inbox = std::mem::take(&mut self.cores[core].inbox);
+        let inbox = inbox.into_iter().flat_map(|arrived| match arrived {
+            Arrived::Received(one, bytes) if one == conn => socket.arrived(conn, bytes),
+            other => vec![other],
+        });
+        self.cores[core].inbox = inbox.collect();
     }
 
     /// The core closes; what it has sent still leaves.

@@ -72,6 +72,7 @@ fn cores(row: &Row) -> &'static str {
         Fanout::Cursor => "the cursor's",
         Fanout::RandomCore => "one, drawn",
         Fanout::Gather => "values are gathered",
+        Fanout::Loan => "keys are lent to one core",
         Fanout::Conditional => "ask, then write",
     }
 }

@@ -117,7 +117,7 @@ impl CoreReport {
             rates: metrics.map(|metric| core.sampler.rate(metric)),
             clients: ClientFigures::of(sessions.iter()),
             memory: store.memory(),
-            own_bytes: core.own_bytes(),
+            own_bytes: core.own_bytes() + shard.account.plumbing_bytes,
             databases: databases.collect(),
             changes: store.changes(),
             slowlog_len: core.command_logs.slow.len(),
