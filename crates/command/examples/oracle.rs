@@ -24,6 +24,8 @@ mod geo;
 mod list;
 #[path = "oracle/sorted_set.rs"]
 mod sorted_set;
+#[path = "oracle/stream.rs"]
+mod stream;
 
 /// Scripts for one family of commands, where words by their specs alone do not reach its edges.
 struct Family {
@@ -35,7 +37,7 @@ struct Family {
     requests: fn(&mut Dice) -> Vec<Words>,
 }
 
-const FAMILIES: &[Family] = &[list::FAMILY, sorted_set::FAMILY, geo::FAMILY];
+const FAMILIES: &[Family] = &[list::FAMILY, sorted_set::FAMILY, geo::FAMILY, stream::FAMILY];
 
 /// Commands of a script.
 const SCRIPT_LEN: usize = 40;
@@ -310,6 +312,9 @@ fn is_same(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
     let parse = |reply: &[u8]| Value::parse(reply).expect("whole").expect("RESP").0;
     ours == theirs
         || match (name, parse(ours), parse(theirs)) {
+            (name, a, b) if name.starts_with('X') => {
+                nulls(ours) == nulls(theirs) && stream::is_alike(&a, &b)
+            }
             // Drawn at random.
             ("ZRANDMEMBER", Value::Array(a), Value::Array(b)) => a.len() == b.len(),
             ("ZRANDMEMBER", Value::Bulk(_), Value::Bulk(_)) => true,
@@ -353,6 +358,11 @@ fn is_same(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
             ("OBJECT", Value::Integer(_), Value::Integer(_)) => true,
             _ => false,
         }
+}
+
+/// How many nulls there are of either spelling, which values do not tell apart.
+fn nulls(reply: &[u8]) -> [usize; 2] {
+    [&b"$-1"[..], b"*-1"].map(|null| reply.windows(3).filter(|at| *at == null).count())
 }
 
 /// Whether two replies are the same but for the spelling of numbers.

@@ -3,11 +3,13 @@
 //! | file | commands |
 //! |---|---|
 //! | [`keys`] | DEL UNLINK EXISTS TOUCH TYPE |
+//! | [`dump`] | DUMP RESTORE |
 //! | [`moves`] | RENAME RENAMENX COPY MOVE |
 //! | [`walk`] | KEYS SCAN RANDOMKEY DBSIZE |
 //! | [`flush`] | FLUSHALL FLUSHDB SWAPDB |
 //! | [`object`] | OBJECT and its sub-commands, MEMORY USAGE |
 
+pub mod dump;
 pub mod flush;
 pub mod keys;
 pub mod moves;
@@ -24,6 +26,7 @@ pub const COMMANDS: &[Command] = &[
     moves::COPY,
     walk::DBSIZE,
     keys::DEL,
+    dump::DUMP,
     keys::EXISTS,
     flush::FLUSHALL,
     flush::FLUSHDB,
@@ -33,6 +36,7 @@ pub const COMMANDS: &[Command] = &[
     walk::RANDOMKEY,
     moves::RENAME,
     moves::RENAMENX,
+    dump::RESTORE,
     walk::SCAN,
     flush::SWAPDB,
     keys::TOUCH,

@@ -28,6 +28,7 @@ pub mod set;
 pub mod shapes;
 pub mod sorted_set;
 pub mod spec;
+pub mod stream;
 pub mod string;
 pub mod table;
 pub mod walk;

@@ -307,10 +307,6 @@ pub enum Fanout {
     Cursor,
     /// On one core, drawn by the number of keys that each has.
     RandomCore,
-    /// Needs the values of all its keys at one place. Keys of one owner run there; else the
-    /// origin fetches them and runs the command on a keyspace of its own made of the copies.
-    /// Only for commands that write nothing.
-    Gather,
     /// Needs all its keys at one place, and may write them: they are lent to one core
     /// (docs/design/loan.md), the command runs there, and they go home.
     Loan,

@@ -1,7 +1,9 @@
 //! The table of all data commands.
 
 use crate::spec::Command;
-use crate::{bitmap, expire, generic, geo, hash, hyperloglog, list, set, sorted_set, string};
+use crate::{
+    bitmap, expire, generic, geo, hash, hyperloglog, list, set, sorted_set, stream, string,
+};
 
 /// Every data command, family by family. A sub-command stands in its container.
 pub fn families() -> impl Iterator<Item = &'static Command> {
@@ -14,6 +16,7 @@ pub fn families() -> impl Iterator<Item = &'static Command> {
         set::COMMANDS,
         sorted_set::COMMANDS,
         geo::COMMANDS,
+        stream::COMMANDS,
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
     ];

@@ -195,7 +195,8 @@ impl Map {
             match pair(found.entry).value {
                 Plain::Int(number) => self.overwrite(found, Plain::Int(number), deadline),
                 Plain::Bytes(bytes) => {
-                    self.overwrite(found, Plain::Bytes(&bytes.to_vec()), deadline);
+                    let copy = bytes.to_vec();
+                    self.overwrite(found, Plain::Bytes(&copy), deadline);
                 }
             }
         }

@@ -132,6 +132,16 @@ impl<'a> Encoded<'a> {
         usize::from(self.head_len) + self.body.len() + TAIL_MAX - usize::from(self.tail_at)
     }
 
+    /// Whether bytes begin with this element, as far as it was encoded here: there is one encoding for each.
+    #[inline]
+    fn begins(&self, bytes: &[u8]) -> bool {
+        let head = usize::from(self.head_len);
+        bytes[0] == self.head[0]
+            && bytes.len() >= head + self.body.len()
+            && bytes[1..head] == self.head[1..head]
+            && bytes[head..head + self.body.len()] == *self.body
+    }
+
     /// Never: an element takes at least two bytes.
     pub fn is_empty(&self) -> bool {
         false
@@ -262,6 +272,25 @@ fn tail_len(content: usize) -> usize {
         2_097_152..268_435_456 => 4,
         _ => 5,
     }
+}
+
+/// The position behind the element at `position`, where there is one. O(1).
+#[inline]
+pub fn behind(bytes: &[u8], position: usize) -> usize {
+    let rest = &bytes[position..];
+    let content = match rest[0] {
+        0..0x80 => 1,
+        first @ 0x80..0xc0 => 1 + usize::from(first & 63),
+        0xc0..0xe0 => 2,
+        _ => content_len(rest).expect("the element is whole"),
+    };
+    position + content + tail_len(content)
+}
+
+/// Whether the element at `position`, where there is one, is `wanted`. O(length).
+#[inline]
+pub fn is_at(bytes: &[u8], position: usize, wanted: &Encoded<'_>) -> bool {
+    wanted.begins(&bytes[position..])
 }
 
 /// The position of the element before `position`; `None` at the start. O(1).
@@ -426,6 +455,14 @@ mod tests {
             let forward: Vec<_> = iter(&bytes).map(|(_, item)| item).collect();
             let wanted: Vec<_> = items.iter().map(Own::item).collect();
             prop_assert_eq!(&forward, &wanted);
+            for (position, item) in iter(&bytes) {
+                prop_assert_eq!(Some(behind(&bytes, position)), next(&bytes, position).map(|next| next.1));
+                for other in &items {
+                    let is_here = is_at(&bytes, position, &Encoded::new(other.item()));
+                    // Doubles are told apart by their bits, of which zero has two.
+                    prop_assert!(is_here == (other.item() == item) || matches!(item, Item::Double(0.0)));
+                }
+            }
             let mut backward: Vec<_> = iter_back(&bytes).map(|(_, item)| item).collect();
             backward.reverse();
             prop_assert_eq!(&backward, &wanted);

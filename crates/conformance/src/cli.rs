@@ -126,7 +126,7 @@ pub struct RandomArgs {
     /// Actions of one script.
     #[arg(long, default_value_t = 1000)]
     pub episode: usize,
-    /// Only these families (comma-separated): string, generic, expire, scan, bitmap, hyperloglog, connection, server, config, command, cluster, protocol.
+    /// Only these families (comma-separated): string, list, generic, expire, scan, bitmap, hyperloglog, connection, server, config, command, cluster, protocol.
     #[arg(long, value_delimiter = ',')]
     pub families: Vec<String>,
     /// Do not send these commands (comma-separated, `CLIENT KILL` for a sub-command).

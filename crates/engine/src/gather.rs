@@ -20,8 +20,6 @@ pub enum Then {
     WriteIf(i64),
     /// The parts have written: the reply is 1.
     Written,
-    /// The parts are values of the keys in order; the request runs on copies of them.
-    Copies,
     /// The parts are values lent by their owners; the request runs on them, and they go home.
     Loan,
 }
@@ -222,14 +220,6 @@ fn element_len(reply: &[u8]) -> usize {
         Some(len) if len >= 0 => line + len as usize + 2,
         _ => line,
     }
-}
-
-/// The bulk string that a part answered; none for a null.
-pub fn bulk(part: &Part) -> Option<&[u8]> {
-    let reply = part.reply.as_deref()?.strip_prefix(b"$")?;
-    let line = memchr(reply);
-    let len = resp::number::parse_i64(&reply[..line]).filter(|len| *len >= 0)? as usize;
-    Some(&reply[line + 2..line + 2 + len])
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use command::{Args, Fanout};
 use resp::parse::Span;
 use resp::write::{Protocol, Writer};
 use std::borrow::Cow;
-use store::Store;
 
 /// One core's part of a request before it goes out.
 struct Piece<'a> {
@@ -96,10 +95,6 @@ impl Engine {
                 let pieces = self.by_owner(args.get(0), args, &self.key_positions(id, args), step);
                 (id, Then::Merge(merge), pieces)
             }
-            Fanout::Gather => {
-                let keys = self.key_positions(id, args);
-                (self.core.known("GET"), Then::Copies, self.one_by_one(args, &keys))
-            }
             Fanout::Conditional => {
                 let pairs = Pairs::parse_as(entry.spec.name, args)?;
                 match pairs.required_existing() {
@@ -151,17 +146,6 @@ impl Engine {
                 .extend((0..step).map(|more| Cow::Borrowed(args.get(*position as usize + more))));
         }
         pieces
-    }
-
-    /// A GET for each key.
-    fn one_by_one<'a>(&self, args: &Args<'a>, keys: &[u32]) -> Vec<Piece<'a>> {
-        let piece = |(number, position): (usize, &u32)| {
-            let key = args.get(*position as usize);
-            let core = self.core.route.owner(Slot::of_key(key));
-            let words = vec![Cow::Borrowed(&b"GET"[..]), Cow::Borrowed(key)];
-            Piece { core, keys: vec![number as u32], args: words }
-        };
-        keys.iter().enumerate().map(piece).collect()
     }
 
     /// For each owner an MSETEX, without condition, of the pairs that it has.
@@ -243,7 +227,6 @@ impl Engine {
             }
             Then::WriteIf(_) => self.end_gather(&gather, b":0\r\n"),
             Then::Written => self.end_gather(&gather, b":1\r\n"),
-            Then::Copies => self.run_on_copies(gather),
             Then::Loan => self.run_on_loans(gather),
         }
     }
@@ -274,34 +257,6 @@ impl Engine {
         let args = words.into_iter().map(Cow::Owned).collect();
         let command = gather.command;
         self.send_pieces(gather, command, vec![Piece { core, keys: Vec::new(), args }]);
-    }
-
-    /// Runs a reading command on a keyspace made of copies of its keys.
-    fn run_on_copies(&mut self, gather: Box<Gather>) {
-        let (bytes, spans) = joined(gather.args.iter().map(Vec::as_slice));
-        let args = Args::new(&bytes, &spans, self.core.hasher);
-        let mut copies = Store::new(1, 0..base::SLOTS as u16, self.core.hash_seed, 0);
-        for (position, part) in self.key_positions(gather.command, &args).iter().zip(&gather.parts)
-        {
-            if let Some(value) = gather::bulk(part) {
-                let key = args.key(*position as usize);
-                copies.db(0).set(&key, value, store::Expiry::Clear, self.core.now);
-            }
-        }
-        let call = self.core.call(gather.command);
-        let mut reply = Vec::new();
-        let mut ctx = command::Ctx {
-            store: &mut copies,
-            db: 0,
-            now: self.core.now,
-            settings: &self.core.settings,
-            reply: Writer::new(&mut reply, protocol(&gather)),
-        };
-        if let Err(failure) = (call.run)(&mut ctx, &args) {
-            reply.clear();
-            Writer::new(&mut reply, protocol(&gather)).error(&*failure.0);
-        }
-        self.end_gather(&gather, &reply);
     }
 
     /// The request is done.

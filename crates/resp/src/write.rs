@@ -290,7 +290,10 @@ impl<'a> Writer<'a> {
     pub fn double(&mut self, value: f64) {
         // Most are whole, and need no buffer on the heap.
         let whole = value as i64;
-        if whole as f64 == value && whole.unsigned_abs() < WHOLE_MAX && value.to_bits() != MINUS_ZERO {
+        if whole as f64 == value
+            && whole.unsigned_abs() < WHOLE_MAX
+            && value.to_bits() != MINUS_ZERO
+        {
             match self.protocol {
                 Protocol::Resp2 => self.bulk_int(whole),
                 Protocol::Resp3 => {

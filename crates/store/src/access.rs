@@ -66,6 +66,17 @@ pub(crate) fn idle_seconds(bits: u32, now: Now) -> u64 {
     u64::from(idle_ticks(bits, now)) / TICKS_PER_SECOND
 }
 
+/// The bits of a key that was last used so many seconds ago, as far as the clock reaches back.
+pub(crate) fn idle_for(seconds: u64, now: Now) -> u32 {
+    let idle = seconds.saturating_mul(TICKS_PER_SECOND).min(u64::from(CLOCK_MASK)) as u32;
+    ticks(now).wrapping_sub(idle) & CLOCK_MASK
+}
+
+/// The bits of a key that is used so often, by the logarithmic counter.
+pub(crate) fn used_so_often(frequency: u8, now: Now) -> u32 {
+    minutes(now) << 8 | u32::from(frequency)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

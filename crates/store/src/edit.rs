@@ -6,7 +6,7 @@
 
 use crate::access;
 use crate::object::{INLINE_VALUE_MAX, Object, PACKED, kind_of};
-use crate::packed::{Packed, Patch};
+use crate::packed::{Form, Packed, Patch};
 use crate::store::{Cause, place};
 use crate::{Db, Hasher, Key, Kind, Shapes, Store, WrongType};
 use base::Now;
@@ -164,6 +164,19 @@ impl Made {
     }
 }
 
+impl Made {
+    /// Whether it is a hash with fields that have a time to live.
+    fn has_deadlines(&self) -> bool {
+        match &self.0 {
+            Fresh::Packed(bytes) => Packed::of(bytes).form == Form::HashDeadlines,
+            Fresh::Object(object) => {
+                matches!(&**object, Object::Hash(table) if table.map.deadlines() > 0)
+            }
+            Fresh::Nothing => false,
+        }
+    }
+}
+
 impl Store {
     /// Lets `make` write a collection that belongs to no key yet.
     pub(crate) fn make(&self, now: Now, make: impl FnOnce(&mut Editing<'_>)) -> Made {
@@ -299,6 +312,7 @@ impl Db<'_> {
         if expired {
             store.ledger.on_removed(self.index, key.bytes, Cause::Expired);
         }
+        let has_deadlines = made.has_deadlines();
         match &made.0 {
             Fresh::Packed(bytes) if bytes.len() <= INLINE_VALUE_MAX => {
                 put(cell, key, NewValue::Bytes { bytes, mark: PACKED }, access);
@@ -306,6 +320,9 @@ impl Db<'_> {
             _ => put(cell, key, NewValue::Boxed(made.0.into_object()), access),
         }
         store.ledger.changes += 1;
+        if has_deadlines {
+            store.note_arrived(self.index, key, now);
+        }
         true
     }
 }

@@ -1,11 +1,11 @@
 //! Hashes: fields with values, each of which may have a deadline.
 
-use crate::edit::{Editing, Seen};
+use crate::edit::{Editing, Made, Seen};
 use crate::object::Object;
 use crate::packed::{
     COUNT_MAX, Form, HEADER, Packed, encoded, find, header, item_of, splice, text_of,
 };
-use crate::{Db, Key, Kind, Look, Str, WrongType};
+use crate::{Db, Key, Kind, Look, Store, Str, WrongType};
 use base::{Now, Prng};
 use compact::packed::{self, Encoded, Item, Splice};
 use compact::{Map, Pair, Plain};
@@ -460,5 +460,12 @@ impl<'s> Db<'s> {
         })?;
         self.store.note_field_deadline(self.index, key.bytes, earliest);
         Ok(result)
+    }
+}
+
+impl Store {
+    /// Makes a hash that belongs to no key yet.
+    pub fn make_hash(&self, now: Now, make: impl FnOnce(&mut HashEdit<'_, '_>)) -> Made {
+        self.make(now, |editing| make(&mut HashEdit(editing, i64::MAX)))
     }
 }

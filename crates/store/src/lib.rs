@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod anything;
 mod db;
 mod edit;
 mod evict;
@@ -37,6 +38,7 @@ mod ttl;
 mod value;
 mod walk;
 
+pub use self::anything::Anything;
 pub use self::db::{Db, Look};
 pub use self::edit::Made;
 pub use self::evict::Evicted;
@@ -54,8 +56,8 @@ pub use self::sorted_set::{
 pub use self::stats::StoreStats;
 pub use self::store::{Cause, Memory, Removed, Store};
 pub use self::stream::{
-    Claim, Consumer, ConsumerId, Entries, Entry, Goal, Group, Pending, Refs, Stream, StreamEdit, StreamId,
-    Trim, Words,
+    Claim, Consumer, ConsumerId, Entries, Entry, Goal, Group, Pending, Refs, Stream, StreamEdit,
+    StreamId, Trim, Words,
 };
 pub use self::ttl::ExpireReport;
 pub use self::value::{Expiry, IncrError, Kind, Str, Value, WrongType};

@@ -12,11 +12,11 @@ pub use view::{List, Taken};
 
 use crate::edit::{Editing, Made, Seen};
 use crate::object::Object;
-use crate::packed::{Form, HEADER, Packed, header, item_of, splice};
+use crate::packed::{Form, HEADER, Packed, header, item_of, splice, text_of};
 use crate::{Db, Key, Kind, Look, Store, Str, WrongType};
 use base::Now;
 use compact::packed::{self, Encoded, Item, Splice};
-use nodes::{Bound, FRAME, Node};
+use nodes::{Bound, FRAME, Node, place_at};
 use std::ops::Range;
 use view::Body;
 
@@ -183,6 +183,33 @@ impl ListEdit<'_, '_> {
         let run = run_of(end, elements, text);
         self.splice_end(end, items, old + count, &[&run]);
         old + count
+    }
+
+    /// Takes the element at an end out and shows it. False if there is none. O(bytes of a node).
+    #[inline]
+    pub fn pop(&mut self, end: End, show: impl FnOnce(Str<'_>)) -> bool {
+        match self.0.seen() {
+            Seen::Nothing => return false,
+            Seen::Packed(bytes) => {
+                let Packed { items, count, .. } = Packed::of(bytes);
+                let Some(place) = place_at(items, end) else { return false };
+                show(text_of(packed::next(items, place.start).expect("it begins here").0));
+                splice(self.0, Form::List, count - 1, place.start, place.len(), &[]);
+            }
+            Seen::Object(_) if self.is_empty() => return false,
+            Seen::Object(_) => {
+                let bound = self.bound();
+                let small = self.nodes(|nodes| {
+                    nodes.pop(end, |item| show(text_of(item)));
+                    nodes.take_small(bound)
+                });
+                if let Some(node) = small {
+                    self.pack(&node);
+                }
+            }
+        }
+        self.0.changes += 1;
+        true
     }
 
     /// Takes `count` elements, or all, out at an end, to be put elsewhere: that is what counts as a change.

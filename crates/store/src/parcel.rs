@@ -121,6 +121,21 @@ impl Db<'_> {
         })
     }
 
+    /// Has a key count as last used so many seconds ago, or so often, as the policy in force counts.
+    pub fn set_use(&mut self, key: &Key<'_>, idle_s: Option<u64>, frequency: Option<u8>, now: Now) {
+        let eviction = self.store.ledger.eviction;
+        let bits = match (eviction.policy.is_lfu(), idle_s, frequency) {
+            (false, Some(seconds), _) => access::idle_for(seconds, now),
+            (true, _, Some(frequency)) => access::used_so_often(frequency, now),
+            _ => return,
+        };
+        let place = place(self.index, key);
+        let (cell, _) = self.store.tables.cell(place, key.bytes, now.unix_ms());
+        if let Cell::Occupied(mut found) = cell {
+            found.set_access(bits);
+        }
+    }
+
     /// Counts so many changes that were made by taking and putting.
     pub fn count_changes(&mut self, changes: u64) {
         self.store.ledger.changes += changes;

@@ -100,14 +100,14 @@ fn name_of(pair: Pair<'_>) -> Str<'_> {
 }
 
 impl<'a> Set<'a> {
-    fn of_packed(packed: Packed<'a>) -> Set<'a> {
+    pub(crate) fn of_packed(packed: Packed<'a>) -> Set<'a> {
         match packed.form {
             Form::Ints => Set(Body::Ints(Ints::of(packed))),
             _ => Set(Body::Packed(packed)),
         }
     }
 
-    fn of_object(object: &'a Object) -> Option<Set<'a>> {
+    pub(crate) fn of_object(object: &'a Object) -> Option<Set<'a>> {
         match object {
             Object::Set(map) => Some(Set(Body::Table(map))),
             _ => None,

@@ -8,7 +8,7 @@
 
 use crate::edit::{Editing, Made, Seen};
 use crate::object::{Object, kind_of, packed_bytes};
-use crate::packed::{COUNT_MAX, Form, HEADER, Packed, find, header, item_of, splice, text_of};
+use crate::packed::{COUNT_MAX, Form, HEADER, Packed, header, item_of, splice, text_of};
 use crate::store::place;
 use crate::{Db, Key, Kind, Look, Store, Str, WrongType};
 use base::{Now, Prng};
@@ -157,6 +157,20 @@ impl<'a> PackedPair<'a> {
         Some(PackedPair { start, member, score_at, score: score_of(score), end })
     }
 
+    /// The pair of a member, and its rank. O(members).
+    fn find(items: &'a [u8], member: &[u8]) -> Option<(PackedPair<'a>, usize)> {
+        let wanted = Encoded::new(item_of(member));
+        let (mut at, mut rank) = (0, 0);
+        while at < items.len() {
+            if packed::is_at(items, at, &wanted) {
+                return PackedPair::at(items, at).map(|pair| (pair, rank));
+            }
+            at = packed::behind(items, packed::behind(items, at));
+            rank += 1;
+        }
+        None
+    }
+
     /// The pair that ends at this position.
     #[inline]
     fn before(items: &'a [u8], end: usize) -> Option<PackedPair<'a>> {
@@ -219,11 +233,11 @@ enum Body<'a> {
 }
 
 impl<'a> SortedSet<'a> {
-    fn of_packed(packed: Packed<'a>) -> SortedSet<'a> {
+    pub(crate) fn of_packed(packed: Packed<'a>) -> SortedSet<'a> {
         SortedSet(Body::Packed(packed))
     }
 
-    fn of_object(object: &'a Object) -> Option<SortedSet<'a>> {
+    pub(crate) fn of_object(object: &'a Object) -> Option<SortedSet<'a>> {
         match object {
             Object::SortedSet(ranking) => Some(SortedSet(Body::Ranking(ranking))),
             _ => None,
@@ -249,8 +263,7 @@ impl<'a> SortedSet<'a> {
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match self.0 {
             Body::Packed(packed) => {
-                let (start, _) = find(packed.items, item_of(member), 2)?;
-                PackedPair::at(packed.items, start).map(|pair| pair.score)
+                PackedPair::find(packed.items, member).map(|(pair, _)| pair.score)
             }
             Body::Ranking(ranking) => ranking.score(member),
         }
@@ -260,8 +273,7 @@ impl<'a> SortedSet<'a> {
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
         match self.0 {
             Body::Packed(packed) => {
-                let (start, rank) = find(packed.items, item_of(member), 2)?;
-                PackedPair::at(packed.items, start).map(|pair| (rank, pair.score))
+                PackedPair::find(packed.items, member).map(|(pair, rank)| (rank, pair.score))
             }
             Body::Ranking(ranking) => Some((ranking.rank(member)?, ranking.score(member)?)),
         }
@@ -440,26 +452,40 @@ pub struct SortedSetEdit<'e, 'a>(&'e mut Editing<'a>);
 
 /// What the walk for a packed member came to.
 enum Sought {
-    /// The pair of this member, by its parts, and its score.
-    Found { start: usize, score_at: usize, end: usize, score: f64 },
+    /// The pair of this member, by its parts, and its score; and the place for the score that was guessed, if it is in
+    /// front of the pair.
+    Found { start: usize, score_at: usize, end: usize, score: f64, place: Option<usize> },
     /// There is none; where it belongs with the score that was guessed.
     Missing { place: usize },
 }
 
-/// Looks for a member, and on the way for its place if it is new and gets the score `guess`.
-fn seek(items: &[u8], member: &[u8], wanted: Item<'_>, guess: f64) -> Sought {
+/// Looks for a member, and on the way for its place if it gets the score `guess`.
+fn seek(items: &[u8], member: &[u8], wanted: &Encoded<'_>, guess: f64) -> Sought {
     let (mut at, mut place) = (0, None);
-    while let Some(pair) = PackedPair::at(items, at) {
-        if pair.member == wanted {
+    while at < items.len() {
+        if packed::is_at(items, at, wanted) {
+            let pair = PackedPair::at(items, at).expect("there is one");
             let PackedPair { start, score_at, end, score, .. } = pair;
-            return Sought::Found { start, score_at, end, score };
+            return Sought::Found { start, score_at, end, score, place };
         }
-        if place.is_none() && pair.cmp(guess, member).is_gt() {
+        let score_at = packed::behind(items, at);
+        // Behind the place, scores need not be read.
+        if place.is_none() && is_beyond(items, at, score_at, guess, member) {
             place = Some(at);
         }
-        at = pair.end;
+        at = packed::behind(items, score_at);
     }
     Sought::Missing { place: place.unwrap_or(at) }
+}
+
+/// Whether the pair of these positions stands behind a score and member.
+#[inline]
+fn is_beyond(items: &[u8], at: usize, score_at: usize, score: f64, member: &[u8]) -> bool {
+    let (own, _) = packed::next(items, score_at).expect("a member has a score");
+    let own = score_of(own);
+    own > score
+        || (own == score
+            && PackedPair::at(items, at).is_some_and(|pair| pair.cmp(score, member).is_gt()))
 }
 
 /// Where a member belongs that leaves `own` for another score: that place, or `own` if it stays between its
@@ -557,10 +583,10 @@ impl SortedSetEdit<'_, '_> {
         guess: f64,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Ranked {
-        let wanted = item_of(member);
+        let encoded = Encoded::new(item_of(member));
         let (items, count) =
             self.0.packed().map_or((&[][..], 0), |packed| (packed.items, packed.count));
-        match seek(items, member, wanted, guess) {
+        match seek(items, member, &encoded, guess) {
             Sought::Missing { place } => {
                 if decide(None).is_none() {
                     return Ranked::Same;
@@ -571,21 +597,24 @@ impl SortedSetEdit<'_, '_> {
                     self.unpack();
                     return self.with_ranking(|ranking| ranking.set(member, guess));
                 }
-                self.insert_packed(place, wanted, guess, count + 1);
+                self.insert_packed(place, &encoded, guess, count + 1);
                 Ranked::New
             }
-            Sought::Found { start, score_at, end, score: old } => {
+            Sought::Found { start, score_at, end, score: old, place } => {
                 let Some(score) = decide(Some(old)).filter(|score| *score != old) else {
                     return Ranked::Same;
                 };
-                let place = new_place(items, start..end, old, score, member);
+                let place = match place {
+                    Some(place) if score == guess => place,
+                    _ => new_place(items, start..end, old, score, member),
+                };
                 if place == start {
                     let score = Encoded::new(packed_score(score));
                     self.0.exchange(HEADER + score_at, end - score_at, &score.parts());
                 } else {
                     self.0.exchange(HEADER + start, end - start, &[]);
                     let place = if place > start { place - (end - start) } else { place };
-                    self.insert_packed(place, wanted, score, count);
+                    self.insert_packed(place, &encoded, score, count);
                 }
                 Ranked::Moved
             }
@@ -593,11 +622,11 @@ impl SortedSetEdit<'_, '_> {
     }
 
     /// Puts a pair in its place; there are `count` then.
-    fn insert_packed(&mut self, place: usize, member: Item<'_>, score: f64, count: usize) {
+    fn insert_packed(&mut self, place: usize, member: &Encoded<'_>, score: f64, count: usize) {
         if self.0.packed().is_none() {
             self.0.begin(&header(Form::SortedSet, 0));
         }
-        let (member, score) = (Encoded::new(member), Encoded::new(packed_score(score)));
+        let score = Encoded::new(packed_score(score));
         let ([a, b, c], [d, e, f]) = (member.parts(), score.parts());
         splice(self.0, Form::SortedSet, count, place, 0, &[a, b, c, d, e, f]);
     }
@@ -608,9 +637,9 @@ impl SortedSetEdit<'_, '_> {
             Seen::Nothing => None,
             Seen::Packed(bytes) => {
                 let packed = Packed::of(bytes);
-                let (start, _) = find(packed.items, item_of(member), 2)?;
-                let pair = PackedPair::at(packed.items, start).expect("just found");
-                let (count, score, len) = (packed.count - 1, pair.score, pair.end - start);
+                let (pair, _) = PackedPair::find(packed.items, member)?;
+                let PackedPair { start, score, end, .. } = pair;
+                let (count, len) = (packed.count - 1, end - start);
                 splice(self.0, Form::SortedSet, count, start, len, &[]);
                 Some(score)
             }

@@ -159,9 +159,9 @@ impl Stream {
         self.groups.get(name)
     }
 
-    /// Whether an entry between `start` and the end was deleted by itself, as far as is known.
+    /// Whether an entry from `start` on was deleted by itself, as far as is known.
     fn has_hole(&self, start: StreamId) -> bool {
-        !self.is_empty() && self.max_deleted != StreamId::MIN && start <= self.max_deleted
+        !self.is_empty() && self.max_deleted >= start.max(self.first_id())
     }
 
     /// How many entries were added up to this ID, if that can be told.
@@ -226,8 +226,11 @@ impl Stream {
 
     /// Forgets that groups have an entry pending; gives how many had. O(groups × log pending).
     pub fn drop_references(&mut self, id: StreamId) -> usize {
-        let names: Vec<Box<[u8]>> =
-            self.groups().filter(|(_, group)| group.has_pending(id)).map(|(n, _)| n.into()).collect();
+        let names: Vec<Box<[u8]>> = self
+            .groups()
+            .filter(|(_, group)| group.has_pending(id))
+            .map(|(n, _)| n.into())
+            .collect();
         let drop = |name: &Box<[u8]>| self.with_group(name, |group, _| group.acknowledge(id));
         names.iter().map(drop).filter(|dropped| *dropped == Some(true)).count()
     }
@@ -318,7 +321,8 @@ impl Stream {
         mut visit: impl FnMut(StreamId, Option<Entry<'_>>),
     ) {
         self.with_group(name, |group, entries| {
-            let mut next = after.next();
+            // Behind the greatest ID Redis begins anew.
+            let mut next = Some(after.next().unwrap_or(StreamId::MIN));
             for _ in 0..count {
                 let Some(start) = next else { break };
                 let found = group.pending_of(to, start, StreamId::MAX).next();

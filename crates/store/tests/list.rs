@@ -99,6 +99,12 @@ impl World {
                 assert_eq!(taken.iter_back().map(|text| text.to_vec()).collect::<Vec<_>>(), wanted);
                 assert_eq!(taken.len(), wanted.len());
             }
+            Op::Drop(end, 1) => {
+                let mut shown = None;
+                let popped = self.edit(|list| list.pop(end, |text| shown = Some(text.to_vec())));
+                assert_eq!(popped, shown.is_some());
+                assert_eq!(shown, drop_from(&mut self.model, end, 1).pop());
+            }
             Op::Drop(end, count) => {
                 self.edit(|list| list.drop_at(end, count));
                 drop_from(&mut self.model, end, count);

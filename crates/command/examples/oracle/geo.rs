@@ -23,8 +23,21 @@ fn coordinate(dice: &mut Dice, most: f64) -> String {
     match dice.below(12) {
         0 => dice
             .pick(&[
-                "180", "-180", "85.05112878", "-85.05112878", "0", "-0", "85.0511287800001", "181", "-86", "nan", "inf", "x",
-                "1e-9", "90", "",
+                "180",
+                "-180",
+                "85.05112878",
+                "-85.05112878",
+                "0",
+                "-0",
+                "85.0511287800001",
+                "181",
+                "-86",
+                "nan",
+                "inf",
+                "x",
+                "1e-9",
+                "90",
+                "",
             ])
             .to_owned(),
         1 => format!("{}", dice.below(10) as f64 * 10.0 - 50.0),
@@ -58,7 +71,8 @@ fn requests(dice: &mut Dice) -> Vec<Words> {
     if dice.below(60) == 0 && request.len() > 1 {
         request.pop();
     } else if dice.below(60) == 0 {
-        request.push(dice.pick(&["ASC", "COUNT", "x", "1", "STORE", "STOREDIST", "ANY"]).to_owned());
+        request
+            .push(dice.pick(&["ASC", "COUNT", "x", "1", "STORE", "STOREDIST", "ANY"]).to_owned());
     }
     let writes = request[0] != "GEOADD" && !request[0].ends_with("_RO");
     let mut script = vec![request];
@@ -71,9 +85,27 @@ fn requests(dice: &mut Dice) -> Vec<Words> {
 }
 
 const NAMES: &[&str] = &[
-    "GEOADD", "GEOADD", "GEOADD", "GEOADD", "GEODIST", "GEOHASH", "GEOPOS", "GEOSEARCH", "GEOSEARCH", "GEOSEARCH",
-    "GEOSEARCH", "GEOSEARCHSTORE", "GEORADIUS", "GEORADIUS", "GEORADIUS_RO", "GEORADIUSBYMEMBER", "GEORADIUSBYMEMBER_RO",
-    "ZADD", "ZREM", "SET", "DEL",
+    "GEOADD",
+    "GEOADD",
+    "GEOADD",
+    "GEOADD",
+    "GEODIST",
+    "GEOHASH",
+    "GEOPOS",
+    "GEOSEARCH",
+    "GEOSEARCH",
+    "GEOSEARCH",
+    "GEOSEARCH",
+    "GEOSEARCHSTORE",
+    "GEORADIUS",
+    "GEORADIUS",
+    "GEORADIUS_RO",
+    "GEORADIUSBYMEMBER",
+    "GEORADIUSBYMEMBER_RO",
+    "ZADD",
+    "ZREM",
+    "SET",
+    "DEL",
 ];
 
 fn request(dice: &mut Dice) -> Words {
@@ -108,7 +140,21 @@ fn request(dice: &mut Dice) -> Words {
             stored(dice, name == "GEORADIUSBYMEMBER", &mut words);
         }
         "ZADD" => {
-            let score = dice.pick(&["0", "-1", "1.5", "3479099956230698", "4503599627370495", "4503599627370496", "1e17", "1e300", "inf", "-inf", "-1e19", "1e19", "2e19"]);
+            let score = dice.pick(&[
+                "0",
+                "-1",
+                "1.5",
+                "3479099956230698",
+                "4503599627370495",
+                "4503599627370496",
+                "1e17",
+                "1e300",
+                "inf",
+                "-inf",
+                "-1e19",
+                "1e19",
+                "2e19",
+            ]);
             words.extend([score.to_owned(), member(dice)]);
         }
         "ZREM" => words.push(member(dice)),

@@ -12,26 +12,120 @@ const KEYS: &[&str] = &["a", "a", "a", "a", "b", "b", "b", "c", "s", "t", "none"
 const LEX_KEY: &str = "l";
 
 const MEMBERS: &[&str] = &[
-    "", "a", "a", "b", "b", "c", "d", "e", "1", "2", "10", "9", "-1", "01", "+1", "0", "-0", " 1", "127", "128", "-4097",
-    "32768", "9223372036854775807", "9223372036854775808", "1.5", "\0", "a\0b", "\r\n", "é", "MIN", "NX",
+    "",
+    "a",
+    "a",
+    "b",
+    "b",
+    "c",
+    "d",
+    "e",
+    "1",
+    "2",
+    "10",
+    "9",
+    "-1",
+    "01",
+    "+1",
+    "0",
+    "-0",
+    " 1",
+    "127",
+    "128",
+    "-4097",
+    "32768",
+    "9223372036854775807",
+    "9223372036854775808",
+    "1.5",
+    "\0",
+    "a\0b",
+    "\r\n",
+    "é",
+    "MIN",
+    "NX",
 ];
 
 const SCORES: &[&str] = &[
-    "0", "1", "2", "3", "-1", "-0", "1.5", "-2.5", "0.1", "0.2", "0.3", "1e3", "1e-9", "1e300", "-1e300", "5e-324", "inf",
-    "-inf", "+inf", "Infinity", "nan", "", "x", " 1", "1 ", "1e400", "1e-400", "0x10", "0x1p-3", "4503599627370497.5",
-    "9007199254740993", "9223372036854775807", "-9223372036854775808", "4611686018427387904", "4611686018427387905",
-    "123456789.987654321", "99999999999999999999", "1e17", "1e21", "1e22", "3.0", "1.7976931348623157e308", "1\0",
-    "100000000000000000", "0.000001", "0.0000001", "12345678901234567890", "65536", "-65537",
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "-0",
+    "1.5",
+    "-2.5",
+    "0.1",
+    "0.2",
+    "0.3",
+    "1e3",
+    "1e-9",
+    "1e300",
+    "-1e300",
+    "5e-324",
+    "inf",
+    "-inf",
+    "+inf",
+    "Infinity",
+    "nan",
+    "",
+    "x",
+    " 1",
+    "1 ",
+    "1e400",
+    "1e-400",
+    "0x10",
+    "0x1p-3",
+    "4503599627370497.5",
+    "9007199254740993",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "4611686018427387904",
+    "4611686018427387905",
+    "123456789.987654321",
+    "99999999999999999999",
+    "1e17",
+    "1e21",
+    "1e22",
+    "3.0",
+    "1.7976931348623157e308",
+    "1\0",
+    "100000000000000000",
+    "0.000001",
+    "0.0000001",
+    "12345678901234567890",
+    "65536",
+    "-65537",
 ];
 
 const NUMBERS: &[&str] = &[
-    "0", "1", "-1", "2", "-2", "3", "5", "-6", "100", "-100", "9223372036854775807", "-9223372036854775808",
-    "-9223372036854775807", "9223372036854775808", "x", "", "1.0", " 1", "01", "4294967296",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "-2",
+    "3",
+    "5",
+    "-6",
+    "100",
+    "-100",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "-9223372036854775807",
+    "9223372036854775808",
+    "x",
+    "",
+    "1.0",
+    " 1",
+    "01",
+    "4294967296",
 ];
 
 fn directives(dice: &mut Dice) -> Vec<(&'static str, String)> {
     vec![
-        ("zset-max-listpack-entries", dice.pick(&["128", "128", "0", "1", "2", "3", "5", "8"]).to_owned()),
+        (
+            "zset-max-listpack-entries",
+            dice.pick(&["128", "128", "0", "1", "2", "3", "5", "8"]).to_owned(),
+        ),
         ("zset-max-listpack-value", dice.pick(&["64", "64", "64", "0", "1", "3", "5"]).to_owned()),
     ]
 }
@@ -112,11 +206,18 @@ fn requests(dice: &mut Dice) -> Vec<Words> {
     if dice.below(60) == 0 && request.len() > 1 {
         request.pop();
     } else if dice.below(60) == 0 && !matches!(&*request[0], "ZRANK" | "ZREVRANK") {
-        request.push(dice.pick(&["WITHSCORES", "LIMIT", "x", "1", "REV", "AGGREGATE", "COUNT"]).to_owned());
+        request.push(
+            dice.pick(&["WITHSCORES", "LIMIT", "x", "1", "REV", "AGGREGATE", "COUNT"]).to_owned(),
+        );
     }
     let writes = WRITES.contains(&&*request[0]);
-    let keys: Vec<String> =
-        request.iter().skip(1).filter(|word| KEYS.contains(&word.as_str())).take(3).cloned().collect();
+    let keys: Vec<String> = request
+        .iter()
+        .skip(1)
+        .filter(|word| KEYS.contains(&word.as_str()))
+        .take(3)
+        .cloned()
+        .collect();
     let mut script = vec![request];
     for key in keys.into_iter().take(if writes { 3 } else { 0 }) {
         script.push(text(&["ZRANGE", &key, "0", "-1", "WITHSCORES"]));
@@ -127,16 +228,67 @@ fn requests(dice: &mut Dice) -> Vec<Words> {
 }
 
 const WRITES: &[&str] = &[
-    "ZADD", "ZINCRBY", "ZREM", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREMRANGEBYLEX", "ZPOPMIN", "ZPOPMAX", "ZMPOP",
-    "ZRANGESTORE", "ZUNIONSTORE", "ZINTERSTORE", "ZDIFFSTORE",
+    "ZADD",
+    "ZINCRBY",
+    "ZREM",
+    "ZREMRANGEBYRANK",
+    "ZREMRANGEBYSCORE",
+    "ZREMRANGEBYLEX",
+    "ZPOPMIN",
+    "ZPOPMAX",
+    "ZMPOP",
+    "ZRANGESTORE",
+    "ZUNIONSTORE",
+    "ZINTERSTORE",
+    "ZDIFFSTORE",
 ];
 
 const NAMES: &[&str] = &[
-    "ZADD", "ZADD", "ZADD", "ZADD", "ZADD", "ZADD", "ZINCRBY", "ZINCRBY", "ZREM", "ZSCORE", "ZMSCORE", "ZCARD",
-    "ZCOUNT", "ZLEXCOUNT", "ZRANK", "ZREVRANK", "ZRANGE", "ZRANGE", "ZRANGE", "ZREVRANGE", "ZRANGEBYSCORE",
-    "ZREVRANGEBYSCORE", "ZRANGEBYLEX", "ZREVRANGEBYLEX", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREMRANGEBYLEX",
-    "ZPOPMIN", "ZPOPMAX", "ZMPOP", "ZRANDMEMBER", "ZSCAN", "ZRANGESTORE", "ZUNION", "ZINTER", "ZDIFF", "ZINTERCARD",
-    "ZUNIONSTORE", "ZINTERSTORE", "ZDIFFSTORE", "SADD", "SET", "DEL", "EXPIRE", "fill",
+    "ZADD",
+    "ZADD",
+    "ZADD",
+    "ZADD",
+    "ZADD",
+    "ZADD",
+    "ZINCRBY",
+    "ZINCRBY",
+    "ZREM",
+    "ZSCORE",
+    "ZMSCORE",
+    "ZCARD",
+    "ZCOUNT",
+    "ZLEXCOUNT",
+    "ZRANK",
+    "ZREVRANK",
+    "ZRANGE",
+    "ZRANGE",
+    "ZRANGE",
+    "ZREVRANGE",
+    "ZRANGEBYSCORE",
+    "ZREVRANGEBYSCORE",
+    "ZRANGEBYLEX",
+    "ZREVRANGEBYLEX",
+    "ZREMRANGEBYRANK",
+    "ZREMRANGEBYSCORE",
+    "ZREMRANGEBYLEX",
+    "ZPOPMIN",
+    "ZPOPMAX",
+    "ZMPOP",
+    "ZRANDMEMBER",
+    "ZSCAN",
+    "ZRANGESTORE",
+    "ZUNION",
+    "ZINTER",
+    "ZDIFF",
+    "ZINTERCARD",
+    "ZUNIONSTORE",
+    "ZINTERSTORE",
+    "ZDIFFSTORE",
+    "SADD",
+    "SET",
+    "DEL",
+    "EXPIRE",
+    "fill",
 ];
 
 fn request(dice: &mut Dice) -> Words {
@@ -145,8 +297,12 @@ fn request(dice: &mut Dice) -> Words {
     match name {
         "ZUNION" | "ZINTER" | "ZDIFF" | "ZINTERCARD" | "ZMPOP" => {}
         "SADD" | "SET" => words.push(if name == "SET" { "t" } else { "s" }.to_owned()),
-        name if name.contains("LEX") => words.push(dice.pick(&["l", "l", "l", "absent"]).to_owned()),
-        "ZINCRBY" | "ZUNIONSTORE" | "ZINTERSTORE" => words.push(dice.pick(&["a", "b", "c"]).to_owned()),
+        name if name.contains("LEX") => {
+            words.push(dice.pick(&["l", "l", "l", "absent"]).to_owned())
+        }
+        "ZINCRBY" | "ZUNIONSTORE" | "ZINTERSTORE" | "ZDIFFSTORE" => {
+            words.push(dice.pick(&["a", "b", "c"]).to_owned())
+        }
         _ => words.push(key(dice)),
     }
     match name {
@@ -198,7 +354,8 @@ fn request(dice: &mut Dice) -> Words {
                 words.extend(text(&["MATCH", dice.pick(&["*", "a*", "1*", "?"])]));
             }
         }
-        "ZUNION" | "ZINTER" | "ZDIFF" | "ZINTERCARD" | "ZUNIONSTORE" | "ZINTERSTORE" | "ZDIFFSTORE" => {
+        "ZUNION" | "ZINTER" | "ZDIFF" | "ZINTERCARD" | "ZUNIONSTORE" | "ZINTERSTORE"
+        | "ZDIFFSTORE" => {
             several(dice, name, &mut words);
         }
         "EXPIRE" => words.push("250000".to_owned()),
@@ -219,7 +376,11 @@ fn zadd(dice: &mut Dice, words: &mut Words) {
         word(dice, 7, option, words);
     }
     let many = if dice.below(8) == 0 { 12 } else { 3 };
-    let times = if words.contains(&"INCR".to_owned()) && dice.below(9) > 0 { 1 } else { 1 + dice.below(many) };
+    let times = if words.contains(&"INCR".to_owned()) && dice.below(9) > 0 {
+        1
+    } else {
+        1 + dice.below(many)
+    };
     let lex = words[1] == LEX_KEY;
     for _ in 0..times {
         words.extend([if lex { "0".to_owned() } else { score(dice) }, member(dice)]);

@@ -48,15 +48,14 @@ fn pop(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End, name: &str) -> Result<(), F
         _ => return Err(Failure::wrong_arity(name)),
     };
     let Ctx { store, reply, db, now, .. } = ctx;
-    store.db(*db).edit_list(&args.key(1), *now, |list| match (count, list.view()) {
-        (None, None) => reply.null(),
-        (Some(_), None) => reply.null_array(),
-        (None, Some(view)) => {
-            let index = if end == End::Head { 0 } else { view.len() - 1 };
-            reply_text(reply, view.get(index).expect("a stored list has elements"));
-            list.drop_at(end, 1);
+    store.db(*db).edit_list(&args.key(1), *now, |list| match count {
+        None => {
+            if !list.pop(end, |element| reply_text(reply, element)) {
+                reply.null();
+            }
         }
-        (Some(count), Some(_)) => reply_taken(reply, list, end, count),
+        Some(_) if list.is_empty() => reply.null_array(),
+        Some(count) => reply_taken(reply, list, end, count),
     })?;
     Ok(())
 }

@@ -46,9 +46,8 @@ pub const XADD: Command = Command::new(
 );
 
 const ZERO: Failure = Failure::new("ERR The ID specified in XADD must be greater than 0-0");
-const EXHAUSTED: Failure = Failure::new(
-    "ERR The stream has exhausted the last possible ID, unable to add more items",
-);
+const EXHAUSTED: Failure =
+    Failure::new("ERR The stream has exhausted the last possible ID, unable to add more items");
 const NOT_GREATER: Failure = Failure::new(
     "ERR The ID specified in XADD is equal or smaller than the target stream top item",
 );
@@ -155,7 +154,7 @@ mod tests {
     fn fields_are_as_they_came() {
         check(
             "XADD x 1 a 1 b -5; XADD x 2 a 01 b ''; XADD x 3 b 2 a 3; XADD x 4 a 1; XADD x 5 a 1 a 2; XRANGE x - +",
-            "1-0; 2-0; 3-0; 4-0; 5-0; [[1-0 [a 1 b -5]] [2-0 [a 01 b ]] [3-0 [b 2 a 3]] [4-0 [a 1]] [5-0 [a 1 a 2]]]",
+            "1-0; 2-0; 3-0; 4-0; 5-0; [[1-0 [a 1 b -5]] [2-0 [a 01 b \"\"]] [3-0 [b 2 a 3]] [4-0 [a 1]] [5-0 [a 1 a 2]]]",
         );
         check(
             "XADD x 1 a; XADD x 1 a b c; XADD x NOMKSTREAM * a; XADD x MAXLEN 5 a b",
@@ -169,10 +168,15 @@ mod tests {
             "XADD x NOMKSTREAM * a b; EXISTS x; XADD x MAXLEN 2 1 a b; XADD x MAXLEN = 2 2 a b; XADD x nomkstream maxlen 2 3 a b; XRANGE x - +",
             "nil; 0; 1-0; 2-0; 3-0; [[2-0 [a b]] [3-0 [a b]]]",
         );
-        check("XADD x MAXLEN 0 1 a b; XLEN x; XADD x MINID 5 ACKED 2 a b; XLEN x", "1-0; 0; 2-0; 0");
+        check(
+            "XADD x MAXLEN 0 1 a b; XLEN x; XADD x MINID 5 ACKED 2 a b; XLEN x",
+            "1-0; 0; 2-0; 0",
+        );
         check(
             "SET s v; XADD s 0-0 a b; XADD s x a b; XADD s * a; XADD s NOMKSTREAM * a b; XADD s MAXLEN -1 * a b",
-            &format!("OK; ERR The ID specified in XADD must be greater than 0-0; {BAD}; ERR; WRONGTYPE; ERR"),
+            &format!(
+                "OK; ERR The ID specified in XADD must be greater than 0-0; {BAD}; ERR; WRONGTYPE; ERR"
+            ),
         );
     }
 }

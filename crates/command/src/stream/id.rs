@@ -85,7 +85,7 @@ pub(super) fn new(text: &[u8]) -> Result<NewId, Failure> {
 }
 
 /// An ID, or `-` for the least one or `+` for the greatest.
-fn open(text: &[u8], seq: u64) -> Result<StreamId, Failure> {
+pub(super) fn open(text: &[u8], seq: u64) -> Result<StreamId, Failure> {
     match until_nul(text) {
         b"-" if text.len() <= TEXT_MAX => Ok(StreamId::MIN),
         b"+" if text.len() <= TEXT_MAX => Ok(StreamId::MAX),
@@ -143,6 +143,9 @@ mod tests {
         assert_eq!(end(b"5"), Ok(id(5, u64::MAX)));
         assert_eq!(end(b"(0-0"), Err(INVALID_END));
         assert_eq!(start(b"(18446744073709551615-18446744073709551615"), Err(INVALID_START));
-        assert_eq!([start(b"("), start(b"(-"), end(b"(+")], [Err(INVALID), Err(INVALID), Err(INVALID)]);
+        assert_eq!(
+            [start(b"("), start(b"(-"), end(b"(+")],
+            [Err(INVALID), Err(INVALID), Err(INVALID)]
+        );
     }
 }

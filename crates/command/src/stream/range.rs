@@ -24,7 +24,8 @@ pub const XLEN: Command = Command::new(
 
 fn xlen(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let now = ctx.now;
-    let len = ctx.keyspace().stream(&args.key(1), Look::Read, now)?.map_or(0, |stream| stream.len());
+    let len =
+        ctx.keyspace().stream(&args.key(1), Look::Read, now)?.map_or(0, |stream| stream.len());
     ctx.reply.integer(len as i64);
     Ok(())
 }
@@ -121,8 +122,12 @@ mod tests {
     #[test]
     fn ranges_are_read_in_both_directions() {
         check(
-            &format!("{START}; XRANGE x - +; XREVRANGE x + -; XRANGE x 1 1; XRANGE x (1-1 +; XREVRANGE x (2 -; XRANGE x 3 +; XRANGE x + -"),
-            &format!("{ADDED}; [[1-1 [a b]] [1-2 [a b]] [2-0 [c d]]]; [[2-0 [c d]] [1-2 [a b]] [1-1 [a b]]]; [[1-1 [a b]] [1-2 [a b]]]; [[1-2 [a b]] [2-0 [c d]]]; [[2-0 [c d]] [1-2 [a b]] [1-1 [a b]]]; []; []"),
+            &format!(
+                "{START}; XRANGE x - +; XREVRANGE x + -; XRANGE x 1 1; XRANGE x (1-1 +; XREVRANGE x (2 -; XRANGE x 3 +; XRANGE x + -"
+            ),
+            &format!(
+                "{ADDED}; [[1-1 [a b]] [1-2 [a b]] [2-0 [c d]]]; [[2-0 [c d]] [1-2 [a b]] [1-1 [a b]]]; [[1-1 [a b]] [1-2 [a b]]]; [[1-2 [a b]] [2-0 [c d]]]; [[2-0 [c d]] [1-2 [a b]] [1-1 [a b]]]; []; []"
+            ),
         );
         check(
             &format!("{START}; XDEL x 1-2; XRANGE x - + COUNT 2; XREVRANGE x + - COUNT 1; XLEN x"),
@@ -136,8 +141,14 @@ mod tests {
         for id in 1..=250 {
             world.script(&format!("XADD x {id} field value{id}"));
         }
-        assert!(world.run(&[b"XRANGE", b"x", b"-", b"+"]).starts_with(b"*250\r\n*2\r\n$3\r\n1-0\r\n"));
-        assert!(world.run(&[b"XREVRANGE", b"x", b"+", b"-"]).starts_with(b"*250\r\n*2\r\n$5\r\n250-0\r\n"));
+        assert!(
+            world.run(&[b"XRANGE", b"x", b"-", b"+"]).starts_with(b"*250\r\n*2\r\n$3\r\n1-0\r\n")
+        );
+        assert!(
+            world
+                .run(&[b"XREVRANGE", b"x", b"+", b"-"])
+                .starts_with(b"*250\r\n*2\r\n$5\r\n250-0\r\n")
+        );
     }
 
     #[test]
@@ -155,7 +166,9 @@ mod tests {
         let bad = "ERR Invalid stream ID specified as stream command argument";
         check(
             "SET s v; XRANGE s x +; XRANGE s - + COUNT x; XRANGE s - + COUNT; XRANGE s - + FOO 1; XRANGE s - + COUNT 0; XLEN s; XRANGE s (- +",
-            &format!("OK; {bad}; ERR value is not an integer or out of range; ERR syntax error; ERR syntax error; WRONGTYPE; WRONGTYPE; {bad}"),
+            &format!(
+                "OK; {bad}; ERR value is not an integer or out of range; ERR syntax error; ERR syntax error; WRONGTYPE; WRONGTYPE; {bad}"
+            ),
         );
         let max = "18446744073709551615";
         check(

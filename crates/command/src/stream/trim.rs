@@ -27,11 +27,7 @@ pub(super) const TRIM: Arg = Arg::block(
 /// What becomes of references, in COMMAND DOCS.
 pub(super) const CONDITION: Arg = Arg::one_of(
     "condition",
-    &[
-        Arg::word("keepref", "KEEPREF"),
-        Arg::word("delref", "DELREF"),
-        Arg::word("acked", "ACKED"),
-    ],
+    &[Arg::word("keepref", "KEEPREF"), Arg::word("delref", "DELREF"), Arg::word("acked", "ACKED")],
 )
 .optional()
 .since("8.2.0");
@@ -57,12 +53,12 @@ pub const XTRIM: Command = Command::new(
 
 const NEGATIVE_MAXLEN: Failure = Failure::new("ERR The MAXLEN argument must be >= 0.");
 const NEGATIVE_LIMIT: Failure = Failure::new("ERR The LIMIT argument must be >= 0.");
-const BOTH: Failure = Failure::new(
-    "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
-);
-const LIMIT_ALONE: Failure = Failure::new(
-    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
-);
+const BOTH: Failure =
+    Failure::new("ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+const LIMIT_ALONE: Failure =
+    Failure::new("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+const NO_STRATEGY: Failure =
+    Failure::new("ERR syntax error, XTRIM must be called with a trimming strategy");
 const LIMIT_EXACT: Failure =
     Failure::new("ERR syntax error, LIMIT cannot be used without the special ~ option");
 
@@ -128,7 +124,7 @@ pub(super) fn options(
     if is_add && at < args.len() {
         id::new(args.get(at))?;
     }
-    let trim = trim_of(&read, settings)?;
+    let trim = trim_of(&read, settings, is_add)?;
     Ok(Options { only_existing: read.only_existing, trim, behind: at })
 }
 
@@ -153,14 +149,18 @@ fn goal(args: &Args<'_>, at: usize, read: &mut Read) -> Result<usize, Failure> {
 }
 
 /// Checks the options against each other.
-fn trim_of(read: &Read, settings: &Settings) -> Result<Option<Trim>, Failure> {
+fn trim_of(read: &Read, settings: &Settings, is_add: bool) -> Result<Option<Trim>, Failure> {
     let given = read.limit.filter(|limit| *limit > 0);
-    let Some(goal) = read.goal else {
-        return if given.is_some() { Err(LIMIT_ALONE) } else { Ok(None) };
-    };
+    if read.goal.is_none() && given.is_some() {
+        return Err(LIMIT_ALONE);
+    }
+    if read.goal.is_none() && !is_add {
+        return Err(NO_STRATEGY);
+    }
     if read.limit.is_some() && !read.approximate {
         return Err(LIMIT_EXACT);
     }
+    let Some(goal) = read.goal else { return Ok(None) };
     // What is approximate is also bounded, unless the client says otherwise.
     let limit = match read.limit {
         Some(_) => given,
@@ -236,9 +236,9 @@ mod tests {
             "OK; ERR value is not an integer or out of range; ERR The MAXLEN argument must be >= 0.; WRONGTYPE; ERR syntax error; ERR syntax error; ERR value is not an integer or out of range",
         );
         check(
-            "XTRIM x MAXLEN = 3 LIMIT 4; XTRIM x LIMIT 4 MAXLEN ~ 3; XTRIM x LIMIT 3; XTRIM x MAXLEN 3 MINID 3; XTRIM x MAXLEN ~ 3 LIMIT -1; XTRIM x MINID -; XTRIM x MAXLEN 3 MAXLEN",
+            "XTRIM x MAXLEN = 3 LIMIT 4; XTRIM x LIMIT 4 MAXLEN ~ 3; XTRIM x LIMIT 3; XTRIM x MAXLEN 3 MINID 3; XTRIM x MAXLEN ~ 3 LIMIT -1; XTRIM x MINID -; XTRIM x MAXLEN 3 MAXLEN; XTRIM x LIMIT 0; XADD x LIMIT 0 1 a b",
             &format!(
-                "{exact}; 0; {alone}; {both}; ERR The LIMIT argument must be >= 0.; ERR Invalid stream ID specified as stream command argument; ERR syntax error"
+                "{exact}; 0; {alone}; {both}; ERR The LIMIT argument must be >= 0.; ERR Invalid stream ID specified as stream command argument; ERR syntax error; ERR syntax error, XTRIM must be called with a trimming strategy; {exact}"
             ),
         );
     }
@@ -262,7 +262,9 @@ mod tests {
             &format!("{replies}; 2; [[2-0 [a b]] [4-0 [a b]]]; [1 2-0 2-0 [[c 1]]]; 0"),
         );
         check(
-            &format!("{start}; XTRIM x ACKED MAXLEN 3; XRANGE x - + COUNT 1; XTRIM x MAXLEN 1 ACKED DELREF"),
+            &format!(
+                "{start}; XTRIM x ACKED MAXLEN 3; XRANGE x - + COUNT 1; XTRIM x MAXLEN 1 ACKED DELREF"
+            ),
             &format!("{replies}; 1; [[2-0 [a b]]]; ERR syntax error"),
         );
         // A node goes whole or not at all.

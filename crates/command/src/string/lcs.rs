@@ -17,7 +17,7 @@ pub const LCS: Command = Command::new(
         arity: Arity::at_least(3),
         keys: &[KeySpec::range(1, 1, 1, &["RO", "access"])],
         flags: Flags::READONLY,
-        fanout: Fanout::Gather,
+        fanout: Fanout::Loan,
         group: Group::String,
         since: "7.0.0",
         complexity: "O(N*M) where N and M are the lengths of s1 and s2, respectively",

@@ -7,9 +7,10 @@
 //! never become one that way: a list turns back into its packed form where Redis does.
 
 use super::End;
-use compact::packed::{self, Encoded, Splice};
+use compact::packed::{self, Encoded, Item, Splice};
 use compact::round_large;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// Bytes that Redis counts for the frame of a node: what its thresholds mean.
 pub(super) const FRAME: usize = 7;
@@ -218,6 +219,21 @@ impl Nodes {
             });
         } else {
             self.put_node(new_at, alone(element));
+        }
+    }
+
+    /// Takes the element at an end out, of which there is one, and shows it. O(bytes of a node).
+    #[inline]
+    pub(super) fn pop(&mut self, end: End, show: impl FnOnce(Item<'_>)) {
+        let at = if end == End::Head { 0 } else { self.nodes.len() - 1 };
+        let node = &self.nodes[at];
+        let place = place_at(&node.items, end).expect("no node is empty");
+        let (item, _) = packed::next(&node.items, place.start).expect("an element begins here");
+        show(item);
+        if node.count == 1 {
+            self.take_node(end);
+        } else {
+            self.change(at, |node| node.cut(place.start, place.len(), 1));
         }
     }
 
@@ -435,6 +451,15 @@ impl Clone for Nodes {
         let nodes = self.nodes.clone();
         let bytes = nodes.iter().map(|node| node.items.capacity()).sum();
         Nodes { nodes, len: self.len, bytes }
+    }
+}
+
+/// Where the element at an end of packed ones lies.
+#[inline]
+pub(super) fn place_at(items: &[u8], end: End) -> Option<Range<usize>> {
+    match end {
+        End::Head => packed::next(items, 0).map(|(_, behind)| 0..behind),
+        End::Tail => packed::previous(items, items.len()).map(|start| start..items.len()),
     }
 }
 

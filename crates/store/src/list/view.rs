@@ -20,6 +20,14 @@ impl<'a> List<'a> {
         List(Body::Packed(Packed::of(bytes)))
     }
 
+    pub(crate) fn of_packed(packed: Packed<'a>) -> List<'a> {
+        List(Body::Packed(packed))
+    }
+
+    pub(crate) fn of_nodes(nodes: &'a Nodes) -> List<'a> {
+        List(Body::Nodes(nodes))
+    }
+
     /// Elements. O(1).
     #[inline]
     pub fn len(&self) -> usize {

@@ -127,9 +127,8 @@ impl Stream {
         // Where an entry was not read by all groups yet, none behind it was.
         let read = self.groups.values().map(|group| group.last_id).min().unwrap_or(StreamId::MAX);
         let groups = &self.groups;
-        let is_acked = |id| {
-            refs != Refs::Acked || (id <= read && !groups.values().any(|g| g.has_pending(id)))
-        };
+        let is_acked =
+            |id| refs != Refs::Acked || (id <= read && !groups.values().any(|g| g.has_pending(id)));
         let dropped = if approximate {
             let mut pass = Vec::new();
             let front = self.log.front(goal, limit, |entry| {

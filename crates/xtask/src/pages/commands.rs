@@ -71,7 +71,6 @@ fn cores(row: &Row) -> &'static str {
         Fanout::All(_) => "all",
         Fanout::Cursor => "the cursor's",
         Fanout::RandomCore => "one, drawn",
-        Fanout::Gather => "values are gathered",
         Fanout::Loan => "keys are lent to one core",
         Fanout::Conditional => "ask, then write",
     }

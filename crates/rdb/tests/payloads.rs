@@ -1,0 +1,165 @@
+//! Payloads of every type: there and back, and damaged in every way.
+//!
+//! `RDB_CASES` sets how many damaged payloads are tried: a million is a campaign.
+
+use base::{Now, Prng};
+use rdb::{Malformed, Restored, dump, restore};
+use store::{Anything, End, Made, Store, Str};
+
+const NOW: Now = Now { unix_us: 1_700_000_000_000_000, mono_us: 0 };
+
+fn store() -> Store {
+    Store::new(1, 0..base::SLOTS as u16, 7, 1)
+}
+
+/// Values of every type, small and large.
+fn values(store: &mut Store) -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    for many in [3usize, 700] {
+        let number = |index: usize| {
+            if index.is_multiple_of(2) { format!("{index}") } else { format!("e{index}") }
+        };
+        let made: Vec<Made> = vec![
+            store.make_list(NOW, |list| {
+                for index in 0..many {
+                    list.push(End::Tail, Str::Bytes(number(index).as_bytes()));
+                }
+            }),
+            store.make_set(NOW, |set| {
+                (0..many).for_each(|index| _ = set.add(number(index).as_bytes()))
+            }),
+            store.make_set(NOW, |set| {
+                (0..many).for_each(|index| _ = set.add(index.to_string().as_bytes()))
+            }),
+            store.make_sorted_set(NOW, |set| {
+                (0..many)
+                    .for_each(|index| _ = set.set(number(index).as_bytes(), index as f64 / 3.0));
+            }),
+            store.make_hash(NOW, |hash| {
+                (0..many).for_each(|index| _ = hash.set(number(index).as_bytes(), b"value", None));
+            }),
+            store.make_hash(NOW, |hash| {
+                (0..many).for_each(|index| {
+                    let deadline =
+                        index.is_multiple_of(3).then(|| NOW.unix_ms() + 5000 + index as i64);
+                    hash.set(number(index).as_bytes(), b"value", deadline);
+                });
+            }),
+        ];
+        for made in made {
+            let key = store.hasher().key(b"k");
+            store.db(0).put_made(&key, made, NOW);
+            let value = store.see(0, &key, NOW).expect("just put");
+            payloads.push(dump(&value).expect("no stream"));
+        }
+    }
+    let long = vec![b'x'; 5000];
+    payloads.extend([&b"12"[..], b"-30000", b"text", b"", &long].map(|bytes| {
+        let key = store.hasher().key(b"k");
+        store.db(0).set(&key, bytes, store::Expiry::Clear, NOW);
+        dump(&store.see(0, &key, NOW).expect("just put")).expect("no stream")
+    }));
+    payloads
+}
+
+/// What a payload holds, in an order of its own.
+fn shown(store: &mut Store, payload: &[u8]) -> Result<Vec<String>, Malformed> {
+    let key = store.hasher().key(b"shown");
+    match restore(payload, store, NOW)? {
+        Restored::String(bytes) => return Ok(vec![format!("{bytes:?}")]),
+        Restored::Collection(made) => _ = store.db(0).put_made(&key, made, NOW),
+    }
+    let text = |string: Str<'_>| format!("{:?}", string.to_vec());
+    let mut shown: Vec<String> = match store.see(0, &key, NOW).expect("just put") {
+        Anything::String(string) => vec![text(string)],
+        Anything::List(list) => {
+            list.iter().enumerate().map(|(at, one)| format!("{at:09} {}", text(one))).collect()
+        }
+        Anything::Set(set) => set.iter().map(text).collect(),
+        Anything::SortedSet(set) => {
+            set.iter_from(0).map(|one| format!("{} {}", text(one.member), one.score)).collect()
+        }
+        Anything::Hash(hash) => hash
+            .iter()
+            .map(|field| format!("{} {} {:?}", text(field.name), text(field.value), field.deadline))
+            .collect(),
+        Anything::Stream => Vec::new(),
+    };
+    shown.sort();
+    Ok(shown)
+}
+
+#[test]
+fn what_was_written_is_read_as_it_was() {
+    let mut store = store();
+    for payload in values(&mut store) {
+        let first = shown(&mut store, &payload).expect("our own payload");
+        let key = store.hasher().key(b"shown");
+        let again = store.see(0, &key, NOW).map(|value| dump(&value).expect("no stream"));
+        if first.len() > 1 {
+            assert_eq!(shown(&mut store, &again.expect("a collection")), Ok(first));
+        }
+    }
+}
+
+/// Without a checksum: then the value itself is judged.
+fn unsummed(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = payload.to_vec();
+    let end = bytes.len() - 8;
+    bytes[end..].fill(0);
+    bytes
+}
+
+#[test]
+fn damaged_payloads_are_an_error_or_a_whole_value() {
+    let cases =
+        std::env::var("RDB_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000u64);
+    let mut store = store();
+    let payloads = values(&mut store);
+    let mut prng = Prng::new(cases);
+    let (mut refused, mut read) = (0, 0);
+    for _ in 0..cases {
+        let mut bytes = unsummed(&payloads[prng.below(payloads.len() as u64) as usize]);
+        for _ in 0..=prng.below(3) {
+            let value = bytes.len() - 10;
+            match prng.below(5) {
+                0 => bytes[prng.below(value.min(12) as u64) as usize] = prng.next_u64() as u8,
+                1 | 2 => bytes[prng.below(value as u64) as usize] ^= 1 << prng.below(8),
+                3 => {
+                    let (from, to) = (prng.below(value as u64) as usize, value);
+                    bytes.drain(from..to);
+                    break;
+                }
+                _ => {
+                    let at = prng.below(value as u64 + 1) as usize;
+                    bytes.insert(at, prng.next_u64() as u8);
+                }
+            }
+            if bytes.len() <= 11 {
+                break;
+            }
+        }
+        match shown(&mut store, &bytes) {
+            Ok(_) => read += 1,
+            Err(malformed) => {
+                assert_eq!(malformed, Malformed::Value);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && read > 0, "{refused} refused, {read} read");
+}
+
+#[test]
+fn a_wrong_checksum_or_version_is_refused() {
+    let mut store = store();
+    let payload = values(&mut store).remove(0);
+    for at in 0..payload.len() {
+        let mut bytes = payload.clone();
+        bytes[at] ^= 4;
+        assert_eq!(restore(&bytes, &store, NOW).err(), Some(Malformed::Footer));
+    }
+    for len in 0..12.min(payload.len()) {
+        assert_eq!(restore(&payload[..len], &store, NOW).err(), Some(Malformed::Footer));
+    }
+}
