@@ -41,9 +41,14 @@ pub fn dump(value: &Anything<'_>) -> Option<Vec<u8>> {
         }
         Anything::Stream => return None,
     }
-    out.extend_from_slice(&version.to_le_bytes());
-    out.extend_from_slice(&checksum::of(&out).to_le_bytes());
+    seal(&mut out, version);
     Some(out)
+}
+
+/// Puts version and checksum behind a value.
+pub fn seal(value: &mut Vec<u8>, version: u16) {
+    value.extend_from_slice(&version.to_le_bytes());
+    value.extend_from_slice(&checksum::of(value).to_le_bytes());
 }
 
 /// The earliest deadline, then each field with its deadline counted from there and one more, 0 for none.

@@ -16,7 +16,7 @@ mod lzf;
 mod read;
 mod restore;
 
-pub use self::dump::dump;
+pub use self::dump::{dump, seal};
 pub use self::restore::{Malformed, Restored, restore};
 
 /// The version of what is written: that of Redis 7.0.
@@ -26,6 +26,9 @@ const VERSION_OF_FIELD_DEADLINES: u16 = 12;
 
 /// Bytes behind the value: version and checksum.
 const FOOTER: usize = 10;
+
+/// Bytes of a payload that are not the value's: its type and the footer.
+pub const FRAME: usize = 1 + FOOTER;
 
 /// The first byte of a value.
 mod kind {

@@ -321,8 +321,7 @@ impl Stream {
         mut visit: impl FnMut(StreamId, Option<Entry<'_>>),
     ) {
         self.with_group(name, |group, entries| {
-            // Behind the greatest ID Redis begins anew.
-            let mut next = Some(after.next().unwrap_or(StreamId::MIN));
+            let mut next = after.next();
             for _ in 0..count {
                 let Some(start) = next else { break };
                 let found = group.pending_of(to, start, StreamId::MAX).next();

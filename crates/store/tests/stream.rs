@@ -61,8 +61,7 @@ fn op() -> impl Strategy<Value = Op> {
         (0..200u64).prop_map(Goal::MaxLen),
         (0..3000u64).prop_map(|ms| Goal::MinId(StreamId { ms, seq: 0 })),
     ];
-    let refs =
-        prop_oneof![3 => Just(Refs::Keep), 1 => Just(Refs::Drop), 1 => Just(Refs::Acked)];
+    let refs = prop_oneof![3 => Just(Refs::Keep), 1 => Just(Refs::Drop), 1 => Just(Refs::Acked)];
     let limit = prop::option::of(0..50u64);
     prop_oneof![
         60 => (prop_oneof![0..3u64, 0..3u64, 0..5000u64, Just(1 << 40)], 0..3u64, fields())
@@ -325,7 +324,8 @@ impl World {
                     edit.with(|stream| {
                         let to = stream.group(&name(number)).expect("it is there");
                         let Some(to) = to.consumer_id(&name(consumer)) else { return };
-                        let visit = |id, entry: Option<Entry<'_>>| found.push((id, entry.is_some()));
+                        let visit =
+                            |id, entry: Option<Entry<'_>>| found.push((id, entry.is_some()));
                         stream.show_pending(&name(number), to, after, count, NOW_MS, visit);
                     });
                 });

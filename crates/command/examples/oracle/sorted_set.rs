@@ -330,30 +330,8 @@ fn request(dice: &mut Dice) -> Words {
             limit(dice, &mut words);
         }
         "ZRANGE" | "ZRANGESTORE" => zrange(dice, name == "ZRANGESTORE", &mut words),
-        "ZPOPMIN" | "ZPOPMAX" => {
-            if dice.below(2) == 0 {
-                words.push(count(dice));
-            }
-        }
-        "ZMPOP" => {
-            keys(dice, &mut words);
-            words.push(dice.pick(&["MIN", "MAX", "min", "MAX", "x"]).to_owned());
-            if dice.below(2) == 0 {
-                words.extend(["COUNT".to_owned(), count(dice)]);
-            }
-        }
-        "ZRANDMEMBER" => {
-            if dice.below(3) > 0 {
-                words.push(number(dice).replace("9223372036854775807", "7"));
-                word(dice, 2, "WITHSCORES", &mut words);
-            }
-        }
-        "ZSCAN" => {
-            words.extend(text(&["0", "COUNT", "1000"]));
-            if dice.below(3) == 0 {
-                words.extend(text(&["MATCH", dice.pick(&["*", "a*", "1*", "?"])]));
-            }
-        }
+        "ZPOPMIN" | "ZPOPMAX" if dice.below(2) == 0 => words.push(count(dice)),
+        "ZMPOP" | "ZRANDMEMBER" | "ZSCAN" => chosen(dice, name, &mut words),
         "ZUNION" | "ZINTER" | "ZDIFF" | "ZINTERCARD" | "ZUNIONSTORE" | "ZINTERSTORE"
         | "ZDIFFSTORE" => {
             several(dice, name, &mut words);
@@ -369,6 +347,29 @@ fn request(dice: &mut Dice) -> Words {
         _ => {}
     }
     words
+}
+
+fn chosen(dice: &mut Dice, name: &str, words: &mut Words) {
+    match name {
+        "ZMPOP" => {
+            keys(dice, words);
+            words.push(dice.pick(&["MIN", "MAX", "min", "MAX", "x"]).to_owned());
+            if dice.below(2) == 0 {
+                words.extend(["COUNT".to_owned(), count(dice)]);
+            }
+        }
+        "ZRANDMEMBER" if dice.below(3) > 0 => {
+            words.push(number(dice).replace("9223372036854775807", "7"));
+            word(dice, 2, "WITHSCORES", words);
+        }
+        "ZSCAN" => {
+            words.extend(text(&["0", "COUNT", "1000"]));
+            if dice.below(3) == 0 {
+                words.extend(text(&["MATCH", dice.pick(&["*", "a*", "1*", "?"])]));
+            }
+        }
+        _ => {}
+    }
 }
 
 fn zadd(dice: &mut Dice, words: &mut Words) {

@@ -71,14 +71,46 @@ fn reaches(cell: Cell, bounds: &Bounds) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cell::Point;
+    use super::super::cell::{LATITUDE_MAX, Point, point_of, score_of};
+    use super::super::shape::middle;
     use super::*;
+    use base::Prng;
 
     #[test]
     fn no_cell_is_searched_twice_on_the_coarsest_grid() {
         let center = Point { longitude: 1.0, latitude: 1.0 };
         let shape = Shape { center, outline: Outline::Circle { radius: 2e7 } };
         assert_eq!(cells(&shape).count(), 4);
+    }
+
+    #[test]
+    fn whatever_lies_in_a_polygon_lies_in_a_cell_that_is_searched() {
+        let mut prng = Prng::new(1);
+        let mut inside = 0;
+        for round in 0..2000 {
+            // From a few meters to half the earth, anywhere.
+            let size = 10f64.powi(round % 7 - 4);
+            let mut part = |most: f64| (prng.below(2_000_001) as f64 / 1e6 - 1.0) * most;
+            let origin = (part(180.0 - size), part(LATITUDE_MAX - size.min(80.0)));
+            let mut point = || Point {
+                longitude: (origin.0 + part(size)).clamp(-180.0, 180.0),
+                latitude: (origin.1 + part(size)).clamp(-LATITUDE_MAX, LATITUDE_MAX),
+            };
+            let vertices: Vec<Point> = (0..3 + round % 5).map(|_| point()).collect();
+            let shape = Shape { center: middle(&vertices), outline: Outline::Polygon(vertices) };
+            for _ in 0..20 {
+                let place = score_of(point());
+                if shape.distance_inside(point_of(place)).is_some() {
+                    inside += 1;
+                    let found = cells(&shape).filter(|cell| {
+                        let (first, end) = cell.scores();
+                        (first..end).contains(&place)
+                    });
+                    assert_eq!(found.count(), 1, "{shape:?} {place}");
+                }
+            }
+        }
+        assert!(inside > 5000, "{inside}");
     }
 
     #[test]

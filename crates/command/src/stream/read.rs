@@ -255,7 +255,11 @@ fn xreadgroup(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         let from = match args.get(id) {
             b"$" => return Err(LAST_IN_XREADGROUP),
             b">" => From::New,
-            text => From::Pending(id::exact(text, 0)?),
+            text => match id::exact(text, 0)? {
+                // To Redis this is what `>` means.
+                StreamId::MAX => From::New,
+                after => From::Pending(after),
+            },
         };
         wanted.push((key, from));
     }

@@ -10,6 +10,9 @@ pub enum Kind {
     BigKey,
     LcsKey,
     ListKey,
+    HashKey,
+    SetKey,
+    Field,
     SortedSetKey,
     LexKey,
     GeoKey,
@@ -62,6 +65,9 @@ const KINDS: &[(&str, Kind)] = &[
     ("bigkey", Kind::BigKey),
     ("lcskey", Kind::LcsKey),
     ("listkey", Kind::ListKey),
+    ("hashkey", Kind::HashKey),
+    ("setkey", Kind::SetKey),
+    ("field", Kind::Field),
     ("zsetkey", Kind::SortedSetKey),
     ("lexkey", Kind::LexKey),
     ("geokey", Kind::GeoKey),
@@ -326,6 +332,21 @@ const SHORT_VALUES: &[&str] = &[
     "true",
 ];
 
+/// Cursors, most of which no server gave.
+const CURSORS: &[&str] = &[
+    "0",
+    "0",
+    "0",
+    "1",
+    "17",
+    "abc",
+    "-1",
+    "",
+    " 0",
+    "18446744073709551615",
+    "18446744073709551616",
+];
+
 /// A far but exact moment: seconds that no clock of these machines reaches.
 const FAR_SECONDS: u64 = 4_000_000_000;
 
@@ -383,6 +404,9 @@ impl Draw {
             Kind::BigKey => format!("big:{}", self.below(2)).into_bytes(),
             Kind::LcsKey => format!("lcs:{{t}}{}", self.below(3)).into_bytes(),
             Kind::ListKey => self.list_key(),
+            Kind::HashKey => self.hash_key(),
+            Kind::SetKey => self.set_key(),
+            Kind::Field => self.field(),
             Kind::SortedSetKey => self.sorted_set_key(),
             Kind::LexKey => format!("lex:{}", self.below(2)).into_bytes(),
             Kind::GeoKey => format!("geo:{}", self.below(3)).into_bytes(),
@@ -420,22 +444,7 @@ impl Draw {
             Kind::ParameterPattern => super::config::pattern(self),
             Kind::ParameterValue => super::config::setting(self),
             Kind::Name => self.name(),
-            Kind::Cursor => self
-                .pick(&[
-                    "0",
-                    "0",
-                    "0",
-                    "1",
-                    "17",
-                    "abc",
-                    "-1",
-                    "",
-                    " 0",
-                    "18446744073709551615",
-                    "18446744073709551616",
-                ])
-                .as_bytes()
-                .to_vec(),
+            Kind::Cursor => self.pick(CURSORS).as_bytes().to_vec(),
             Kind::Client => {
                 format!("{CLIENT_TOKEN}{}", self.below(super::CONNECTIONS)).into_bytes()
             }
@@ -472,6 +481,31 @@ impl Draw {
         match self.below(20) {
             0 => self.key(),
             number => format!("list:{}", number % 4).into_bytes(),
+        }
+    }
+
+    /// One of the keys that hold hashes, mostly.
+    pub fn hash_key(&mut self) -> Vec<u8> {
+        match self.below(20) {
+            0 => self.key(),
+            number => format!("hash:{}", number % 4).into_bytes(),
+        }
+    }
+
+    /// One of the keys that hold sets, mostly.
+    fn set_key(&mut self) -> Vec<u8> {
+        match self.below(20) {
+            0 => self.key(),
+            number => format!("set:{}", number % 4).into_bytes(),
+        }
+    }
+
+    /// A field of a hash: few, so that they meet.
+    fn field(&mut self) -> Vec<u8> {
+        match self.below(12) {
+            0 => self.value(),
+            1 => self.integer(),
+            number => format!("f{}", number % 6).into_bytes(),
         }
     }
 

@@ -15,13 +15,16 @@ mod expire;
 mod generic;
 mod geo;
 mod grammar;
+mod hash;
 mod hazard;
 mod hyperloglog;
 mod list;
+mod moves;
 mod mutate;
 mod protocol;
 mod scan;
 mod server;
+mod set;
 mod sorted_set;
 mod string;
 
@@ -79,10 +82,13 @@ const fn script(weight: u32, make: fn(&mut Draw, usize) -> Vec<Action>) -> Templ
 /// Every family, in the order of the issue that brought it.
 pub const FAMILIES: &[&Family] = &[
     &string::FAMILY,
+    &hash::FAMILY,
     &list::FAMILY,
+    &set::FAMILY,
     &sorted_set::FAMILY,
     &geo::FAMILY,
     &generic::FAMILY,
+    &moves::FAMILY,
     &expire::FAMILY,
     &scan::FAMILY,
     &bitmap::FAMILY,

@@ -40,6 +40,9 @@ const fn rule(words: &'static [&'static str], rule: Rule, reason: &'static str) 
     Normaliser { words, rule, reason }
 }
 
+/// Why the order of elements is not compared.
+const TABLE: &str = "the order of a large collection is that of a hash table";
+
 /// Why scores are compared as numbers.
 const SCORES: &str = "7.0 shows 17 digits of a score, 7.2 the fewest that read back as the same";
 
@@ -52,6 +55,18 @@ pub const NORMALISERS: &[Normaliser] = &[
         "cursors and pages follow the hash table; whole iterations are compared elsewhere",
     ),
     rule(&["RANDOMKEY"], Rule::Shape, "random"),
+    rule(&["HGETALL"], Rule::Map, TABLE),
+    rule(&["HKEYS"], Rule::Unordered, TABLE),
+    rule(&["HVALS"], Rule::Unordered, TABLE),
+    rule(&["SMEMBERS"], Rule::Unordered, TABLE),
+    rule(&["SINTER"], Rule::Unordered, TABLE),
+    rule(&["SUNION"], Rule::Unordered, TABLE),
+    rule(&["SDIFF"], Rule::Unordered, TABLE),
+    rule(&["SPOP"], Rule::Unordered, TABLE),
+    rule(&["HSCAN"], Rule::Shape, "cursors and pages follow the hash table"),
+    rule(&["SSCAN"], Rule::Shape, "cursors and pages follow the hash table"),
+    rule(&["HRANDFIELD"], Rule::Shape, "random"),
+    rule(&["SRANDMEMBER"], Rule::Shape, "random"),
     rule(&["ZADD"], Rule::Rewrite(scores), SCORES),
     rule(&["ZINCRBY"], Rule::Rewrite(scores), SCORES),
     rule(&["ZSCORE"], Rule::Rewrite(scores), SCORES),

@@ -30,6 +30,9 @@ const MS_SHIFT: u32 = 3;
 const MS_BITS: u32 = 4;
 const MORE_MS: u8 = 128;
 
+/// Bytes below which a node that grows doubles.
+const SMALL: usize = 512;
+
 /// Bytes of a listpack's header and end.
 const FRAME: usize = 7;
 /// The largest node, and entry, whatever the configuration allows.
@@ -349,18 +352,26 @@ impl Node {
         self.live += 1;
     }
 
-    /// Makes room for so many bytes more: doubles, but not beyond `most` unless that is needed.
+    /// Makes room for so many bytes more: doubles what is small, adds a quarter to what is not, but not beyond `most`
+    /// unless that is needed.
     fn reserve(&mut self, more: usize, most: usize) {
         let new = self.bytes.len() + more;
         if new > self.bytes.capacity() {
-            let room = round_large((2 * new).min(most).max(new));
+            let spare = if new < SMALL { new } else { new / 4 };
+            let room = round_large((new + spare).min(most).max(new));
             self.bytes.reserve_exact(room - self.bytes.len());
         }
     }
 
-    /// Gives back what is not used: nothing will be added any more.
+    /// Gives back what is not used: nothing will be added any more. Copies, since allocators do not shrink in place
+    /// what is more than half used.
     pub(super) fn close(&mut self) {
-        self.bytes.shrink_to(round_large(self.bytes.len()));
+        let room = round_large(self.bytes.len());
+        if room < self.bytes.capacity() {
+            let mut bytes = Vec::with_capacity(room);
+            bytes.extend_from_slice(&self.bytes);
+            self.bytes = bytes;
+        }
     }
 
     /// Marks entries as deleted, from the first on, as `judge` says; gives how many.

@@ -6,7 +6,7 @@
 
 use crate::commands::query::{Answer, Witness};
 use sha1::{Digest, Sha1};
-use store::{Look, Str};
+use store::{Anything, Look, Str};
 
 /// Twenty bytes.
 pub type Value = [u8; 20];
@@ -30,14 +30,70 @@ pub fn hex(digest: &Value) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Mixes in a string and whether it expires.
-fn mix_string(digest: &mut Value, string: &Str<'_>, expires: bool) {
-    const STRING_TYPE: u32 = 0;
-    mix(digest, &STRING_TYPE.to_be_bytes());
-    mix(digest, string.as_bytes(&mut itoa::Buffer::new()));
+/// Mixes in a value and whether it expires. The order of a list's elements counts, that of others' does not.
+fn mix_value(digest: &mut Value, value: &Anything<'_>, expires: bool) {
+    let (number, mut buffer) = (type_number(value), itoa::Buffer::new());
+    mix(digest, &number.to_be_bytes());
+    match value {
+        Anything::String(string) => mix(digest, string.as_bytes(&mut buffer)),
+        Anything::List(list) => {
+            list.iter().for_each(|element| mix(digest, element.as_bytes(&mut buffer)));
+        }
+        Anything::Set(set) => {
+            set.iter().for_each(|member| xor(digest, &sha1(member.as_bytes(&mut buffer))));
+        }
+        Anything::SortedSet(set) => set.iter_from(0).for_each(|scored| {
+            let score = seventeen_digits(scored.score);
+            mix_pair(digest, scored.member, Str::Bytes(score.as_bytes()));
+        }),
+        Anything::Hash(hash) => {
+            hash.iter().for_each(|field| mix_pair(digest, field.name, field.value))
+        }
+        Anything::Stream => {}
+    }
     if expires {
         xor(digest, &sha1(b"!!expire!!"));
     }
+}
+
+/// Mixes in two strings that belong together, whatever their place among others.
+fn mix_pair(digest: &mut Value, first: Str<'_>, second: Str<'_>) {
+    let mut pair = [0; 20];
+    for string in [first, second] {
+        mix(&mut pair, string.as_bytes(&mut itoa::Buffer::new()));
+    }
+    xor(digest, &sha1(&pair));
+}
+
+fn type_number(value: &Anything<'_>) -> u32 {
+    match value {
+        Anything::String(_) => 0,
+        Anything::List(_) => 1,
+        Anything::Set(_) => 2,
+        Anything::SortedSet(_) => 3,
+        Anything::Hash(_) => 4,
+        Anything::Stream => 6,
+    }
+}
+
+/// A double with up to 17 significant digits, as C's `%.17g` prints it.
+fn seventeen_digits(number: f64) -> String {
+    const DIGITS: i32 = 17;
+    if !number.is_finite() {
+        return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let scientific = format!("{:.*e}", DIGITS as usize - 1, number);
+    let (mantissa, exponent) = scientific.split_once('e').expect("a number in this notation");
+    let exponent: i32 = exponent.parse().expect("an exponent");
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..DIGITS).contains(&exponent) {
+        return trimmed(&format!("{:.*}", (DIGITS - 1 - exponent) as usize, number));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
 }
 
 /// Of each database of this core the joined digests of its keys; none of an empty one.
@@ -55,8 +111,8 @@ pub fn databases(witness: Witness<'_>) -> Vec<Option<Value>> {
             let expires = keyspace.expiry_as(&key, Look::Peek, now).flatten().is_some();
             let mut digest = [0; 20];
             mix(&mut digest, &bytes);
-            if let Ok(Some(string)) = keyspace.string_as(&key, Look::Peek, now) {
-                mix_string(&mut digest, &string, expires);
+            if let Some(value) = store.see(db, &key, now) {
+                mix_value(&mut digest, &value, expires);
             }
             xor(sum.get_or_insert([0; 20]), &sha1(&digest));
         }
@@ -76,9 +132,8 @@ pub fn values(db: u8, keys: &[Vec<u8>], witness: Witness<'_>) -> Vec<Option<Valu
         }
         let mut keyspace = store.db(db);
         let expires = keyspace.expiry_as(&key, Look::Peek, now)?.is_some();
-        let string = keyspace.string_as(&key, Look::Peek, now).ok()??;
         let mut digest = [0; 20];
-        mix_string(&mut digest, &string, expires);
+        mix_value(&mut digest, &store.see(db, &key, now)?, expires);
         Some(digest)
     };
     keys.iter().map(value).collect()
@@ -113,4 +168,27 @@ pub fn whole(answers: Vec<Answer>) -> String {
         }
     }
     hex(&digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_have_seventeen_digits_as_in_c() {
+        for (number, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-1.5, "-1.5"),
+            (0.1, "0.10000000000000001"),
+            (1e17, "1e+17"),
+            (123456789012345678.0, "1.2345678901234568e+17"),
+            (12345678901234567.0, "12345678901234568"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(seventeen_digits(number), text);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! DEBUG on keys: what they are, and making many of them.
 
 use crate::commands::query::{Answer, Witness};
-use store::{Expiry, Key, Look, Str};
+use store::{Anything, Expiry, Key, Look, Str};
 
 /// What is to be seen of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +38,13 @@ pub fn look(
                 .to_owned(),
         )),
         Aspect::Object => {
-            let string = keyspace.string_as(&key, Look::Peek, now).ok()??;
-            let (length, shared) = (serialized_length(&string), is_shared(&string));
             let encoding = keyspace.encoding(&key, now)?;
             let idle_s = keyspace.idle_seconds(&key, now)?;
+            let value = witness.shard.store.see(db, &key, now)?;
+            let (length, shared) = match value {
+                Anything::String(string) => (serialized_length(&string), is_shared(&string)),
+                _ => (command::generic::dump::serialized_length(&value), false),
+            };
             let references = if shared { i64::from(i32::MAX) } else { 1 };
             let lru = (now.unix_s() - idle_s as i64) & 0xff_ffff;
             Some(Ok(format!(
