@@ -24,6 +24,8 @@ impl Memory for Slab {
         Slab::alloc(self, bytes)
     }
 
+    /// # Safety
+    /// As [`Memory::free`].
     #[inline]
     unsafe fn free(&mut self, object: NonNull<u8>, bytes: usize) {
         // SAFETY: the caller's promise.
@@ -73,6 +75,8 @@ impl Memory for Heap {
         object.unwrap_or_else(|| std::alloc::handle_alloc_error(layout))
     }
 
+    /// # Safety
+    /// As [`Memory::free`].
     #[inline]
     unsafe fn free(&mut self, object: NonNull<u8>, bytes: usize) {
         let layout = layout(bytes);

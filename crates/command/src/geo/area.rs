@@ -110,7 +110,7 @@ mod tests {
                 }
             }
         }
-        assert!(inside > 5000, "{inside}");
+        assert!(inside > 4000, "{inside}");
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Kind {
     SortedSetKey,
     LexKey,
     GeoKey,
+    StreamKey,
+    StreamId,
     Member,
     Score,
     ScoreEnd,
@@ -71,6 +73,8 @@ const KINDS: &[(&str, Kind)] = &[
     ("zsetkey", Kind::SortedSetKey),
     ("lexkey", Kind::LexKey),
     ("geokey", Kind::GeoKey),
+    ("streamkey", Kind::StreamKey),
+    ("streamid", Kind::StreamId),
     ("member", Kind::Member),
     ("score", Kind::Score),
     ("scoreend", Kind::ScoreEnd),
@@ -410,6 +414,8 @@ impl Draw {
             Kind::SortedSetKey => self.sorted_set_key(),
             Kind::LexKey => format!("lex:{}", self.below(2)).into_bytes(),
             Kind::GeoKey => format!("geo:{}", self.below(3)).into_bytes(),
+            Kind::StreamKey => self.stream_key(),
+            Kind::StreamId => self.stream_id(),
             Kind::Member => self.member(),
             Kind::Score => self.score(),
             Kind::ScoreEnd => self.score_end(),
@@ -490,6 +496,42 @@ impl Draw {
             0 => self.key(),
             number => format!("hash:{}", number % 4).into_bytes(),
         }
+    }
+
+    /// One of the keys that hold streams, mostly.
+    pub fn stream_key(&mut self) -> Vec<u8> {
+        match self.below(20) {
+            0 => self.key(),
+            number => format!("stream:{}", number % 3).into_bytes(),
+        }
+    }
+
+    /// The ID of an entry: mostly one that may be there or may be next. Never `*`, which asks the clock.
+    pub fn stream_id(&mut self) -> Vec<u8> {
+        const EDGES: &[&str] = &[
+            "0",
+            "0-0",
+            "0-1",
+            "-",
+            "+",
+            "(5",
+            "(5-1",
+            "5-",
+            "-5",
+            "05-01",
+            "x",
+            "1-1-1",
+            "18446744073709551615-18446744073709551615",
+            "18446744073709551616",
+            "300-*",
+        ];
+        let text = match self.below(12) {
+            0 => EDGES[self.below(EDGES.len())].to_owned(),
+            1..5 => format!("{}-*", self.below(300)),
+            5 => self.below(300).to_string(),
+            _ => format!("{}-{}", self.below(300), self.below(3)),
+        };
+        text.into_bytes()
     }
 
     /// One of the keys that hold sets, mostly.

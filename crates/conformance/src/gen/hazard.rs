@@ -12,6 +12,9 @@ const SPIKE_MS_LEAST: i128 = 60_000;
 /// Redis' own limit of a string; beyond it there is only an error.
 const STRING_MAX: i128 = 512 << 20;
 
+/// Draws with repetition that scripts ask for at the most.
+const DRAWS_MAX: i64 = 1000;
+
 /// Whether `args` must be dropped from a script.
 pub fn is_hazardous(args: &[Vec<u8>]) -> bool {
     let name = args[0].to_ascii_uppercase();
@@ -46,8 +49,17 @@ pub fn is_hazardous(args: &[Vec<u8>]) -> bool {
         }
         // Ten million elements take Redis a minute.
         b"PFSELFTEST" => true,
+        // The ID is asked of each side's clock.
+        b"XADD" => args.iter().skip(2).any(|arg| arg == b"*"),
+        // Waits for an entry that nobody adds.
+        b"XREAD" | b"XREADGROUP" => args.iter().any(|arg| arg.eq_ignore_ascii_case(b"BLOCK")),
         // LCS allocates the product of two lengths.
         b"LCS" => args.iter().skip(1).take(2).any(|key| key.starts_with(b"big:")),
+        // So many draws with repetition fill the memory of a Redis.
+        b"HRANDFIELD" | b"SRANDMEMBER" | b"ZRANDMEMBER" => args.get(2).is_some_and(|count| {
+            let count = std::str::from_utf8(count).ok().and_then(|text| text.parse::<i64>().ok());
+            count.is_some_and(|count| count < -DRAWS_MAX)
+        }),
         // Waits for replicas that never come until a timer looks.
         b"WAIT" => args.get(1).and_then(|count| number(count)).is_some_and(|count| count > 0),
         // Whether a command takes a millisecond is the machine's doing.

@@ -26,6 +26,7 @@ mod scan;
 mod server;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 
 use anyhow::{Result, bail};
@@ -87,6 +88,7 @@ pub const FAMILIES: &[&Family] = &[
     &set::FAMILY,
     &sorted_set::FAMILY,
     &geo::FAMILY,
+    &stream::FAMILY,
     &generic::FAMILY,
     &moves::FAMILY,
     &expire::FAMILY,

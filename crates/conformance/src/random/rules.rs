@@ -93,6 +93,8 @@ pub const NORMALISERS: &[Normaliser] = &[
     rule(&["PEXPIRETIME"], Rule::Clock(1), "relative TTLs are set at slightly different times"),
     rule(&["OBJECT", "IDLETIME"], Rule::Clock(1000), "counts seconds since the last access"),
     rule(&["OBJECT", "FREQ"], Rule::Shape, "a logarithmic counter that is bumped at random"),
+    rule(&["XINFO"], Rule::Rewrite(stream_times), "times; 7.2 tells more of them"),
+    rule(&["XPENDING"], Rule::Rewrite(stream_times), "times"),
     rule(&["TIME"], Rule::Shape, "the clock"),
     rule(&["LASTSAVE"], Rule::Shape, "the time of the server's start"),
     rule(
@@ -315,6 +317,40 @@ fn bulk(text: impl Into<Vec<u8>>) -> Value {
 fn any_number(value: &Value) -> Value {
     match value {
         Value::Integer(n) if *n >= 0 => bulk("a number"),
+        other => other.clone(),
+    }
+}
+
+/// What is told of a stream, without times: those of consumers, and those of what is pending, which stand between an
+/// ID and the last number.
+fn stream_times(value: &Value) -> Value {
+    let named = |value: &Value, names: &[&str]| matches!(value, Value::Bulk(name) if names.iter().any(|known| known.as_bytes() == name));
+    let (told, newer) = (["idle", "seen-time"], ["inactive", "active-time"]);
+    match value {
+        Value::Map(pairs) => Value::Map(
+            pairs
+                .iter()
+                .filter(|(name, _)| !named(name, &newer))
+                .map(|(name, value)| {
+                    let is_time = named(name, &told);
+                    (name.clone(), if is_time { any_number(value) } else { stream_times(value) })
+                })
+                .collect(),
+        ),
+        Value::Array(items) => {
+            let is_pending = matches!(items.first(), Some(Value::Bulk(id)) if id.contains(&b'-'));
+            let before = |at: usize| at.checked_sub(1).map(|at| &items[at]);
+            let is_after = |at, names: &[&str]| before(at).is_some_and(|name| named(name, names));
+            let kept = items
+                .iter()
+                .enumerate()
+                .filter(|(at, item)| !named(item, &newer) && !is_after(*at, &newer));
+            let rewritten = kept.map(|(at, item)| {
+                let is_time = is_after(at, &told) || (is_pending && at + 1 < items.len());
+                if is_time { any_number(item) } else { stream_times(item) }
+            });
+            Value::Array(rewritten.collect())
+        }
         other => other.clone(),
     }
 }
