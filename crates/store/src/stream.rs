@@ -226,13 +226,14 @@ impl Stream {
 
     /// Forgets that groups have an entry pending; gives how many had. O(groups × log pending).
     pub fn drop_references(&mut self, id: StreamId) -> usize {
-        let names: Vec<Box<[u8]>> = self
-            .groups()
-            .filter(|(_, group)| group.has_pending(id))
-            .map(|(n, _)| n.into())
-            .collect();
-        let drop = |name: &Box<[u8]>| self.with_group(name, |group, _| group.acknowledge(id));
-        names.iter().map(drop).filter(|dropped| *dropped == Some(true)).count()
+        let mut dropped = 0;
+        for group in self.groups.values_mut() {
+            let (bytes, parts) = (group.footprint(), group.parts());
+            dropped += usize::from(group.acknowledge(id));
+            self.group_bytes = self.group_bytes - bytes + group.footprint();
+            self.group_parts = self.group_parts - parts + group.parts();
+        }
+        dropped
     }
 
     /// Makes a group; false if there is one of this name. O(log groups).

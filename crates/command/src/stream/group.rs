@@ -9,6 +9,7 @@ use store::{Stream, StreamEdit, StreamId};
 pub const XGROUP: Command = Command {
     spec: Spec {
         name: "XGROUP",
+        categories: &["-@stream"],
         arity: Arity::at_least(2),
         group: Group::Stream,
         since: "5.0.0",

@@ -10,6 +10,7 @@ use store::{Consumer, ConsumerId, Look, Stream, StreamId};
 pub const XINFO: Command = Command {
     spec: Spec {
         name: "XINFO",
+        categories: &["-@stream"],
         arity: Arity::at_least(2),
         group: Group::Stream,
         since: "5.0.0",

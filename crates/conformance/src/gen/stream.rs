@@ -23,25 +23,31 @@ pub const FAMILY: Family = Family {
         line(2, "XTRIM <key> (MAXLEN|MINID) <int> [<junk>]"),
         line(12, "XDEL <streamkey> <streamid>+"),
         line(6, "XLEN <streamkey>"),
-        line(14, "XRANGE <streamkey> (-|<streamid>) (+|<streamid>) [COUNT <count>]"),
-        line(8, "XREVRANGE <streamkey> (+|<streamid>) (-|<streamid>) [COUNT <count>]"),
+        line(
+            14,
+            "XRANGE <streamkey> (-|<streamid>) (18446744073709551615|18446744073709551615|<streamid>) [COUNT <count>]",
+        ),
+        line(
+            8,
+            "XREVRANGE <streamkey> (18446744073709551615|18446744073709551615|<streamid>) (-|<streamid>) [COUNT <count>]",
+        ),
         line(3, "(XRANGE|XREVRANGE) <key> <int> <int> [COUNT <int>]"),
         line(10, "XREAD [COUNT <count>] STREAMS <streamkey> (0|<streamid>)"),
         line(
             6,
             "XREAD [COUNT <count>] STREAMS <streamkey> <streamkey> (0|$|<streamid>) <streamid>",
         ),
-        line(3, "XREAD {[COUNT <int>] [<junk>]} STREAMS <key> (<int>|>|$)"),
+        line(3, "XREAD {[COUNT <int>] [<junk>]} STREAMS <key> (<int>|<unread>|$)"),
         fixed(
             30,
-            "XREADGROUP GROUP (11|12) (1|2|3) [COUNT <count>] [NOACK] STREAMS <streamkey> (>|>|>|0|<streamid>)",
+            "XREADGROUP GROUP (11|12) (1|2|3) [COUNT <count>] [NOACK] STREAMS <streamkey> <unread>",
         ),
-        fixed(6, "XREADGROUP GROUP 11 (1|2) STREAMS <streamkey> <streamkey> > (>|0|<streamid>)"),
+        fixed(6, "XREADGROUP GROUP 11 (1|2) STREAMS <streamkey> <streamkey> <unread> <unread>"),
         line(10, "XACK <streamkey> (11|12) <streamid>+"),
         line(8, "XPENDING <streamkey> (11|12)"),
         line(
             10,
-            "XPENDING <streamkey> (11|12) [IDLE (0|1000000)] (-|<streamid>) (+|<streamid>) <count> [1|2|9]",
+            "XPENDING <streamkey> (11|12) [IDLE (0|1000000)] (-|<streamid>) (18446744073709551615|18446744073709551615|<streamid>) <count> [1|2|9]",
         ),
         fixed(
             12,

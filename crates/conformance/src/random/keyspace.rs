@@ -108,7 +108,7 @@ impl Runner {
                 );
             }
             requests.push([b"LRANGE", name, b"0", b"-1"].map(<[u8]>::to_vec).to_vec());
-            requests.push([b"XINFO", b"STREAM", name, b"FULL"].map(<[u8]>::to_vec).to_vec());
+            requests.push([&b"XINFO"[..], b"STREAM", name, b"FULL"].map(<[u8]>::to_vec).to_vec());
             for words in [&b"HGETALL"[..], b"SMEMBERS"] {
                 requests.push([words, name].map(<[u8]>::to_vec).to_vec());
             }
