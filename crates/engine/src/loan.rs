@@ -9,7 +9,7 @@ use crate::session::client::Stall;
 use crate::shard::execute::Call;
 use crate::spread::joined;
 use base::{ConnId, CoreId, Slot};
-use command::Args;
+use command::{Args, Flags, KeySpec};
 
 /// A value up to this size that the command only reads is lent as a copy.
 const COPY_BYTES_MAX: usize = 64 * 1024;
@@ -55,10 +55,13 @@ impl Engine {
         let spec = self.core.table.entry(id).spec;
         let mut loans: Vec<(CoreId, Vec<Lent>)> = Vec::new();
         let mut positions = Vec::new();
+        let is_written = |keys: &KeySpec| keys.flags.first() != Some(&"RO");
+        // XREADGROUP says that it reads its keys only: what it writes are their groups.
+        let hidden = spec.flags.has(Flags::WRITE) && !spec.keys.iter().any(is_written);
         for keys in spec.keys {
             positions.clear();
             keys.positions(args, &mut positions);
-            let writes = keys.flags.first() != Some(&"RO");
+            let writes = is_written(keys) || hidden;
             for key in positions.iter().map(|position| args.get(*position as usize)) {
                 self.add_to_loans(&mut loans, db, key, writes);
                 // Which of two databases a key is in is the command's to say: it gets both.
@@ -218,6 +221,22 @@ mod tests {
             &["OK", "1", "1", "50", "0", "1", "OK", "1", "0", "OK", "1"],
         );
         check("COPY none b; SET b 1; COPY none b REPLACE; GET b", &["0", "OK", "0", "1"]);
+    }
+
+    #[test]
+    fn what_a_group_has_read_comes_home() {
+        check(
+            "XADD a 1 n v; XGROUP CREATE a g 0; XGROUP CREATE b g 0 MKSTREAM; XREADGROUP GROUP g c STREAMS a b > >; XREADGROUP GROUP g c STREAMS a >; XPENDING a g; XREAD STREAMS b a 0 0",
+            &[
+                "1-0",
+                "OK",
+                "OK",
+                "[[a [[1-0 [n v]]]]]",
+                "nil",
+                "[1 1-0 1-0 [[c 1]]]",
+                "[[a [[1-0 [n v]]]]]",
+            ],
+        );
     }
 
     #[test]

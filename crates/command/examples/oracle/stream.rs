@@ -340,45 +340,48 @@ fn shown(dice: &mut Dice, key: &str) -> Vec<Words> {
     shown.into_iter().map(|words| words.into_iter().map(text).collect()).collect()
 }
 
+/// What is asked, as often as it stands here.
+const REQUESTS: &[&str] = &[
+    "XADD",
+    "XADD",
+    "XADD",
+    "XADD",
+    "XADD",
+    "XADD",
+    "XADD",
+    "XTRIM",
+    "XTRIM",
+    "XDEL",
+    "XDEL",
+    "XLEN",
+    "XRANGE",
+    "XREVRANGE",
+    "XREAD",
+    "XREADGROUP",
+    "XREADGROUP",
+    "XREADGROUP",
+    "XREADGROUP",
+    "XACK",
+    "XPENDING",
+    "XCLAIM",
+    "XCLAIM",
+    "XAUTOCLAIM",
+    "XAUTOCLAIM",
+    "XGROUP SETID",
+    "XGROUP SETID",
+    "XGROUP DESTROY",
+    "XINFO STREAM",
+    "XINFO CONSUMERS",
+    "XSETID",
+    "DEL",
+    "SET",
+    "EXPIRE",
+    "COPY",
+    "RENAME",
+];
+
 fn request(dice: &mut Dice) -> Words {
-    let name = dice.pick(&[
-        "XADD",
-        "XADD",
-        "XADD",
-        "XADD",
-        "XADD",
-        "XADD",
-        "XADD",
-        "XTRIM",
-        "XTRIM",
-        "XDEL",
-        "XDEL",
-        "XLEN",
-        "XRANGE",
-        "XREVRANGE",
-        "XREAD",
-        "XREADGROUP",
-        "XREADGROUP",
-        "XREADGROUP",
-        "XREADGROUP",
-        "XACK",
-        "XPENDING",
-        "XCLAIM",
-        "XCLAIM",
-        "XAUTOCLAIM",
-        "XAUTOCLAIM",
-        "XGROUP SETID",
-        "XGROUP SETID",
-        "XGROUP DESTROY",
-        "XINFO STREAM",
-        "XINFO CONSUMERS",
-        "XSETID",
-        "DEL",
-        "SET",
-        "EXPIRE",
-        "COPY",
-        "RENAME",
-    ]);
+    let name = dice.pick(REQUESTS);
     let mut words: Words = name.split(' ').map(text).collect();
     match name {
         "XADD" => xadd(dice, &mut words),
@@ -399,23 +402,7 @@ fn request(dice: &mut Dice) -> Words {
         "XREAD" | "XREADGROUP" => xread(dice, &mut words),
         "XPENDING" => xpending(dice, &mut words),
         "XCLAIM" => xclaim(dice, &mut words),
-        "XAUTOCLAIM" => {
-            words.extend([key(dice), text(dice.pick(GROUPS)), text(dice.pick(CONSUMERS))]);
-            words.extend([idle(dice), bound(dice, "0")]);
-            if dice.below(2) == 0 {
-                words.extend([text("COUNT"), text(dice.pick(&["1", "2", "3", "0", "x", "100"]))]);
-            }
-            if dice.below(3) == 0 {
-                words.push(text("JUSTID"));
-            }
-        }
-        "XGROUP SETID" => {
-            words.extend([key(dice), text(dice.pick(GROUPS))]);
-            words.push(if dice.below(4) == 0 { text("$") } else { id(dice) });
-            if dice.below(4) == 0 {
-                words.extend([text("ENTRIESREAD"), number(dice)]);
-            }
-        }
+        "XAUTOCLAIM" | "XGROUP SETID" => group_request(dice, name, &mut words),
         "XGROUP DESTROY" | "XINFO CONSUMERS" => {
             words.extend([key(dice), text(dice.pick(GROUPS))]);
         }
@@ -448,6 +435,30 @@ fn request(dice: &mut Dice) -> Words {
         _ => {}
     }
     words
+}
+
+/// Arguments of what takes options behind a group.
+fn group_request(dice: &mut Dice, name: &str, words: &mut Words) {
+    match name {
+        "XAUTOCLAIM" => {
+            words.extend([key(dice), text(dice.pick(GROUPS)), text(dice.pick(CONSUMERS))]);
+            words.extend([idle(dice), bound(dice, "0")]);
+            if dice.below(2) == 0 {
+                words.extend([text("COUNT"), text(dice.pick(&["1", "2", "3", "0", "x", "100"]))]);
+            }
+            if dice.below(3) == 0 {
+                words.push(text("JUSTID"));
+            }
+        }
+        "XGROUP SETID" => {
+            words.extend([key(dice), text(dice.pick(GROUPS))]);
+            words.push(if dice.below(4) == 0 { text("$") } else { id(dice) });
+            if dice.below(4) == 0 {
+                words.extend([text("ENTRIESREAD"), number(dice)]);
+            }
+        }
+        _ => unreachable!("only these are asked here"),
+    }
 }
 
 /// Whether two replies are the same but for times, and for what Redis 7.2 tells beyond 7.0.

@@ -12,7 +12,7 @@ pub struct Trim {
     pub goal: Goal,
     /// Only whole nodes go.
     pub approximate: bool,
-    /// Entries that go at the most.
+    /// Entries that go at the most, if it is approximate.
     pub limit: Option<u64>,
     /// What becomes of references.
     pub refs: Refs,
@@ -74,6 +74,7 @@ impl StreamEdit<'_, '_> {
     /// in steps. O(nodes that go + entries of a node), and with references to be looked at O(entries looked at).
     pub fn trim(&mut self, trim: &Trim) -> u64 {
         let Trim { goal, approximate, limit, refs } = *trim;
+        let limit = limit.filter(|_| approximate);
         if refs != Refs::Keep {
             return self.with(|stream| stream.trim_referenced(trim));
         }

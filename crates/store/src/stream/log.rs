@@ -24,8 +24,6 @@ pub(super) struct Front {
     pub(super) nodes: usize,
     /// Entries in them.
     pub(super) entries: u64,
-    /// The bound on entries has ended it.
-    limited: bool,
 }
 
 /// Entries in the order of their IDs.
@@ -205,12 +203,9 @@ impl Log {
                 Goal::MaxLen(most) => left - entries >= most,
                 Goal::MinId(id) => node.last_id(*key) < id,
             };
-            if limit.is_some_and(|limit| front.entries + entries > limit) {
-                front.limited = true;
-                break;
-            }
+            let beyond = limit.is_some_and(|limit| front.entries + entries > limit);
             let mut live = node.read(*key).all().filter(|placed| !placed.is_dead);
-            if !goes || !live.all(|placed| may_go(placed.entry)) {
+            if beyond || !goes || !live.all(|placed| may_go(placed.entry)) {
                 break;
             }
             front.nodes += 1;
