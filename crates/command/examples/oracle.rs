@@ -11,7 +11,7 @@
 
 use base::{Now, Prng};
 use command::check::World;
-use command::spec::{Arg, ArgKind, Command, Flags};
+use command::spec::{Arg, ArgKind, Command, Flags, Group};
 use command::table::families;
 use resp::{Protocol, Value, Writer};
 use std::io::{self, Read, Write};
@@ -432,7 +432,10 @@ fn main() -> io::Result<()> {
     let mut commands: Vec<(Words, &'static Command)> = Vec::new();
     let is_asked = |command: &&Command| {
         // What is popped at random is another member on each side.
-        !command.spec.flags.has(Flags::NEWER) && command.spec.name != "SPOP"
+        // Streams ask the clock for IDs, and wait: they have scripts of their own.
+        !command.spec.flags.has(Flags::NEWER)
+            && command.spec.name != "SPOP"
+            && command.spec.group != Group::Stream
     };
     for command in families().filter(is_asked) {
         commands.push((words(command.spec.name), command));
