@@ -42,6 +42,7 @@ fn dump(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 pub const RESTORE: Command = Command::new(
     Spec {
         name: "RESTORE",
+        categories: &["@dangerous"],
         arity: Arity::at_least(4),
         keys: &[KeySpec::one(1, &["OW", "update"])],
         flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -431,6 +431,26 @@ pub const TABLE: &[TableRow] = &[
         reason: "XADD and XTRIM say what becomes of references to what they trim, as later versions have it",
     },
     TableRow {
+        commands: &["zrank", "zrevrank"],
+        field: "arity",
+        reason: "7.2 has WITHSCORE behind the member",
+    },
+    TableRow {
+        commands: &["zrank", "zrevrank"],
+        field: "docs arguments",
+        reason: "7.2 has WITHSCORE behind the member",
+    },
+    TableRow {
+        commands: &["geosearch", "geosearchstore"],
+        field: "docs arguments.by",
+        reason: "a search within a polygon, as later versions have it",
+    },
+    TableRow {
+        commands: &["geohash", "geopos"],
+        field: "docs arguments.member flags",
+        reason: "the members are optional by the arity in 7.0 too",
+    },
+    TableRow {
         commands: &["pfmerge"],
         field: "docs arguments.sourcekey flags",
         reason: "7.2 documents the sources of PFMERGE as optional, which they are by its arity in 7.0 too",
