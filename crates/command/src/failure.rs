@@ -24,6 +24,10 @@ impl Failure {
     pub const NOT_INTEGER: Failure = Failure::new("ERR value is not an integer or out of range");
     /// A number outside of what the command can work with.
     pub const OUT_OF_RANGE: Failure = Failure::new("ERR value is out of range");
+    /// A request that names no key where it must.
+    pub const NO_KEYS: Failure = Failure::new("ERR numkeys should be greater than 0");
+    /// A request that takes none where it must.
+    pub const NO_COUNT: Failure = Failure::new("ERR count should be greater than 0");
     /// A count below zero, or none.
     pub const NOT_POSITIVE: Failure = Failure::new("ERR value is out of range, must be positive");
     /// Not a float.

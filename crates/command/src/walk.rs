@@ -3,7 +3,7 @@
 use crate::{Args, Failure};
 use resp::glob;
 use resp::write::Writer;
-use store::Str;
+use store::{Kind, Str};
 
 /// A text that is no cursor.
 pub const INVALID_CURSOR: Failure = Failure::new("ERR invalid cursor");
@@ -18,17 +18,29 @@ pub struct WalkOptions<'a> {
     pub count: usize,
     /// The word that makes the reply shorter was said.
     pub bare: bool,
+    /// The type that keys must have.
+    kind: Option<&'a [u8]>,
     pattern: Option<&'a [u8]>,
 }
 
 impl<'a> WalkOptions<'a> {
-    /// Reads MATCH, COUNT and `bare` (a word of its own) from argument `first` on.
-    pub fn parse(
+    /// Reads MATCH, COUNT and `bare` (a word of its own) of a walk over the elements of a key, from argument 3 on.
+    pub fn of_elements(args: &Args<'a>, bare: Option<&str>) -> Result<WalkOptions<'a>, Failure> {
+        WalkOptions::parse(args, 3, bare, false)
+    }
+
+    /// Reads MATCH, COUNT and TYPE of a walk over keys, from argument 2 on.
+    pub fn of_keys(args: &Args<'a>) -> Result<WalkOptions<'a>, Failure> {
+        WalkOptions::parse(args, 2, None, true)
+    }
+
+    fn parse(
         args: &Args<'a>,
         first: usize,
         bare: Option<&str>,
+        typed: bool,
     ) -> Result<WalkOptions<'a>, Failure> {
-        let mut options = WalkOptions { count: COUNT, bare: false, pattern: None };
+        let mut options = WalkOptions { count: COUNT, bare: false, kind: None, pattern: None };
         let mut position = first;
         while position < args.len() {
             if bare.is_some_and(|word| args.is(position, word)) {
@@ -43,6 +55,8 @@ impl<'a> WalkOptions<'a> {
                 options.count = count.ok_or(Failure::SYNTAX)?;
             } else if args.is(position, "MATCH") {
                 options.pattern = (operand != b"*").then_some(operand);
+            } else if typed && args.is(position, "TYPE") {
+                options.kind = Some(operand);
             } else {
                 return Err(Failure::SYNTAX);
             }
@@ -56,6 +70,11 @@ impl<'a> WalkOptions<'a> {
         self.pattern.is_none_or(|pattern| {
             glob::matches(pattern, element.as_bytes(&mut itoa::Buffer::new()))
         })
+    }
+
+    /// Whether keys of this type are asked for.
+    pub fn fits_kind(&self, kind: Kind) -> bool {
+        self.kind.is_none_or(|name| kind.name().as_bytes().eq_ignore_ascii_case(name))
     }
 }
 

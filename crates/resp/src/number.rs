@@ -181,3 +181,46 @@ pub(crate) fn parse_hex<F: Float>(text: &str) -> Option<F> {
     let full = format!("{text}{}", if has_exponent { "" } else { "p0" });
     Some(F::from_str_r(&full, Round::NearestTiesToEven).ok()?.value)
 }
+
+/// A double with up to 17 significant digits, as C's `%.17g` prints it.
+pub fn seventeen_digits(number: f64) -> String {
+    const DIGITS: i32 = 17;
+    if !number.is_finite() {
+        return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let scientific = format!("{:.*e}", DIGITS as usize - 1, number);
+    let (mantissa, exponent) = scientific.split_once('e').expect("a number in this notation");
+    let exponent: i32 = exponent.parse().expect("an exponent");
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..DIGITS).contains(&exponent) {
+        return trimmed(&format!("{:.*}", (DIGITS - 1 - exponent) as usize, number));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_have_seventeen_digits_as_in_c() {
+        for (number, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-1.5, "-1.5"),
+            (0.1, "0.10000000000000001"),
+            (1e17, "1e+17"),
+            (123456789012345678.0, "1.2345678901234568e+17"),
+            (12345678901234567.0, "12345678901234568"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(seventeen_digits(number), text);
+        }
+    }
+}

@@ -6,13 +6,9 @@
 //! then the step finds nothing due, and puts back what it finds to be the next time. What nobody would ever
 //! come to is swept out when the index has doubled since the last sweep.
 
-use crate::Store;
 use crate::hash::{Hash, HashTable};
-use crate::object::{Object, packed_bytes};
-use crate::packed::{Form, Packed};
-use crate::store::place;
+use crate::{Anything, Store};
 use base::{Now, Slot};
-use compact::Value;
 use std::collections::BTreeSet;
 
 /// Below so many entries the index is not swept.
@@ -66,14 +62,8 @@ impl Store {
     }
 
     fn see_hash(&self, db: usize, key: &crate::Key<'_>, now: Now) -> Option<Hash<'_>> {
-        let value = self.tables.get(place(db, key), key.bytes, now.unix_ms())?;
-        if let Some(bytes) = packed_bytes(&value) {
-            let packed = Packed::of(bytes);
-            let is_hash = matches!(packed.form, Form::Hash | Form::HashDeadlines);
-            return is_hash.then(|| Hash::of_packed(packed, now));
-        }
-        match value {
-            Value::Boxed(Object::Hash(table)) => Some(Hash::of_table(table, now)),
+        match self.see(db as u8, key, now) {
+            Some(Anything::Hash(hash)) => Some(hash),
             _ => None,
         }
     }

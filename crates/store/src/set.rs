@@ -4,10 +4,9 @@
 //! least that all of them fit; then packed in the order of insertion; then in a table.
 
 use crate::edit::{Editing, Made, Seen};
-use crate::object::{Object, kind_of, packed_bytes};
+use crate::object::Object;
 use crate::packed::{COUNT_MAX, Form, Packed, encoded, find, header, item_of, splice, text_of};
-use crate::store::place;
-use crate::{Db, Key, Kind, Look, Store, Str, WrongType, parse_integer};
+use crate::{Anything, Db, Key, Kind, Look, Store, Str, WrongType, parse_integer};
 use base::{Now, Prng};
 use compact::packed;
 use compact::{Map, Pair, Plain};
@@ -409,17 +408,10 @@ impl Store {
     /// The set of a key, beside other views of this store. Leaves nothing behind: a command looks each key up
     /// by [`Db::kind_as`] or [`Db::set_at`] first. Expected O(1).
     pub fn see_set(&self, db: u8, key: &Key<'_>, now: Now) -> Result<Option<Set<'_>>, WrongType> {
-        let place = place(usize::from(db), key);
-        let Some(value) = self.tables.get(place, key.bytes, now.unix_ms()) else {
-            return Ok(None);
-        };
-        if kind_of(&value) != Kind::Set {
-            return Err(WrongType);
-        }
-        match (packed_bytes(&value), value) {
-            (Some(bytes), _) => Ok(Some(Set::of_packed(Packed::of(bytes)))),
-            (None, compact::Value::Boxed(object)) => Ok(Set::of_object(object)),
-            (None, _) => Err(WrongType),
+        match self.see(db, key, now) {
+            None => Ok(None),
+            Some(Anything::Set(set)) => Ok(Some(set)),
+            Some(_) => Err(WrongType),
         }
     }
 

@@ -7,10 +7,9 @@
 //! What a command asks for is an [`Interval`], of scores or of members; it is walked from where it begins.
 
 use crate::edit::{Editing, Made, Seen};
-use crate::object::{Object, kind_of, packed_bytes};
+use crate::object::Object;
 use crate::packed::{COUNT_MAX, Form, HEADER, Packed, header, item_of, splice, text_of};
-use crate::store::place;
-use crate::{Db, Key, Kind, Look, Store, Str, WrongType};
+use crate::{Anything, Db, Key, Kind, Look, Store, Str, WrongType};
 use base::{Now, Prng};
 use compact::packed::{self, Encoded, Item, Splice};
 use compact::{RankIter, Ranked, Ranking};
@@ -727,17 +726,10 @@ impl Store {
         key: &Key<'_>,
         now: Now,
     ) -> Result<Option<SortedSet<'_>>, WrongType> {
-        let place = place(usize::from(db), key);
-        let Some(value) = self.tables.get(place, key.bytes, now.unix_ms()) else {
-            return Ok(None);
-        };
-        if kind_of(&value) != Kind::SortedSet {
-            return Err(WrongType);
-        }
-        match (packed_bytes(&value), value) {
-            (Some(bytes), _) => Ok(Some(SortedSet::of_packed(Packed::of(bytes)))),
-            (None, compact::Value::Boxed(object)) => Ok(SortedSet::of_object(object)),
-            (None, _) => Err(WrongType),
+        match self.see(db, key, now) {
+            None => Ok(None),
+            Some(Anything::SortedSet(set)) => Ok(Some(set)),
+            Some(_) => Err(WrongType),
         }
     }
 

@@ -7,11 +7,11 @@
 //! from first to last call is returned) is the store's, core by core.
 
 use crate::spec::{Arg, ArgKind, Arity, Command, Fanout, Flags, Group, Merge, Spec};
-use crate::walk::{INVALID_CURSOR, parse_cursor};
+use crate::walk::{self, INVALID_CURSOR, WalkOptions, parse_cursor};
 use crate::{Args, Ctx, Failure};
 use base::{SLOTS, Slot};
 use resp::glob;
-use resp::write::Writer;
+use store::Str;
 
 /// Lists the keys that match a pattern.
 pub const KEYS: Command = Command::new(
@@ -68,57 +68,20 @@ pub const SCAN: Command = Command::new(
     scan,
 );
 
-/// Keys that a call looks for when nothing is said.
-const SCAN_COUNT: usize = 10;
-
-struct ScanOptions<'a> {
-    count: usize,
-    pattern: Option<&'a [u8]>,
-    kind: Option<&'a [u8]>,
-}
-
-impl<'a> ScanOptions<'a> {
-    fn parse(args: &Args<'a>) -> Result<ScanOptions<'a>, Failure> {
-        let mut options = ScanOptions { count: SCAN_COUNT, pattern: None, kind: None };
-        for position in (2..args.len()).step_by(2) {
-            let operand = args.try_get(position + 1).ok_or(Failure::SYNTAX)?;
-            if args.is(position, "COUNT") {
-                let count = args.integer(position + 1).ok_or(Failure::NOT_INTEGER)?;
-                let count = usize::try_from(count).ok().filter(|count| *count > 0);
-                options.count = count.ok_or(Failure::SYNTAX)?;
-            } else if args.is(position, "MATCH") {
-                options.pattern = (operand != b"*").then_some(operand);
-            } else if args.is(position, "TYPE") {
-                options.kind = Some(operand);
-            } else {
-                return Err(Failure::SYNTAX);
-            }
-        }
-        Ok(options)
-    }
-}
-
 fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let cursor = parse_cursor(args.get(1)).ok_or(INVALID_CURSOR)?;
-    let options = ScanOptions::parse(args)?;
+    let options = WalkOptions::of_keys(args)?;
     let Ctx { store, reply, db, now, .. } = ctx;
-    // The cursor stands before the keys and is known after them.
-    let (mut keys, mut found) = (Vec::new(), 0);
-    let mut list = Writer::new(&mut keys, reply.protocol());
-    let next = store.db(*db).scan(cursor, options.count, *now, |key, kind| {
-        let wanted = options.pattern.is_none_or(|pattern| glob::matches(pattern, key))
-            && options.kind.is_none_or(|name| kind.name().as_bytes().eq_ignore_ascii_case(name));
-        if wanted {
-            list.bulk(key);
-            found += 1;
-        }
+    walk::reply_step(reply, |list| {
+        let mut found = 0;
+        let next = store.db(*db).scan(cursor, options.count, *now, |key, kind| {
+            if options.fits(Str::Bytes(key)) && options.fits_kind(kind) {
+                list.bulk(key);
+                found += 1;
+            }
+        });
+        (if next == 0 { behind(store.slots().end) } else { next }, found)
     });
-    let next = if next == 0 { behind(store.slots().end) } else { next };
-    reply.array(2);
-    let mut digits = itoa::Buffer::new();
-    reply.bulk(digits.format(next).as_bytes());
-    reply.array(found);
-    reply.raw(&keys);
     Ok(())
 }
 

@@ -148,7 +148,7 @@ fn hscan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         walk::reply_nothing(reply);
         return Ok(());
     };
-    let options = WalkOptions::parse(args, 3, Some("NOVALUES"))?;
+    let options = WalkOptions::of_elements(args, Some("NOVALUES"))?;
     walk::reply_step(reply, |list| {
         let mut shown = 0;
         let next = hash.scan(cursor, options.count, |field| {

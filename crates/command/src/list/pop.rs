@@ -100,9 +100,6 @@ pub const LMPOP: Command = Command::new(
     lmpop,
 );
 
-const NUMKEYS: Failure = Failure::new("ERR numkeys should be greater than 0");
-const COUNT: Failure = Failure::new("ERR count should be greater than 0");
-
 /// What LMPOP is asked for.
 struct Wish {
     keys: usize,
@@ -113,7 +110,7 @@ struct Wish {
 /// Reads the arguments of LMPOP.
 fn wish(args: &Args<'_>) -> Result<Wish, Failure> {
     let at_least_one = |index| args.integer(index).filter(|number| *number > 0);
-    let keys = at_least_one(1).ok_or(NUMKEYS)?;
+    let keys = at_least_one(1).ok_or(Failure::NO_KEYS)?;
     let keys = usize::try_from(keys).ok().filter(|keys| *keys < args.len() - 2);
     let keys = keys.ok_or(Failure::SYNTAX)?;
     let end = end(args, 2 + keys)?;
@@ -121,7 +118,7 @@ fn wish(args: &Args<'_>) -> Result<Wish, Failure> {
         3 => 1,
         4.. if !args.is(3 + keys, "COUNT") => return Err(Failure::SYNTAX),
         4 => return Err(Failure::SYNTAX),
-        _ => at_least_one(4 + keys).ok_or(COUNT)?,
+        _ => at_least_one(4 + keys).ok_or(Failure::NO_COUNT)?,
     };
     if args.len() - keys > 5 {
         return Err(Failure::SYNTAX);

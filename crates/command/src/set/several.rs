@@ -179,9 +179,7 @@ fn sintercard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 /// The positions of as many keys as argument 1 says.
 fn counted_keys(args: &Args<'_>) -> Result<Range<usize>, Failure> {
     let count = args.integer(1).and_then(|count| usize::try_from(count).ok());
-    let count = count
-        .filter(|count| *count > 0)
-        .ok_or(Failure::new("ERR numkeys should be greater than 0"))?;
+    let count = count.filter(|count| *count > 0).ok_or(Failure::NO_KEYS)?;
     if count > args.len() - 2 {
         return Err(Failure::new("ERR Number of keys can't be greater than number of args"));
     }

@@ -69,7 +69,7 @@ fn sscan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         walk::reply_nothing(reply);
         return Ok(());
     };
-    let options = WalkOptions::parse(args, 3, None)?;
+    let options = WalkOptions::of_elements(args, None)?;
     walk::reply_step(reply, |list| {
         let mut shown = 0;
         let next = set.scan(cursor, options.count, |member| {

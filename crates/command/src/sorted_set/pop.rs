@@ -90,9 +90,6 @@ fn zpopmin(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     pop(ctx, args, End::Min)
 }
 
-/// A count that is negative, or none.
-const NOT_POSITIVE: Failure = Failure::new("ERR value is out of range, must be positive");
-
 fn pop(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End) -> Result<(), Failure> {
     if args.len() > 3 {
         return Err(Failure::SYNTAX);
@@ -101,7 +98,7 @@ fn pop(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End) -> Result<(), Failure> {
         2 => None,
         _ => {
             let count = args.integer(2).and_then(|count| usize::try_from(count).ok());
-            Some(count.ok_or(NOT_POSITIVE)?)
+            Some(count.ok_or(Failure::NOT_POSITIVE)?)
         }
     };
     let Ctx { store, reply, db, now, .. } = ctx;
@@ -143,11 +140,6 @@ pub const ZMPOP: Command = Command::new(
     zmpop,
 );
 
-/// There is no key.
-const NO_KEYS: Failure = Failure::new("ERR numkeys should be greater than 0");
-/// There is nothing to take.
-const NO_COUNT: Failure = Failure::new("ERR count should be greater than 0");
-
 /// What ZMPOP and BZMPOP were told from the number of keys on.
 #[derive(Clone, Copy, Debug)]
 pub struct ManyPop {
@@ -164,7 +156,7 @@ pub struct ManyPop {
 impl ManyPop {
     /// Reads a number of keys at `position`, the keys, an end and perhaps a count.
     pub fn parse(args: &Args<'_>, position: usize) -> Result<ManyPop, Failure> {
-        let keys = args.integer(position).filter(|keys| *keys > 0).ok_or(NO_KEYS)?;
+        let keys = args.integer(position).filter(|keys| *keys > 0).ok_or(Failure::NO_KEYS)?;
         let first = position + 1;
         let keys = usize::try_from(keys).ok().filter(|keys| *keys < args.len() - first);
         let keys = keys.ok_or(Failure::SYNTAX)?;
@@ -176,7 +168,7 @@ impl ManyPop {
                 return Err(Failure::SYNTAX);
             }
             let number = args.integer(at + 1).and_then(|number| usize::try_from(number).ok());
-            count = Some(number.filter(|number| *number > 0).ok_or(NO_COUNT)?);
+            count = Some(number.filter(|number| *number > 0).ok_or(Failure::NO_COUNT)?);
             at += 2;
         }
         Ok(ManyPop { first, keys, end, count: count.unwrap_or(1) })

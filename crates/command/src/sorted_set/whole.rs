@@ -123,7 +123,7 @@ fn zscan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         walk::reply_nothing(reply);
         return Ok(());
     };
-    let options = WalkOptions::parse(args, 3, None)?;
+    let options = WalkOptions::of_elements(args, None)?;
     let mut text = Vec::new();
     walk::reply_step(reply, |list| {
         let mut shown = 0;
@@ -147,24 +147,7 @@ fn score_text(score: f64, packed: bool, out: &mut Vec<u8>) {
     if packed || whole || !score.is_finite() {
         return write_f64(score, out);
     }
-    // As C's %.17g: an exponent where it is below -4 or above 16, of two digits at the least, and no zeros at the end.
-    let text = format!("{score:.16e}");
-    let (digits, exponent) = text.split_once('e').expect("`{:e}` has an exponent");
-    let exponent: i32 = exponent.parse().expect("of digits");
-    if (-4..17).contains(&exponent) {
-        let decimals = usize::try_from(16 - exponent).expect("at most 20");
-        let text = format!("{score:.decimals$}");
-        out.extend_from_slice(without_zeros(&text).as_bytes());
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        let text = format!("{}e{sign}{:02}", without_zeros(digits), exponent.abs());
-        out.extend_from_slice(text.as_bytes());
-    }
-}
-
-/// A decimal without the zeros at its end.
-fn without_zeros(text: &str) -> &str {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+    out.extend_from_slice(resp::number::seventeen_digits(score).as_bytes());
 }
 
 #[cfg(test)]

@@ -75,10 +75,8 @@ impl Shard {
         args: &Args<'_>,
         reply: &mut Vec<u8>,
     ) -> Verdict {
-        let protocol = if call.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
-        if self.memory.limited && self.refuses_for_memory(core, call.spec.flags, args.extent()) {
-            Writer::new(reply, protocol).error(&*Failure::OOM.0);
-            return Verdict { failed: true, rejected: true, ..Verdict::default() };
+        if let Some(refusal) = self.refuse(core, call, args, reply) {
+            return refusal;
         }
         let start = reply.len();
         let verdict = run(&mut self.store, core, call, args, reply);
@@ -94,12 +92,26 @@ impl Shard {
         args: &Args<'_>,
         reply: &mut Vec<u8>,
     ) -> Verdict {
-        let protocol = if call.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
-        if self.memory.limited && self.refuses_for_memory(core, call.spec.flags, args.extent()) {
-            Writer::new(reply, protocol).error(&*Failure::OOM.0);
-            return Verdict { failed: true, rejected: true, ..Verdict::default() };
+        if let Some(refusal) = self.refuse(core, call, args, reply) {
+            return refusal;
         }
         run(self.guest(core), core, call, args, reply)
+    }
+
+    /// The gates before a command: writes the error and gives the verdict where one is closed.
+    #[inline]
+    fn refuse(
+        &mut self,
+        core: &mut Core,
+        call: Call,
+        args: &Args<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Option<Verdict> {
+        if !self.memory.limited || !self.refuses_for_memory(core, call.spec.flags, args.extent()) {
+            return None;
+        }
+        Writer::new(reply, protocol_of(call)).error(&*Failure::OOM.0);
+        Some(Verdict { failed: true, rejected: true, ..Verdict::default() })
     }
 
     /// The guest keyspace: empty but while a command runs on what other cores have lent.
@@ -182,7 +194,7 @@ fn run(
     args: &Args<'_>,
     reply: &mut Vec<u8>,
 ) -> Verdict {
-    let protocol = if call.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
+    let protocol = protocol_of(call);
     let fast = call.spec.flags.has(Flags::FAST);
     let measured = !fast || core.samples_fast();
     let before = if measured { (core.ticks)() } else { 0 };
@@ -209,4 +221,8 @@ fn run(
     let bytes = (reply.len() - start).max(args.extent()) as u64;
     verdict.slow |= bytes >= core.large_bytes;
     verdict
+}
+
+fn protocol_of(call: Call) -> Protocol {
+    if call.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 }
 }

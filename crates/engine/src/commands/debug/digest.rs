@@ -43,7 +43,7 @@ fn mix_value(digest: &mut Value, value: &Anything<'_>, expires: bool) {
             set.iter().for_each(|member| xor(digest, &sha1(member.as_bytes(&mut buffer))));
         }
         Anything::SortedSet(set) => set.iter_from(0).for_each(|scored| {
-            let score = seventeen_digits(scored.score);
+            let score = resp::number::seventeen_digits(scored.score);
             mix_pair(digest, scored.member, Str::Bytes(score.as_bytes()));
         }),
         Anything::Hash(hash) => {
@@ -74,26 +74,6 @@ fn type_number(value: &Anything<'_>) -> u32 {
         Anything::Hash(_) => 4,
         Anything::Stream => 6,
     }
-}
-
-/// A double with up to 17 significant digits, as C's `%.17g` prints it.
-fn seventeen_digits(number: f64) -> String {
-    const DIGITS: i32 = 17;
-    if !number.is_finite() {
-        return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    let scientific = format!("{:.*e}", DIGITS as usize - 1, number);
-    let (mantissa, exponent) = scientific.split_once('e').expect("a number in this notation");
-    let exponent: i32 = exponent.parse().expect("an exponent");
-    let trimmed = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
-    };
-    if (-4..DIGITS).contains(&exponent) {
-        return trimmed(&format!("{:.*}", (DIGITS - 1 - exponent) as usize, number));
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
 }
 
 /// Of each database of this core the joined digests of its keys; none of an empty one.
@@ -168,27 +148,4 @@ pub fn whole(answers: Vec<Answer>) -> String {
         }
     }
     hex(&digest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn doubles_have_seventeen_digits_as_in_c() {
-        for (number, text) in [
-            (0.0, "0"),
-            (1.0, "1"),
-            (-1.5, "-1.5"),
-            (0.1, "0.10000000000000001"),
-            (1e17, "1e+17"),
-            (123456789012345678.0, "1.2345678901234568e+17"),
-            (12345678901234567.0, "12345678901234568"),
-            (0.0001, "0.0001"),
-            (0.00001, "1.0000000000000001e-05"),
-            (f64::INFINITY, "inf"),
-        ] {
-            assert_eq!(seventeen_digits(number), text);
-        }
-    }
 }
