@@ -67,6 +67,11 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// A key that is no argument.
+    pub fn key_named<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        self.hasher.key(bytes)
+    }
+
     /// Argument `index` as an integer in Redis' canonical form.
     pub fn integer(&self, index: usize) -> Option<i64> {
         resp::number::parse_i64(self.get(index))

@@ -7,6 +7,7 @@
 //! | [`moves`] | RENAME RENAMENX COPY MOVE |
 //! | [`walk`] | KEYS SCAN RANDOMKEY DBSIZE |
 //! | [`flush`] | FLUSHALL FLUSHDB SWAPDB |
+//! | [`sort`] | SORT SORT_RO |
 //! | [`object`] | OBJECT and its sub-commands, MEMORY USAGE |
 
 pub mod dump;
@@ -14,6 +15,7 @@ pub mod flush;
 pub mod keys;
 pub mod moves;
 pub mod object;
+pub mod sort;
 pub mod walk;
 
 pub use self::object::{MEMORY_USAGE, memory_usage};
@@ -38,6 +40,8 @@ pub const COMMANDS: &[Command] = &[
     moves::RENAMENX,
     dump::RESTORE,
     walk::SCAN,
+    sort::SORT,
+    sort::SORT_RO,
     flush::SWAPDB,
     keys::TOUCH,
     keys::TYPE,

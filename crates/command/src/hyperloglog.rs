@@ -33,6 +33,8 @@ pub mod format;
 pub mod merge;
 pub mod sparse;
 
+pub use self::estimate::estimated_count;
+
 use crate::Failure;
 use crate::spec::{Arg, Command};
 

@@ -37,5 +37,6 @@ pub use args::Args;
 pub use ctx::Ctx;
 pub use failure::Failure;
 pub use spec::{
-    Arg, ArgKind, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Merge, Run, Spec,
+    Arg, ArgKind, Arity, Begin, Command, Derived, Fanout, Find, Flags, Group, KeySpec, Merge, Run,
+    Spec,
 };

@@ -17,6 +17,7 @@ pub const COMMANDS: &[Command] = &[
     members::SADD,
     members::SCARD,
     several::SDIFF,
+    several::SDIFFCARD,
     several::SDIFFSTORE,
     several::SINTER,
     several::SINTERCARD,
@@ -30,6 +31,7 @@ pub const COMMANDS: &[Command] = &[
     members::SREM,
     whole::SSCAN,
     several::SUNION,
+    several::SUNIONCARD,
     several::SUNIONSTORE,
 ];
 
@@ -61,6 +63,8 @@ pub(crate) mod facts {
         "SDIFFSTORE s3 s s2",
         "SINTER s s2",
         "SINTERCARD 2 s s2",
+        "SUNIONCARD 2 s s2",
+        "SDIFFCARD 2 s s2",
         "SINTERSTORE s3 s s2",
         "SISMEMBER s 1",
         "SMEMBERS s",

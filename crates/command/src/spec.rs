@@ -39,6 +39,8 @@ pub struct Spec {
     pub fanout: Fanout,
     /// Tells a second database that the keys may be in, for a command that works on two.
     pub other_db: Option<fn(&Args<'_>) -> Option<u8>>,
+    /// Tells further keys, whose names follow from what its keys hold.
+    pub derived: Option<Derived>,
     /// The group of the reference page; with the flags it gives the ACL categories.
     pub group: Group,
     /// ACL categories beyond those that flags and group give, e.g. `"@dangerous"`.
@@ -68,6 +70,7 @@ impl Spec {
         flags: Flags::NONE,
         fanout: Fanout::Single,
         other_db: None,
+        derived: None,
         group: Group::Generic,
         categories: &[],
         since: "1.0.0",
@@ -78,6 +81,18 @@ impl Spec {
         history: &[],
         deprecated: None,
     };
+}
+
+/// Calls its last argument with the name of each further key.
+pub type NameKeys = fn(&mut Ctx<'_>, &Args<'_>, &mut dyn FnMut(&[u8]));
+
+/// Keys that a command reads beside those that it names. Cores that own them lend them in a second round.
+#[derive(Debug, Clone, Copy)]
+pub struct Derived {
+    /// Whether the arguments ask for any.
+    pub any: fn(&Args<'_>) -> bool,
+    /// Gives their names, as often as they are read, once the named keys are here. Changes and counts nothing.
+    pub keys: NameKeys,
 }
 
 /// How many arguments a command takes, its name included.
@@ -186,12 +201,14 @@ pub struct KeySpec {
 }
 
 /// Where a search for keys begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Begin {
     /// At this argument.
     Index(u16),
     /// After this word, looked for from an argument on (negative: from the end).
     Keyword(&'static str, i16),
+    /// Where only the command itself can tell; clients are told that it is unknown.
+    Unknown(fn(&Args<'_>) -> Option<usize>),
 }
 
 /// How keys are found from where the search begins.
@@ -278,6 +295,7 @@ impl Begin {
     fn position(self, args: &Args<'_>) -> Option<usize> {
         match self {
             Begin::Index(index) => ((index as usize) < args.len()).then_some(index as usize),
+            Begin::Unknown(find) => find(args).filter(|position| *position < args.len()),
             Begin::Keyword(word, from) => {
                 let is_word =
                     |position: &usize| args.get(*position).eq_ignore_ascii_case(word.as_bytes());
@@ -503,6 +521,11 @@ impl Arg {
     /// The same, but it may be repeated.
     pub const fn multiple(self) -> Arg {
         Arg { multiple: true, ..self }
+    }
+
+    /// The same, but it may be repeated, and its word with it.
+    pub const fn each_with_token(self) -> Arg {
+        Arg { multiple: true, multiple_token: true, ..self }
     }
 
     /// The same, new in a version.

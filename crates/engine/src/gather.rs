@@ -21,7 +21,10 @@ pub enum Then {
     /// The parts have written: the reply is 1.
     Written,
     /// The parts are values lent by their owners; the request runs on them, and they go home.
-    Loan,
+    Loan {
+        /// First it asks for the keys that follow from what has come.
+        asks_again: bool,
+    },
 }
 
 /// One part.

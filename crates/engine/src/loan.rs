@@ -10,6 +10,7 @@ use crate::shard::execute::Call;
 use crate::spread::joined;
 use base::{ConnId, CoreId, Slot};
 use command::{Args, Flags, KeySpec};
+use std::collections::HashSet;
 
 /// A value up to this size that the command only reads is lent as a copy.
 const COPY_BYTES_MAX: usize = 64 * 1024;
@@ -22,7 +23,8 @@ impl Engine {
         let (db, flags) = (session.db, session.job_flags());
         let place = (!session.muted()).then(|| session.pipeline.reserve());
         let loans = self.loans(id, db, args);
-        let part = |(owner, _): &(CoreId, Vec<Lent>)| Part { owner: *owner, ..Part::default() };
+        let derived = self.core.table.entry(id).spec.derived;
+        let asks_again = derived.is_some_and(|derived| (derived.any)(args));
         let gather = Gather {
             session: conn,
             place,
@@ -32,14 +34,25 @@ impl Engine {
             args: args.from(0).map(<[u8]>::to_vec).collect(),
             logged,
             ticks: 0,
-            parts: loans.iter().map(part).collect(),
+            parts: loans.iter().map(part_of).collect(),
             due: loans.len(),
-            then: Then::Loan,
+            then: Then::Loan { asks_again },
         };
-        let (gather, generation) = self.gathers.insert(Box::new(gather));
         self.stall(conn, Stall::Asking);
+        self.ask_for_loans(Box::new(gather), 0, loans);
+        Flow::WaitAfter
+    }
+
+    /// Asks owners for values; what they answer are the parts from `first` on.
+    fn ask_for_loans(
+        &mut self,
+        gather: Box<Gather>,
+        first: usize,
+        loans: Vec<(CoreId, Vec<Lent>)>,
+    ) {
+        let (gather, generation) = self.gathers.insert(gather);
         for (part, (owner, items)) in loans.into_iter().enumerate() {
-            let part = part as u32;
+            let part = (first + part) as u32;
             let loan = Box::new(Loan { gather, generation, part, items, changes: 0 });
             self.core.counters.hops += u64::from(owner != self.core.id);
             match owner == self.core.id {
@@ -47,13 +60,12 @@ impl Engine {
                 false => self.outbox.post(owner, Message::Borrow(loan)),
             }
         }
-        Flow::WaitAfter
     }
 
     /// Each owner's keys, each key once: it is written if any of its places is.
     fn loans(&self, id: u16, db: u8, args: &Args<'_>) -> Vec<(CoreId, Vec<Lent>)> {
         let spec = self.core.table.entry(id).spec;
-        let mut loans: Vec<(CoreId, Vec<Lent>)> = Vec::new();
+        let mut loans = Loans::default();
         let mut positions = Vec::new();
         let is_written = |keys: &KeySpec| keys.flags.first() != Some(&"RO");
         // XREADGROUP says that it reads its keys only: what it writes are their groups.
@@ -73,24 +85,14 @@ impl Engine {
                 }
             }
         }
-        loans
+        loans.0
     }
 
-    fn add_to_loans(&self, loans: &mut Vec<(CoreId, Vec<Lent>)>, db: u8, key: &[u8], writes: bool) {
-        let owner = self.core.route.owner(Slot::of_key(key));
-        let of_owner = match loans.iter().position(|(core, _)| *core == owner) {
-            Some(index) => index,
-            None => {
-                loans.push((owner, Vec::new()));
-                loans.len() - 1
-            }
-        };
-        let items = &mut loans[of_owner].1;
+    fn add_to_loans(&self, loans: &mut Loans, db: u8, key: &[u8], writes: bool) {
+        let items = loans.of(self.core.route.owner(Slot::of_key(key)));
         match items.iter_mut().find(|item| item.db == db && *item.key == *key) {
             Some(item) => item.writes |= writes,
-            None => {
-                items.push(Lent { db, key: key.into(), writes, parcel: None, copied: false });
-            }
+            None => items.push(Lent { writes, ..Lent::read(db, key) }),
         }
     }
 
@@ -115,16 +117,49 @@ impl Engine {
         }
     }
 
-    /// What an owner has lent has come; when it was the last, the command runs.
+    /// What an owner has lent has come; when it was the last, the command runs, or asks for the keys that follow from
+    /// what has come.
     pub(crate) fn on_lent(&mut self, loan: Box<Loan>) {
-        if let Some(gather) = self.gathers.fill_lent(loan) {
-            self.run_on_loans(gather);
+        let Some(mut gather) = self.gathers.fill_lent(loan) else { return };
+        self.guests_enter(&mut gather.parts);
+        if gather.then == (Then::Loan { asks_again: true }) {
+            gather.then = Then::Loan { asks_again: false };
+            let loans = self.derived_loans(&gather);
+            if !loans.is_empty() {
+                let first = gather.parts.len();
+                self.guests_rise(&mut gather.parts);
+                gather.parts.extend(loans.iter().map(part_of));
+                gather.due = loans.len();
+                return self.ask_for_loans(gather, first, loans);
+            }
         }
+        self.run_on_loans(gather);
+    }
+
+    /// What has to be lent beside what has come already.
+    fn derived_loans(&mut self, gather: &Gather) -> Vec<(CoreId, Vec<Lent>)> {
+        let Some(derived) = self.core.table.entry(gather.command).spec.derived else {
+            return Vec::new();
+        };
+        let lent = gather.parts.iter().filter_map(|part| part.loan.as_ref());
+        let lent = lent.flat_map(|loan| &loan.items).filter(|item| item.db == gather.db);
+        let mut known: HashSet<Box<[u8]>> = lent.map(|item| item.key.clone()).collect();
+        let mut loans = Loans::default();
+        let Engine { core, shard, .. } = self;
+        let (bytes, spans) = joined(gather.args.iter().map(Vec::as_slice));
+        let args = Args::new(&bytes, &spans, core.hasher);
+        shard.look_as_guest(core, gather.db, |ctx| {
+            (derived.keys)(ctx, &args, &mut |key| {
+                if known.insert(key.into()) {
+                    loans.of(core.route.owner(Slot::of_key(key))).push(Lent::read(gather.db, key));
+                }
+            });
+        });
+        loans.0
     }
 
     /// Runs the command on what was lent and sends it home.
-    pub(crate) fn run_on_loans(&mut self, mut gather: Box<Gather>) {
-        self.guests_enter(&mut gather.parts);
+    fn run_on_loans(&mut self, mut gather: Box<Gather>) {
         let words = std::mem::take(&mut gather.args);
         let (bytes, spans) = joined(words.iter().map(Vec::as_slice));
         let args = Args::new(&bytes, &spans, self.core.hasher);
@@ -152,15 +187,22 @@ impl Engine {
         }
     }
 
-    /// Takes everything out of the guest keyspace again and sends home what its owner has not kept.
-    fn guests_leave(&mut self, parts: &mut [Part], mut changes: u64) {
+    /// Takes everything out of the guest keyspace again.
+    fn guests_rise(&mut self, parts: &mut [Part]) {
         let now = self.core.now;
+        let guest = self.shard.guest(&self.core);
+        for item in
+            parts.iter_mut().filter_map(|part| part.loan.as_mut()).flat_map(|loan| &mut loan.items)
+        {
+            item.parcel = guest.db(item.db).take(&self.core.hasher.key(&item.key), now);
+        }
+    }
+
+    /// Takes everything out of the guest keyspace and sends home what its owner has not kept.
+    fn guests_leave(&mut self, parts: &mut [Part], mut changes: u64) {
+        self.guests_rise(parts);
         for part in parts {
             let mut loan = part.loan.take().expect("every part has come");
-            let guest = self.shard.guest(&self.core);
-            for item in &mut loan.items {
-                item.parcel = guest.db(item.db).take(&self.core.hasher.key(&item.key), now);
-            }
             loan.items.retain(|item| !item.copied);
             // Counted once, where something may have changed.
             if loan.items.iter().any(|item| item.writes) {
@@ -195,6 +237,25 @@ impl Engine {
         }
         self.shard.store.db(0).count_changes(loan.changes);
     }
+}
+
+/// Keys by owner.
+#[derive(Default)]
+struct Loans(Vec<(CoreId, Vec<Lent>)>);
+
+impl Loans {
+    /// The keys of one owner.
+    fn of(&mut self, owner: CoreId) -> &mut Vec<Lent> {
+        let at = self.0.iter().position(|(core, _)| *core == owner).unwrap_or_else(|| {
+            self.0.push((owner, Vec::new()));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
+    }
+}
+
+fn part_of((owner, _): &(CoreId, Vec<Lent>)) -> Part {
+    Part { owner: *owner, ..Part::default() }
 }
 
 #[cfg(test)]
@@ -341,5 +402,54 @@ mod tests {
         world.pass_ms(6);
         assert_eq!(world.ask(client, "RENAME a b"), "(err) ERR no such key");
         assert_eq!(world.ask(client, "DBSIZE"), "0");
+    }
+
+    #[test]
+    fn a_sort_finds_the_keys_that_its_elements_name_on_every_core() {
+        check(
+            "RPUSH l a b c d; MSET w_a 3 w_b 1 w_c 2 n_a A n_b B n_c C; SORT l BY w_* GET n_* GET #; SORT l BY w_* LIMIT 1 2; SORT l BY no GET n_* LIMIT 1 2",
+            &["4", "OK", "[nil d B b C c A a]", "[b c]", "[B C]"],
+        );
+        check(
+            "RPUSH l 1 2; HSET h_1 f 9; HSET h_2 f 8; SORT l BY h_*->f STORE w; LRANGE w 0 -1; SORT l GET h_*->f STORE l; LRANGE l 0 -1; DBSIZE; HGETALL h_1",
+            &["2", "1", "1", "2", "[2 1]", "2", "[9 8]", "4", "[f 9]"],
+        );
+        check(
+            "SADD s x y; SET w_x 1; SET w_y bad; SORT s BY w_*; SORT s BY w_* ALPHA; SORT s BY w_* FOO; GET w_x; SORT w_x BY w_*; SORT none GET w_*",
+            &[
+                "2",
+                "OK",
+                "OK",
+                "(err) ERR One or more scores can't be converted into double",
+                "[x y]",
+                "(err) ERR syntax error",
+                "1",
+                WRONG,
+                "[]",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_sort_of_one_core_needs_no_other() {
+        check(
+            "RPUSH {t}l 2 1; SORT {t}l; SORT {t}l STORE {t}d; SORT_RO {t}d DESC; SET w_1 5; SET w_2 4; SORT_RO {t}l BY w_*",
+            &["2", "[1 2]", "2", "[2 1]", "OK", "OK", "[2 1]"],
+        );
+    }
+
+    #[test]
+    fn a_client_that_leaves_between_the_two_rounds_loses_nothing() {
+        let mut world = World::new(3);
+        let (client, other) = (world.open(0), world.open(0));
+        let (list, to) = (key_on(1, "from"), key_on(2, "to"));
+        world.ask(client, &format!("RPUSH {list} 2 1"));
+        world.ask(client, "MSET w_1 5 w_2 4");
+        world.feed_quietly(client, format!("SORT {list} BY w_* STORE {to}\r\n").as_bytes());
+        world.hang_up(client);
+        world.settle();
+        assert_eq!(world.ask(other, &format!("LRANGE {to} 0 -1")), "[2 1]");
+        assert_eq!(world.ask(other, "MGET w_1 w_2"), "[5 4]");
+        assert!((0..3).all(|core| world.census(core).gathers == 0));
     }
 }

@@ -130,6 +130,13 @@ pub struct Lent {
     pub copied: bool,
 }
 
+impl Lent {
+    /// A key that is only read, still to be lent.
+    pub fn read(db: u8, key: &[u8]) -> Lent {
+        Lent { db, key: key.into(), writes: false, parcel: None, copied: false }
+    }
+}
+
 /// Where an outcome belongs at the origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Address {

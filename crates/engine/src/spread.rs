@@ -227,7 +227,7 @@ impl Engine {
             }
             Then::WriteIf(_) => self.end_gather(&gather, b":0\r\n"),
             Then::Written => self.end_gather(&gather, b":1\r\n"),
-            Then::Loan => self.run_on_loans(gather),
+            Then::Loan { .. } => unreachable!("what is lent comes to `on_lent`"),
         }
     }
 

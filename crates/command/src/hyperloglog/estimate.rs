@@ -5,11 +5,22 @@
 //! each value. The order of its additions is kept as in the paper, so that the last digit is the
 //! same everywhere.
 
-use super::element::RANK_BITS;
+use super::element::{RANK_BITS, place};
 use super::{REGISTERS, Registers};
+use store::Str;
 
 /// How many registers have each value that six bits can hold.
 pub type Counts = [u32; 64];
+
+/// About how many distinct elements there are. O(elements).
+pub fn estimated_count<'a>(elements: impl Iterator<Item = Str<'a>>) -> u64 {
+    let (mut registers, mut buffer) = ([0; REGISTERS], itoa::Buffer::new());
+    for element in elements {
+        let (index, rank) = place(element.as_bytes(&mut buffer));
+        registers[index] = registers[index].max(rank);
+    }
+    estimate(&counts(&registers))
+}
 
 /// 1 / (2 ln 2).
 const ALPHA: f64 = 0.721_347_520_444_481_7;

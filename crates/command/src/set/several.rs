@@ -1,11 +1,14 @@
 //! Several sets: intersection, union, difference.
 
 use super::{DESTINATION, KEYS, SOURCES};
+use crate::hyperloglog::estimated_count;
 use crate::spec::{Arg, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Spec};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use base::Now;
 use resp::write::Writer;
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 use store::{Look, Made, Set, SetEdit, Store, Str};
 
@@ -129,12 +132,7 @@ pub const SINTERCARD: Command = Command::new(
     Spec {
         name: "SINTERCARD",
         arity: Arity::at_least(3),
-        keys: &[KeySpec {
-            flags: &["RO", "access"],
-            begin: Begin::Index(1),
-            find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
-            notes: "",
-        }],
+        keys: &[COUNTED],
         flags: Flags::READONLY.and(Flags::MOVABLEKEYS),
         fanout: Fanout::Loan,
         group: Group::Set,
@@ -151,29 +149,53 @@ pub const SINTERCARD: Command = Command::new(
     sintercard,
 );
 
+/// As many keys as the argument before them says.
+const COUNTED: KeySpec = KeySpec {
+    flags: &["RO", "access"],
+    begin: Begin::Index(1),
+    find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
+    notes: "",
+};
+
 fn sintercard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
-    let keys = counted_keys(args)?;
-    let limit = match args.len() - keys.end {
-        0 => 0,
-        _ => {
-            let mut limit = 0;
-            for position in (keys.end..args.len()).step_by(2) {
-                if !args.is(position, "LIMIT") || position + 1 >= args.len() {
-                    return Err(Failure::SYNTAX);
-                }
-                let number = args.integer(position + 1).and_then(|n| usize::try_from(n).ok());
-                limit = number.ok_or(Failure::new("ERR LIMIT can't be negative"))?;
-            }
-            limit
-        }
-    };
-    let keys = look_up(ctx, args, keys)?;
+    let counting = Counting::parse(args, false)?;
+    let keys = look_up(ctx, args, counting.keys)?;
     let (store, now, db) = (&*ctx.store, ctx.now, ctx.db);
-    let most = if limit == 0 { usize::MAX } else { limit };
     let count = all_of(&views(store, db, args, &keys, now)?)
-        .map_or(0, |sets| common(&sets).take(most).count());
+        .map_or(0, |sets| common(&sets).take(counting.most).count());
     ctx.reply.integer(count as i64);
     Ok(())
+}
+
+/// What SINTERCARD, SUNIONCARD and SDIFFCARD are told.
+struct Counting {
+    /// Where the keys are.
+    keys: Range<usize>,
+    /// Counting ends here.
+    most: usize,
+    /// An estimate is good enough.
+    approximate: bool,
+}
+
+impl Counting {
+    fn parse(args: &Args<'_>, may_estimate: bool) -> Result<Counting, Failure> {
+        let keys = counted_keys(args)?;
+        let (mut limit, mut approximate, mut position) = (0, false, keys.end);
+        while position < args.len() {
+            if may_estimate && args.is(position, "APPROX") {
+                approximate = true;
+                position += 1;
+                continue;
+            }
+            if !args.is(position, "LIMIT") || position + 1 >= args.len() {
+                return Err(Failure::SYNTAX);
+            }
+            let number = args.integer(position + 1).and_then(|n| usize::try_from(n).ok());
+            limit = number.ok_or(Failure::new("ERR LIMIT can't be negative"))?;
+            position += 2;
+        }
+        Ok(Counting { keys, most: if limit == 0 { usize::MAX } else { limit }, approximate })
+    }
 }
 
 /// The positions of as many keys as argument 1 says.
@@ -227,6 +249,56 @@ fn reply_set(reply: &mut Writer<'_>, set: Option<Set<'_>>) {
     if let Some(set) = set {
         set.iter().for_each(|member| reply_text(reply, member));
     }
+}
+
+/// Counts the members that any of the sets has.
+pub const SUNIONCARD: Command = Command::new(
+    Spec {
+        name: "SUNIONCARD",
+        arity: Arity::at_least(3),
+        keys: &[COUNTED],
+        flags: Flags::READONLY.and(Flags::MOVABLEKEYS).and(Flags::NEWER),
+        fanout: Fanout::Loan,
+        group: Group::Set,
+        since: "8.10.0",
+        complexity: "O(N) where N is the total number of elements in all given sets.",
+        summary: "Counts the members that any of the sets has.",
+        args: &[
+            Arg::integer("numkeys"),
+            Arg::key("key", 0).multiple(),
+            Arg::word("approx", "APPROX").optional(),
+            Arg::integer("limit").token("LIMIT").optional(),
+        ],
+        ..Spec::NEW
+    },
+    sunioncard,
+);
+
+fn sunioncard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
+    let Counting { keys, most, approximate } = Counting::parse(args, true)?;
+    let keys = look_up(ctx, args, keys)?;
+    let (store, now, db) = (&*ctx.store, ctx.now, ctx.db);
+    let sets = views(store, db, args, &keys, now)?;
+    let members = || sets.iter().flatten().flat_map(Set::iter);
+    let count = if sets.iter().flatten().count() < 2 {
+        members().count()
+    } else if approximate {
+        estimated_count(members()) as usize
+    } else {
+        let mut seen = HashSet::new();
+        for member in members() {
+            if seen.len() >= most {
+                break;
+            }
+            seen.insert(match member {
+                Str::Bytes(bytes) => Cow::Borrowed(bytes),
+                Str::Int(_) => Cow::Owned(member.to_vec()),
+            });
+        }
+        seen.len()
+    };
+    ctx.reply.integer(count.min(most) as i64);
+    Ok(())
 }
 
 /// Stores the members that any of the sets has.
@@ -294,6 +366,37 @@ fn rest<'a>(sets: &[Option<Set<'a>>]) -> impl Iterator<Item = Str<'a>> {
     let (first, others) = sets.split_first().expect("there is at least one key");
     let taken = |member: &Str<'a>| others.iter().flatten().any(|set| set.contains_str(*member));
     first.iter().flat_map(Set::iter).filter(move |member| !taken(member))
+}
+
+/// Counts the members of a set that are in none of the others.
+pub const SDIFFCARD: Command = Command::new(
+    Spec {
+        name: "SDIFFCARD",
+        arity: Arity::at_least(3),
+        keys: &[COUNTED],
+        flags: Flags::READONLY.and(Flags::MOVABLEKEYS).and(Flags::NEWER),
+        fanout: Fanout::Loan,
+        group: Group::Set,
+        since: "8.10.0",
+        complexity: "O(N) where N is the total number of elements in all given sets.",
+        summary: "Counts the members of a set that are in none of the others.",
+        args: &[
+            Arg::integer("numkeys"),
+            Arg::key("key", 0).multiple(),
+            Arg::integer("limit").token("LIMIT").optional(),
+        ],
+        ..Spec::NEW
+    },
+    sdiffcard,
+);
+
+fn sdiffcard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
+    let counting = Counting::parse(args, false)?;
+    let keys = look_up(ctx, args, counting.keys)?;
+    let (store, now, db) = (&*ctx.store, ctx.now, ctx.db);
+    let count = rest(&views(store, db, args, &keys, now)?).take(counting.most).count();
+    ctx.reply.integer(count as i64);
+    Ok(())
 }
 
 /// Stores the members of a set that are in none of the others.
@@ -393,6 +496,18 @@ mod tests {
         check(
             "SINTERCARD 0 a; SINTERCARD x a; SINTERCARD 2 a; SINTERCARD 1 a LIMIT -1; SINTERCARD 1 a LIMIT x; SINTERCARD 1 a LIMIT; SINTERCARD 1 a FOO 1",
             "ERR numkeys should be greater than 0; ERR numkeys should be greater than 0; ERR Number of keys can't be greater than number of args; ERR LIMIT can't be negative; ERR LIMIT can't be negative; ERR syntax error; ERR syntax error",
+        );
+    }
+
+    #[test]
+    fn unions_and_differences_are_counted_without_being_made() {
+        check(
+            "SADD a 1 2 3 x; SADD b 3 4 x y; SUNIONCARD 2 a b; SUNIONCARD 3 a none b LIMIT 2; SUNIONCARD 2 a b LIMIT 0; SUNIONCARD 2 a b APPROX; SUNIONCARD 2 a b APPROX LIMIT 5; SUNIONCARD 1 a; SUNIONCARD 1 none",
+            "4; 4; 6; 2; 6; 6; 5; 4; 0",
+        );
+        check(
+            "SADD a 1 2 3 x; SADD b 3 4 x y; SDIFFCARD 2 a b; SDIFFCARD 2 a b LIMIT 1; SDIFFCARD 2 none a; SDIFFCARD 1 a; SDIFFCARD 2 a b APPROX; SET s v; SDIFFCARD 2 a s; SUNIONCARD 2 s a; SUNIONCARD 0 a",
+            "4; 4; 2; 1; 0; 4; ERR syntax error; OK; WRONGTYPE; WRONGTYPE; ERR numkeys should be greater than 0",
         );
     }
 }

@@ -67,7 +67,13 @@ pub fn plan(
                 // The last key lacks its value: the command finds that itself, on any core.
                 return unhashed(Plan::Here);
             }
-            several(keys, args, core, route, unhashed(Plan::Here))
+            let planned = several(keys, args, core, route, unhashed(Plan::Here));
+            let reads_more = || entry.spec.derived.is_some_and(|derived| (derived.any)(args));
+            if route.cores() > 1 && planned.plan != Plan::Many && reads_more() {
+                // Whose keys they are is not known yet.
+                return unhashed(Plan::Many);
+            }
+            planned
         }
         _ => unhashed(Plan::Here),
     }

@@ -98,6 +98,18 @@ impl Shard {
         run(self.guest(core), core, call, args, reply)
     }
 
+    /// Calls `look` with the guest keyspace, as the commands that run there see it.
+    pub fn look_as_guest(&mut self, core: &Core, db: u8, look: impl FnOnce(&mut Ctx<'_>)) {
+        let mut unread = Vec::new();
+        look(&mut Ctx {
+            store: self.guest(core),
+            db,
+            now: core.now,
+            settings: &core.settings,
+            reply: Writer::new(&mut unread, Protocol::Resp2),
+        });
+    }
+
     /// The gates before a command: writes the error and gives the verdict where one is closed.
     #[inline]
     fn refuse(

@@ -87,6 +87,11 @@ fn key_spec(spec: &KeySpec, reply: &mut Writer<'_>) {
     reply.bulk(b"begin_search");
     match spec.begin {
         Begin::Index(index) => numbers("index", &[("index", i64::from(index))], reply),
+        Begin::Unknown(_) => {
+            head("unknown", 0, reply);
+            reply.bulk(b"find_keys");
+            return head("unknown", 0, reply);
+        }
         Begin::Keyword(word, from) => {
             head("keyword", 2, reply);
             reply.bulk(b"keyword");
