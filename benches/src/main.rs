@@ -20,6 +20,7 @@ mod probe;
 mod process;
 mod report;
 mod subject;
+mod teardown;
 
 use clap::{Parser, Subcommand};
 
@@ -40,6 +41,8 @@ enum Command {
     Memory(memory::Options),
     /// The longest turn while a table grows (P8).
     Growth(growth::Options),
+    /// The longest turn while collections of ten million elements go.
+    Teardown(teardown::Options),
     /// What the hop costs and of what it is made (P5).
     Hop(hop::Options),
     /// What batching and prefetching gain on data larger than the caches (P9).
@@ -65,6 +68,7 @@ fn main() -> anyhow::Result<()> {
         Command::Compare(options) => compare::run(&options),
         Command::Memory(options) => memory::run(&options),
         Command::Growth(options) => growth::run(&options),
+        Command::Teardown(options) => teardown::run(&options),
         Command::Hop(options) => hop::run(&options),
         Command::Prefetch(options) => prefetch::run(&options),
         Command::ExpireStorm(options) => expire_storm::run(&options),

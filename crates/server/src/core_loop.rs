@@ -27,7 +27,7 @@ const SLEEP_US_MAX: u64 = 100_000;
 /// The longest sleep while a full ring keeps messages here.
 const FULL_RING_US: u64 = 200;
 
-/// What was freed is given back to the system so often at the most.
+/// Empty pages are handed to the process so often at the most.
 const TIDY_US: u64 = 100_000;
 
 /// After the process wants to end, clients have so long to take their last replies.
@@ -69,7 +69,7 @@ pub struct CoreLoop {
     /// The last sleep ended with mail and without a wake-up, which may still be on its way.
     suspect: bool,
     gauge: Gauge,
-    /// When freed memory is given back next; monotonic microseconds.
+    /// When empty pages are handed over next; monotonic microseconds.
     tidy_at_us: u64,
 }
 
@@ -143,13 +143,13 @@ impl CoreLoop {
         if self.slept { timeout } else { 0 }
     }
 
-    /// Has the allocator give back what is due, if the core had time to sleep: where it has none, memory that
-    /// is freed is wanted again.
+    /// Hands over empty pages, if the core had time to sleep: where it has none, memory that is freed is wanted
+    /// again.
     fn tidy(&mut self) {
         let now_us = self.reactor.now().mono_us;
         if self.slept && now_us >= self.tidy_at_us {
             self.tidy_at_us = now_us + TIDY_US;
-            reactor::give_back_what_is_due();
+            reactor::hand_over_empty_pages();
         }
     }
 

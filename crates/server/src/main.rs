@@ -23,7 +23,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    reactor::give_freed_memory_back();
+    reactor::give_back_on_demand();
     match config::command_line::parse(std::env::args_os().skip(1)) {
         Invocation::Print(text) => {
             print!("{text}");

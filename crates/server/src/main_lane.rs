@@ -17,8 +17,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-/// How often the kernel is asked about the process, and the log about lines that it dropped.
-const FIGURES_EVERY: Duration = Duration::from_millis(200);
+/// How often the kernel is asked about the process, the log about lines that it dropped, and free memory given back.
+const ROUND_EVERY: Duration = Duration::from_millis(200);
 
 /// The main thread's end of the mesh. Whoever has mail for it writes a byte into its bell, and so
 /// does every signal that ends the process.
@@ -46,14 +46,15 @@ impl MainLane {
     /// Serves until every core has ended. Returns after SIGTERM, SIGINT or SHUTDOWN.
     pub fn run(&mut self, logging: &mut Logging) -> Result<()> {
         let signals = self.listen_for_signals()?;
-        self.doorbell.set_read_timeout(Some(FIGURES_EVERY))?;
-        let mut figures_at = Instant::now();
+        self.doorbell.set_read_timeout(Some(ROUND_EVERY))?;
+        let mut round_at = Instant::now();
         while self.ended < self.cores.len() {
             self.wait()?;
-            if figures_at.elapsed() >= FIGURES_EVERY && !self.ending {
-                figures_at = Instant::now();
+            if round_at.elapsed() >= ROUND_EVERY && !self.ending {
+                round_at = Instant::now();
                 self.say(0, Parcel::Figures(gauge::process_figures()));
                 logging.report_drops();
+                reactor::give_back_free_pages();
             }
             for signal in signals.try_iter() {
                 tracing::warn!("Received {}, scheduling shutdown...", signal_name(signal));
