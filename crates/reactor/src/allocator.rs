@@ -2,9 +2,9 @@
 //!
 //! Giving memory back to the system costs about 100 ns a page, and mimalloc does it for all that is due in one
 //! go, within whatever call happens to find it due: ten milliseconds of a core's turn when a collection of two million
-//! elements has gone, because its pages become free together, at its end. So cores never give memory back. They
-//! only hand their empty pages to the process ([`hand_over_empty_pages`]), and the main thread, which
-//! has time, gives the system what nobody has taken again ([`give_back_free_pages`]).
+//! elements has gone, because its pages become free together, at its end. So cores never give memory back: their empty
+//! pages go to the process, and the main thread, which has time, gives the system those that nobody has taken
+//! again ([`give_back_free_pages`]).
 
 use libmimalloc_sys::{mi_collect, mi_option_set, mi_option_t};
 
@@ -22,13 +22,6 @@ pub fn give_back_on_demand() {
     // SAFETY: writes one word of mimalloc's table of options, whose index is within it; no other thread
     // reads it meanwhile.
     unsafe { mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) };
-}
-
-/// Hands the empty pages of the calling thread's heap to the process. To be called by each core now and then, when it
-/// has nothing else to do. O(pages of the thread's heap that have room).
-pub fn hand_over_empty_pages() {
-    // SAFETY: works on the calling thread's own heap and on arenas that mimalloc guards itself.
-    unsafe { mi_collect(false) };
 }
 
 /// Gives the system all free pages of the process. To be called now and then by a thread that may take its time.

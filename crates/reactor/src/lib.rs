@@ -38,7 +38,7 @@ mod token;
 mod wake;
 
 pub use address::{is_from_this_machine, local_address, peer_address};
-pub use allocator::{give_back_free_pages, give_back_on_demand, hand_over_empty_pages};
+pub use allocator::{give_back_free_pages, give_back_on_demand};
 pub use clock::{TickRate, monotonic_ns, thread_cpu_ns, ticks};
 pub use closing::CloseMode;
 pub use counters::Counters;

@@ -27,9 +27,6 @@ const SLEEP_US_MAX: u64 = 100_000;
 /// The longest sleep while a full ring keeps messages here.
 const FULL_RING_US: u64 = 200;
 
-/// Empty pages are handed to the process so often at the most.
-const TIDY_US: u64 = 100_000;
-
 /// After the process wants to end, clients have so long to take their last replies.
 const DRAIN_US_MAX: u64 = 1_000_000;
 
@@ -69,8 +66,6 @@ pub struct CoreLoop {
     /// The last sleep ended with mail and without a wake-up, which may still be on its way.
     suspect: bool,
     gauge: Gauge,
-    /// When empty pages are handed over next; monotonic microseconds.
-    tidy_at_us: u64,
 }
 
 impl CoreLoop {
@@ -101,7 +96,6 @@ impl CoreLoop {
             ending_at_us: None,
             slept: false,
             gauge: Gauge::new(),
-            tidy_at_us: 0,
         }
     }
 
@@ -113,7 +107,6 @@ impl CoreLoop {
             std::process::abort();
         }
         self.gauge.begin(&self.reactor);
-        self.tidy();
         self.reactor.poll(&mut self.events, TURN_EVENTS_MAX);
         self.wake_up();
         self.take_in();
@@ -141,16 +134,6 @@ impl CoreLoop {
         let timeout = if self.engine.has_mail_due() { timeout.min(FULL_RING_US) } else { timeout };
         self.slept = timeout > 0 && self.mailbox.sleep();
         if self.slept { timeout } else { 0 }
-    }
-
-    /// Hands over empty pages, if the core had time to sleep: where it has none, memory that is freed is wanted
-    /// again.
-    fn tidy(&mut self) {
-        let now_us = self.reactor.now().mono_us;
-        if self.slept && now_us >= self.tidy_at_us {
-            self.tidy_at_us = now_us + TIDY_US;
-            reactor::hand_over_empty_pages();
-        }
     }
 
     /// Ends the sleep, and watches whether the wake-ups work: a sleep that ends with mail must have
