@@ -44,6 +44,8 @@ pub struct World {
     pub requests: Vec<Request>,
     /// Why the process refuses the next request, if it does.
     pub refusal: Option<String>,
+    /// The largest buffer that was sent, in bytes of its capacity.
+    pub largest_send: usize,
 }
 
 impl End {
@@ -129,6 +131,7 @@ impl World {
             now,
             requests: Vec::new(),
             refusal: None,
+            largest_send: 0,
         }
     }
 
@@ -384,6 +387,7 @@ impl World {
     fn act(&mut self, core: usize, action: Action) {
         match action {
             Action::Send(conn, bytes) => {
+                self.largest_send = self.largest_send.max(bytes.capacity());
                 let end = &mut self.ends[conn.index as usize];
                 if end.deaf {
                     end.unread.extend_from_slice(&bytes);

@@ -14,6 +14,7 @@ use crate::table::{Entry, Home};
 use base::{ConnId, CoreId, until_nul};
 use command::{Args, Failure, Flags};
 use resp::write::{Protocol, Writer};
+use resp::{Reply, Sink};
 
 /// What a request's session does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,29 +111,25 @@ impl Engine {
         let call = Call { db: session.db, flags: session.job_flags(), ..call };
         let verdict = if session.muted() {
             let mut unread = Vec::new();
-            let verdict = shard.execute(core, call, &args, &mut unread);
+            let verdict = shard.execute(core, call, &args, Sink::plain(&mut unread));
             if !verdict.is_plain() {
                 self.note(conn, id, verdict, &args, &unread);
                 return Flow::Next;
             }
             verdict
-        } else if session.pipeline.is_empty() {
-            let start = session.out.len();
-            let verdict = shard.execute(core, call, &args, &mut session.out);
-            if !verdict.is_plain() {
-                let reply = session.out[start..].to_vec();
-                self.note(conn, id, verdict, &args, &reply);
-                return Flow::Next;
-            }
-            verdict
         } else {
-            let (verdict, reply) = session.pipeline.push_ready(|held| {
-                let start = held.len();
-                let verdict = shard.execute(core, call, &args, held);
-                (verdict, if verdict.is_plain() { Vec::new() } else { held[start..].to_vec() })
-            });
+            let mut execute = |mut sink: Sink<'_>| {
+                let start = sink.len();
+                let verdict = shard.execute(core, call, &args, sink.reborrow());
+                let error = if verdict.failed { sink.since(start).to_vec() } else { Vec::new() };
+                (verdict, error, sink.len() - start)
+            };
+            let (verdict, error, bytes) = match session.pipeline.is_empty() {
+                true => execute(session.out.sink()),
+                false => session.pipeline.push_ready(execute),
+            };
             if !verdict.is_plain() {
-                self.note(conn, id, verdict, &args, &reply);
+                self.note_at(conn, None, id, verdict, &args, (&error, bytes));
                 return Flow::Next;
             }
             verdict
@@ -353,11 +350,11 @@ impl Engine {
         args: &Args<'_>,
         reply: &[u8],
     ) {
-        self.note_at(conn, None, id, verdict, args, reply);
+        self.note_at(conn, None, id, verdict, args, (reply, reply.len()));
     }
 
-    /// The same for an outcome of another core, whose place in the session's pipeline says when it
-    /// was asked for.
+    /// The same for a reply of which the text is known only if it is an error, and the length; and for an
+    /// outcome of another core, whose place in the session's pipeline says when it was asked for.
     pub(crate) fn note_at(
         &mut self,
         conn: ConnId,
@@ -365,10 +362,10 @@ impl Engine {
         id: u16,
         verdict: Verdict,
         args: &Args<'_>,
-        reply: &[u8],
+        (error, bytes): (&[u8], usize),
     ) {
         if verdict.slow && !verdict.rejected {
-            self.observe(conn, id, place, verdict, args, reply.len());
+            self.observe(conn, id, place, verdict, args, bytes);
         }
         if verdict.rejected {
             self.core.commands[id as usize].rejected += 1;
@@ -379,13 +376,13 @@ impl Engine {
             if !verdict.rejected {
                 self.core.commands[id as usize].failed += 1;
             }
-            self.core.account_error(reply.strip_prefix(b"-").unwrap_or(reply).trim_ascii_end());
+            self.core.account_error(error.strip_prefix(b"-").unwrap_or(error).trim_ascii_end());
         }
     }
 
     /// Puts an outcome in its place in a session's pipeline.
     #[inline]
-    pub(crate) fn fill_place(&mut self, conn: ConnId, place: u32, reply: &[u8]) {
+    pub(crate) fn fill_place(&mut self, conn: ConnId, place: u32, reply: Reply<'_>) {
         let Some(session) = self.sessions.get(conn) else { return };
         session.note_reply(reply.len());
         session.pipeline.fill(place, reply, &mut session.out);

@@ -312,7 +312,7 @@ impl Engine {
         let mut session = Box::new(Session::new(conn, peer, self.core.now, open));
         if let Some(text) = refuse {
             self.core.counters.rejected_connections += 1;
-            session.out.extend_from_slice(text.as_bytes());
+            session.out.append(text.as_bytes());
             session.closing = true;
         }
         self.sessions.insert(session);
@@ -369,7 +369,8 @@ impl Engine {
             if session.is_monitor() {
                 self.watcher_gone();
             }
-            self.flusher.spare(session.out);
+            let mut session = session;
+            self.flusher.spare(session.out.take().1);
         }
     }
 

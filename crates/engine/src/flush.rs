@@ -73,11 +73,7 @@ impl Engine {
         {
             session.touched = true;
             self.flusher.touched.push(conn);
-            if session.out.capacity() == 0
-                && let Some(spare) = self.flusher.take_spare()
-            {
-                session.out = spare;
-            }
+            session.out.lend(|| self.flusher.take_spare());
         }
     }
 
@@ -116,7 +112,7 @@ impl Engine {
         }
         if session.out.is_empty() {
             if session.out.capacity() > 0 {
-                let empty = std::mem::take(&mut session.out);
+                let (_, empty) = session.out.take();
                 self.flusher.spare(empty);
             }
             let Some(session) = self.sessions.get(conn) else { return };
@@ -141,9 +137,10 @@ impl Engine {
             }
         }
         session.held_since_us = None;
-        let bytes = std::mem::take(&mut session.out);
-        session.bytes_out += bytes.len() as u64;
-        self.core.counters.total_net_output_bytes += bytes.len() as u64;
+        let bytes = session.out.len() as u64;
+        let (chain, tail) = session.out.take();
+        session.bytes_out += bytes;
+        self.core.counters.total_net_output_bytes += bytes;
         self.core.counters.total_writes_processed += 1;
         let ends = session.is_over();
         if session.stall == Some(Stall::Output) {
@@ -151,7 +148,12 @@ impl Engine {
             // the session's next turn.
             self.runnable.push(conn);
         }
-        self.actions.push(Action::Send(conn, bytes));
+        for piece in chain.into_pieces() {
+            self.actions.push(Action::Send(conn, piece));
+        }
+        if !tail.is_empty() {
+            self.actions.push(Action::Send(conn, tail));
+        }
         if ends {
             // The reactor closes it when these bytes are out.
             self.drop_client(conn);

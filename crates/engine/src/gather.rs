@@ -6,7 +6,8 @@
 use crate::message::{JobFlags, Loan};
 use base::{ConnId, CoreId};
 use command::Merge;
-use resp::write::Writer;
+use resp::write::{Protocol, Writer};
+use resp::{Chain, Reply};
 
 /// What is done when all parts have come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +33,10 @@ pub enum Then {
 pub struct Part {
     /// Which of the request's keys it has, counted from 0; empty when it has none of its own.
     pub keys: Vec<u32>,
-    /// Its reply, once it came.
+    /// Its reply, once it came; the first piece of it if it is in pieces.
     pub reply: Option<Vec<u8>>,
+    /// The other pieces.
+    pub more: Chain,
     /// What was lent, for a loan.
     pub loan: Option<Box<Loan>>,
     /// The owner, for a loan.
@@ -101,13 +104,24 @@ impl Gathers {
         number: u32,
         generation: u32,
         part: u32,
-        reply: &[u8],
+        reply: Reply<'_>,
     ) -> Option<Box<Gather>> {
         let slot = self.slots.get_mut(number as usize).filter(|slot| slot.0 == generation)?;
         let gather = slot.1.as_mut()?;
+        let concat = gather.then == Then::Merge(Merge::Concat);
         let part = &mut gather.parts[part as usize];
         assert!(part.reply.is_none(), "a part is answered once");
-        part.reply = Some(reply.to_vec());
+        part.reply = Some(match reply {
+            Reply::Whole(bytes) => bytes.to_vec(),
+            Reply::Pieces(chain) if concat => {
+                let mut pieces = chain.into_pieces().into_iter();
+                let first = pieces.next();
+                pieces.for_each(|piece| part.more.push(piece));
+                first.expect("a chain that is a reply has pieces")
+            }
+            // Its elements go to different places: they are looked for in one buffer.
+            Reply::Pieces(chain) => chain.concat(),
+        });
         self.arrived(number)
     }
 
@@ -170,7 +184,7 @@ pub fn merge(how: Merge, parts: &[Part], reply: &mut Writer<'_>) {
     match how {
         Merge::Ok => reply.ok(),
         Merge::Sum => reply.integer(sum(parts)),
-        Merge::Concat => concat(parts, reply),
+        Merge::Concat => unreachable!("joined by `concat`"),
         Merge::InOrder => in_order(parts, reply),
         Merge::First => parts
             .iter()
@@ -192,10 +206,24 @@ fn memchr(reply: &[u8]) -> usize {
     reply.iter().position(|byte| *byte == b'\r').expect("a reply that we encoded has a first line")
 }
 
-fn concat(parts: &[Part], reply: &mut Writer<'_>) {
-    let arrays: Vec<_> = parts.iter().filter_map(|part| part.reply.as_deref()).map(array).collect();
-    reply.array(arrays.iter().map(|(count, _)| count).sum());
-    arrays.iter().for_each(|(_, elements)| reply.raw(elements));
+/// One array of the elements of all parts, which keep their pieces. O(parts and pieces, bytes of first pieces).
+pub fn concat(parts: &mut [Part]) -> Chain {
+    let counts = parts.iter().filter_map(|part| part.reply.as_deref()).map(|reply| array(reply).0);
+    let mut head = Vec::new();
+    Writer::new(&mut head, Protocol::Resp2).array(counts.sum());
+    let mut all = Chain::default();
+    for part in parts {
+        let Some(reply) = part.reply.take() else { continue };
+        head.extend_from_slice(array(&reply).1);
+        if !part.more.is_empty() {
+            all.push(std::mem::take(&mut head));
+            all.append(std::mem::take(&mut part.more));
+        }
+    }
+    if !head.is_empty() {
+        all.push(head);
+    }
+    all
 }
 
 fn in_order(parts: &[Part], reply: &mut Writer<'_>) {
@@ -228,7 +256,6 @@ fn element_len(reply: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use resp::write::Protocol;
 
     fn part(keys: &[u32], reply: &[u8]) -> Part {
         Part { keys: keys.to_vec(), reply: Some(reply.to_vec()), ..Part::default() }
@@ -250,8 +277,8 @@ mod tests {
     #[test]
     fn counts_are_added_arrays_joined_and_the_first_error_wins() {
         assert_eq!(merged(Merge::Sum, &[part(&[], b":2\r\n"), part(&[], b":40\r\n")]), b":42\r\n");
-        let parts = [part(&[], b"*1\r\n:1\r\n"), part(&[], b"*0\r\n")];
-        assert_eq!(merged(Merge::Concat, &parts), b"*1\r\n:1\r\n");
+        let mut parts = [part(&[], b"*1\r\n:1\r\n"), part(&[], b"*0\r\n")];
+        assert_eq!(concat(&mut parts).concat(), b"*1\r\n:1\r\n");
         let parts = [part(&[], b"+OK\r\n"), part(&[], b"-OOM no\r\n")];
         assert_eq!(merged(Merge::Ok, &parts), b"-OOM no\r\n");
     }
@@ -276,11 +303,11 @@ mod tests {
             })
         };
         let (number, generation) = gathers.insert(gather());
-        assert!(gathers.fill(number, generation, 0, b"+OK\r\n").is_some());
+        assert!(gathers.fill(number, generation, 0, Reply::Whole(b"+OK\r\n")).is_some());
         let (again, newer) = gathers.insert(gather());
         assert_eq!(number, again);
-        assert!(gathers.fill(number, generation, 0, b"+OK\r\n").is_none());
-        assert!(gathers.fill(number, newer, 0, b"+OK\r\n").is_some());
+        assert!(gathers.fill(number, generation, 0, Reply::Whole(b"+OK\r\n")).is_none());
+        assert!(gathers.fill(number, newer, 0, Reply::Whole(b"+OK\r\n")).is_some());
         assert!(gathers.is_empty());
     }
 }

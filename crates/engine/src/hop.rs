@@ -10,6 +10,7 @@ use crate::shard::execute::{Call, Verdict};
 use crate::table::Home;
 use base::CoreId;
 use command::Args;
+use resp::chain::{Chain, Reply, Sink, finish};
 use resp::parse::Span;
 use store::Hint;
 
@@ -61,7 +62,7 @@ impl Engine {
 
     /// Executes another core's jobs, all of them, and sends the batch back.
     pub(crate) fn on_jobs(&mut self, from: CoreId, mut batch: Box<Batch>) {
-        let Batch { jobs, spans, bytes, outcomes, replies, .. } = &mut *batch;
+        let Batch { jobs, spans, bytes, outcomes, replies, chains, .. } = &mut *batch;
         let before = self.shard.work;
         self.shard.work += jobs.len() as u32;
         let distance = self.core.prefetch_ahead;
@@ -82,10 +83,16 @@ impl Engine {
             let args = Args::new(bytes, spans, self.core.hasher);
             let args =
                 if job.key == 0 { args } else { args.with_hashed(job.key, job.slot, job.hash) };
-            let start = replies.len();
-            let verdict = self.execute_job(job, &args, replies);
+            let (start, mut chain) = (replies.len(), Chain::default());
+            let verdict = self.execute_job(job, &args, Sink::behind(replies, &mut chain));
+            let in_pieces = !chain.is_empty();
+            if in_pieces {
+                finish(replies, start, &mut chain);
+                chains.push(chain);
+            }
             outcomes.push(Outcome {
                 len: (replies.len() - start) as u32,
+                in_pieces,
                 failed: verdict.failed,
                 rejected: verdict.rejected,
                 ticks: verdict.ticks,
@@ -98,18 +105,23 @@ impl Engine {
         self.outbox.post(from, Message::Outcomes(batch));
     }
 
-    fn execute_job(&mut self, job: &Job, args: &Args<'_>, replies: &mut Vec<u8>) -> Verdict {
+    fn execute_job(&mut self, job: &Job, args: &Args<'_>, reply: Sink<'_>) -> Verdict {
         let entry = self.core.table.entry(job.command);
         let Home::Data(run) = entry.home else { unreachable!("only data commands become jobs") };
         let call = Call { spec: entry.spec, run, db: job.db, flags: job.flags };
-        self.shard.execute(&mut self.core, call, args, replies)
+        self.shard.execute(&mut self.core, call, args, reply)
     }
 
     /// Puts the outcomes of a batch of ours where they belong.
-    pub(crate) fn on_outcomes(&mut self, from: CoreId, batch: Box<Batch>) {
+    pub(crate) fn on_outcomes(&mut self, from: CoreId, mut batch: Box<Batch>) {
+        let mut chains = std::mem::take(&mut batch.chains).into_iter();
         let (mut at, mut first) = (0usize, 0usize);
         for (job, outcome) in batch.jobs.iter().zip(&batch.outcomes) {
-            let reply = &batch.replies[at..at + outcome.len as usize];
+            let reply = match outcome.in_pieces {
+                false => Reply::Whole(&batch.replies[at..at + outcome.len as usize]),
+                true => Reply::Pieces(chains.next().expect("each outcome in pieces has its chain")),
+            };
+            let (whole, bytes) = (reply.whole(), reply.len());
             let args = Args::new(
                 &batch.bytes,
                 &batch.spans[first..first + job.args as usize],
@@ -121,20 +133,23 @@ impl Engine {
                 failed: outcome.failed,
                 rejected: outcome.rejected,
                 slow: outcome.ticks >= self.core.slow_ticks
-                    || args.extent().max(reply.len()) as u64 >= self.core.large_bytes,
+                    || args.extent().max(bytes) as u64 >= self.core.large_bytes,
                 ticks: outcome.ticks,
                 weight: u64::from(outcome.weight),
             };
             match job.address {
                 Address::Session(conn, place) => {
-                    self.note_at(conn, Some(place), job.command, verdict, &args, reply);
+                    let told = (whole, bytes);
+                    self.note_at(conn, Some(place), job.command, verdict, &args, told);
                     self.fill_place(conn, place, reply);
                 }
                 Address::Gather { gather, generation, part } => {
                     self.gathers.charge(gather, generation, outcome.ticks);
                     self.fill_part(gather, generation, part, reply);
                 }
-                Address::Nobody(conn) => self.note(conn, job.command, verdict, &args, reply),
+                Address::Nobody(conn) => {
+                    self.note_at(conn, None, job.command, verdict, &args, (whole, bytes));
+                }
             }
         }
         self.outbox.returned(from, batch);

@@ -7,9 +7,10 @@ use crate::gather::{Gather, Part, Then};
 use crate::message::{Lent, Loan, Message};
 use crate::session::client::Stall;
 use crate::shard::execute::Call;
-use crate::spread::joined;
+use crate::spread::{joined, whole_of};
 use base::{ConnId, CoreId, Slot};
 use command::{Args, Flags, KeySpec};
+use resp::{Chain, Sink};
 use std::collections::HashSet;
 
 /// A value up to this size that the command only reads is lent as a copy.
@@ -165,12 +166,13 @@ impl Engine {
         let args = Args::new(&bytes, &spans, self.core.hasher);
         let call = Call { db: gather.db, flags: gather.flags, ..self.core.call(gather.command) };
         let before = self.shard.guest(&self.core).changes();
-        let mut reply = Vec::new();
-        let verdict = self.shard.execute_as_guest(&mut self.core, call, &args, &mut reply);
+        let (mut reply, mut chain) = (Vec::new(), Chain::default());
+        let sink = Sink::behind(&mut reply, &mut chain);
+        let verdict = self.shard.execute_as_guest(&mut self.core, call, &args, sink);
         let changes = self.shard.guest(&self.core).changes() - before;
         self.guests_leave(&mut gather.parts, changes);
         gather.ticks = verdict.ticks;
-        self.end_gather(&gather, &reply);
+        self.end_gather(&gather, whole_of(&mut reply, chain));
         self.after_condition(gather.session);
     }
 
@@ -451,5 +453,37 @@ mod tests {
         assert_eq!(world.ask(other, &format!("LRANGE {to} 0 -1")), "[2 1]");
         assert_eq!(world.ask(other, "MGET w_1 w_2"), "[5 4]");
         assert!((0..3).all(|core| world.census(core).gathers == 0));
+    }
+
+    /// Replies of a megabyte, from this core, from another one, from a loan, from all cores; and what follows them.
+    #[test]
+    fn long_replies_are_sent_in_pieces_wherever_they_come_from() {
+        let mut world = World::new(3);
+        let client = world.open(0);
+        let (here, far, other) = (key_on(0, "here"), key_on(1, "far"), key_on(2, "other"));
+        for key in [&here, &far, &other] {
+            fill(&mut world, client, key, 100_000);
+        }
+        for number in 0..600 {
+            let sets: Vec<String> =
+                (0..100).map(|n| format!("longer-name-of-a-key:{number}:{n} v")).collect();
+            world.ask(client, &format!("MSET {}", sets.join(" ")));
+        }
+        world.largest_send = 0;
+        let requests = format!(
+            "SMEMBERS {here}\r\nSMEMBERS {far}\r\nPING\r\nSMEMBERS {here}\r\nSUNION {far} {other}\r\nKEYS *\r\nPING\r\n"
+        );
+        let replies = world.feed(client, requests.as_bytes());
+        let (values, len) = resp::Value::parse_all(&replies).expect("replies");
+        assert_eq!(len, replies.len());
+        let counts: Vec<usize> = values
+            .iter()
+            .map(|value| match value {
+                resp::Value::Array(elements) => elements.len(),
+                _ => 0,
+            })
+            .collect();
+        assert_eq!(counts, [100_000, 100_000, 0, 100_000, 100_000, 60_003, 0]);
+        assert!(replies.len() > 5_000_000 && world.largest_send <= 2 * resp::chain::PIECE_BYTES);
     }
 }

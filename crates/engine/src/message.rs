@@ -4,6 +4,7 @@ use crate::commands::query::{Answer, Query};
 use crate::patrol::ClientLoad;
 use crate::shard::lease::Lease;
 use base::{ConnId, Slot};
+use resp::Chain;
 use resp::parse::Span;
 use std::sync::Arc;
 use store::Parcel;
@@ -58,8 +59,10 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// One outcome a job, in the same order.
     pub outcomes: Vec<Outcome>,
-    /// All reply bytes, outcome after outcome.
+    /// All reply bytes, outcome after outcome, but of those in pieces.
     pub replies: Vec<u8>,
+    /// The replies in pieces, in the order of their outcomes.
+    pub chains: Vec<Chain>,
     /// What the jobs take of the owner's turn, as the origin counts it.
     pub load: usize,
     /// Memory of the buffers when the origin last looked, in bytes.
@@ -74,6 +77,7 @@ impl Batch {
         empty(&mut self.outcomes, keep_bytes);
         empty(&mut self.bytes, keep_bytes);
         empty(&mut self.replies, keep_bytes);
+        self.chains = Vec::new();
         self.load = 0;
     }
 
@@ -84,6 +88,7 @@ impl Batch {
             + bytes_of(&self.bytes)
             + bytes_of(&self.outcomes)
             + bytes_of(&self.replies)
+            + self.chains.iter().map(Chain::bytes).sum::<usize>()
     }
 }
 
@@ -190,6 +195,8 @@ pub struct JobFlags {
 pub struct Outcome {
     /// Length of its reply in the batch's `replies`.
     pub len: u32,
+    /// The reply is the next of the batch's `chains` instead.
+    pub in_pieces: bool,
     /// The reply is an error.
     pub failed: bool,
     /// The error came before the command ran (a gate refused it).

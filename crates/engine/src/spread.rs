@@ -11,7 +11,8 @@ use crate::session::plan::{Plan, Planned, key_step};
 use crate::shard::execute::{Call, Verdict};
 use base::{ConnId, CoreId, Slot};
 use command::string::Pairs;
-use command::{Args, Fanout};
+use command::{Args, Fanout, Merge};
+use resp::chain::{Chain, Reply, Sink, finish};
 use resp::parse::Span;
 use resp::write::{Protocol, Writer};
 use std::borrow::Cow;
@@ -171,9 +172,11 @@ impl Engine {
         for (part, piece) in pieces.into_iter().enumerate() {
             let part = part as u32;
             if piece.core == self.core.id {
-                let (reply, ticks) = self.run_words(command, db, flags, &piece.args);
+                let (mut bytes, mut chain) = (Vec::new(), Chain::default());
+                let sink = Sink::behind(&mut bytes, &mut chain);
+                let ticks = self.run_words(command, db, flags, &piece.args, sink);
                 self.gathers.charge(number, generation, ticks);
-                self.fill_part(number, generation, part, &reply);
+                self.fill_part(number, generation, part, whole_of(&mut bytes, chain));
                 continue;
             }
             let address = Address::Gather { gather: number, generation, part };
@@ -183,24 +186,23 @@ impl Engine {
         }
     }
 
-    /// Executes words on this core's shard; gives the reply and the duration in ticks.
+    /// Executes words on this core's shard; gives the duration in ticks.
     fn run_words(
         &mut self,
         command: u16,
         db: u8,
         flags: crate::message::JobFlags,
         words: &[Cow<'_, [u8]>],
-    ) -> (Vec<u8>, u64) {
+        reply: Sink<'_>,
+    ) -> u64 {
         let (bytes, spans) = joined(words.iter().map(|word| &**word));
         let call = Call { db, flags, ..self.core.call(command) };
         let args = Args::new(&bytes, &spans, self.core.hasher);
-        let mut reply = Vec::new();
-        let verdict = self.shard.execute(&mut self.core, call, &args, &mut reply);
-        (reply, verdict.ticks)
+        self.shard.execute(&mut self.core, call, &args, reply).ticks
     }
 
     /// Puts a part's reply in its place; the last one decides what follows.
-    pub(crate) fn fill_part(&mut self, number: u32, generation: u32, part: u32, reply: &[u8]) {
+    pub(crate) fn fill_part(&mut self, number: u32, generation: u32, part: u32, reply: Reply<'_>) {
         let Some(gather) = self.gathers.fill(number, generation, part, reply) else { return };
         let asked = matches!(gather.then, Then::WriteIf(_)).then_some(gather.session);
         self.on_gathered(gather);
@@ -210,23 +212,27 @@ impl Engine {
     }
 
     /// All parts of a stage have come.
-    fn on_gathered(&mut self, gather: Box<Gather>) {
+    fn on_gathered(&mut self, mut gather: Box<Gather>) {
         if let Some(error) = gather::first_error(&gather.parts) {
             let error = error.to_vec();
-            return self.end_gather(&gather, &error);
+            return self.end_gather(&gather, Reply::Whole(&error));
         }
         match gather.then {
+            Then::Merge(Merge::Concat) => {
+                let joined = gather::concat(&mut gather.parts);
+                self.end_gather(&gather, Reply::Pieces(joined));
+            }
             Then::Merge(how) => {
                 let mut merged = Vec::new();
                 gather::merge(how, &gather.parts, &mut Writer::new(&mut merged, protocol(&gather)));
-                self.end_gather(&gather, &merged);
+                self.end_gather(&gather, Reply::Whole(&merged));
             }
             Then::DrawCore => self.draw_core(gather),
             Then::WriteIf(existing) if gather::sum(&gather.parts) == existing => {
                 self.write_parts(gather)
             }
-            Then::WriteIf(_) => self.end_gather(&gather, b":0\r\n"),
-            Then::Written => self.end_gather(&gather, b":1\r\n"),
+            Then::WriteIf(_) => self.end_gather(&gather, Reply::Whole(b":0\r\n")),
+            Then::Written => self.end_gather(&gather, Reply::Whole(b":1\r\n")),
             Then::Loan { .. } => unreachable!("what is lent comes to `on_lent`"),
         }
     }
@@ -260,22 +266,32 @@ impl Engine {
     }
 
     /// The request is done.
-    pub(crate) fn end_gather(&mut self, gather: &Gather, reply: &[u8]) {
+    pub(crate) fn end_gather(&mut self, gather: &Gather, reply: Reply<'_>) {
+        let (whole, bytes) = (reply.whole(), reply.len());
         let verdict = Verdict {
-            failed: reply.starts_with(b"-"),
+            failed: whole.starts_with(b"-"),
             ticks: gather.ticks,
             weight: 1,
             ..Verdict::default()
         };
         let args = Args::new(&[], &[], self.core.hasher);
-        self.note(gather.session, gather.command, verdict, &args, reply);
-        if gather.ticks >= self.core.slow_ticks || reply.len() as u64 >= self.core.large_bytes {
-            self.observe_gather(gather, reply.len());
+        self.note_at(gather.session, None, gather.command, verdict, &args, (whole, bytes));
+        if gather.ticks >= self.core.slow_ticks || bytes as u64 >= self.core.large_bytes {
+            self.observe_gather(gather, bytes);
         }
         if let Some(place) = gather.place {
             self.fill_place(gather.session, place, reply);
         }
     }
+}
+
+/// The reply that was written into a buffer of its own and a chain.
+pub(crate) fn whole_of(bytes: &mut Vec<u8>, mut chain: Chain) -> Reply<'_> {
+    if chain.is_empty() {
+        return Reply::Whole(bytes);
+    }
+    finish(bytes, 0, &mut chain);
+    Reply::Pieces(chain)
 }
 
 pub(crate) fn protocol(gather: &Gather) -> Protocol {

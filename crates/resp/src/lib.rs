@@ -1,7 +1,7 @@
 //! Bytes to and from RESP2 and RESP3; knows no command.
 //!
 //! - [`mod@parse`]: requests out of a connection's bytes, incremental and borrowed. The hot way in.
-//! - [`mod@write`]: replies into a `Vec<u8>`. The hot way out.
+//! - [`mod@write`]: replies into a `Vec<u8>`, or into a [`Chain`] of them. The hot way out.
 //! - [`read`]: replies out of bytes, for those who play the client: simulation, tests, merges.
 //! - [`number`] and [`long_double`]: integers and floats by Redis' rules, to the last digit.
 //! - [`glob`]: the patterns of KEYS, SCAN, CONFIG GET and PSUBSCRIBE.
@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+pub mod chain;
 pub mod glob;
 pub mod inline;
 mod line;
@@ -25,6 +26,7 @@ pub mod protocol_error;
 pub mod read;
 pub mod write;
 
+pub use self::chain::{Chain, Output, Reply, Sink};
 pub use self::parse::{Limits, Parsed, Partial, Span, parse};
 pub use self::protocol_error::ProtocolError;
 pub use self::read::Value;

@@ -6,6 +6,7 @@
 //!
 //! Nothing is checked that the caller promises by the call: after `array(3)` come three values.
 
+use crate::chain::{BUFFER_BYTES, Chain, PIECE_BYTES, Sink};
 use crate::number::write_f64;
 use crate::protocol_error::ProtocolError;
 
@@ -48,14 +49,27 @@ const MINUS_ZERO: u64 = 1 << 63;
 /// Writes replies to the end of a buffer. Every method is O(bytes written).
 pub struct Writer<'a> {
     out: &'a mut Vec<u8>,
+    /// Where full buffers go.
+    chain: Option<&'a mut Chain>,
+    /// Bytes at the beginning of `out` that do not go there.
+    from: usize,
     protocol: Protocol,
+}
+
+/// A place in what has been written; see [`Writer::position`].
+#[derive(Clone, Copy, Debug)]
+pub struct Position {
+    /// Pieces in front of it.
+    pieces: usize,
+    /// Its place in the buffer behind them.
+    at: usize,
 }
 
 /// Where the header of an aggregate is still to be written; see [`Writer::deferred_array`].
 #[derive(Debug)]
 #[must_use = "without `close` the reply has a hole"]
 pub struct Deferred {
-    at: usize,
+    position: Position,
     kind: Aggregate,
 }
 
@@ -71,7 +85,13 @@ impl<'a> Writer<'a> {
     /// A writer to the end of `out` for a client that speaks `protocol`.
     #[inline]
     pub fn new(out: &'a mut Vec<u8>, protocol: Protocol) -> Writer<'a> {
-        Writer { out, protocol }
+        Writer { out, chain: None, from: 0, protocol }
+    }
+
+    /// A writer to a sink.
+    #[inline]
+    pub fn to(sink: Sink<'a>, protocol: Protocol) -> Writer<'a> {
+        Writer { out: sink.out, chain: sink.chain, from: sink.from, protocol }
     }
 
     /// The protocol spoken.
@@ -80,21 +100,36 @@ impl<'a> Writer<'a> {
         self.protocol
     }
 
-    /// How many bytes the buffer holds, for those who compare before and after.
+    /// Where the next byte goes.
     #[inline]
-    pub fn position(&self) -> usize {
-        self.out.len()
+    pub fn position(&self) -> Position {
+        Position { pieces: self.pieces(), at: self.out.len() }
     }
 
-    /// Takes back everything written since `position`, which came from [`Writer::position`].
-    pub fn truncate(&mut self, position: usize) {
-        self.out.truncate(position);
+    #[inline]
+    fn pieces(&self) -> usize {
+        self.chain.as_ref().map_or(0, |chain| chain.pieces.len())
+    }
+
+    /// Takes back everything written since `position`.
+    pub fn truncate(&mut self, position: Position) {
+        if let Some(first) = self.chain.as_mut().and_then(|chain| chain.cut(position.pieces)) {
+            self.out.truncate(self.from);
+            self.out.extend_from_slice(&first[..position.at - self.from]);
+        } else {
+            self.out.truncate(position.at);
+        }
     }
 
     /// A writer to the same buffer, for handing on by value.
     #[inline]
     pub fn reborrow(&mut self) -> Writer<'_> {
-        Writer { out: self.out, protocol: self.protocol }
+        Writer {
+            out: self.out,
+            chain: self.chain.as_deref_mut(),
+            from: self.from,
+            protocol: self.protocol,
+        }
     }
 
     /// Appends bytes that are already encoded in this client's protocol.
@@ -157,10 +192,27 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
         // One check for room instead of three.
-        self.out.reserve(bytes.len() + 16);
+        let room = bytes.len() + 16;
+        if self.out.capacity() - self.out.len() < room {
+            self.make_room(room);
+        }
         self.header(b'$', bytes.len());
         self.raw(bytes);
         self.raw(b"\r\n");
+    }
+
+    /// Makes room for so many bytes: a buffer that is full enough becomes a piece, another one grows.
+    #[inline(never)]
+    fn make_room(&mut self, room: usize) {
+        if let Some(chain) = self.chain.as_mut()
+            && self.out.len() - self.from >= PIECE_BYTES
+        {
+            chain.push(match self.from {
+                0 => std::mem::replace(self.out, Vec::with_capacity(room.max(BUFFER_BYTES))),
+                from => self.out.split_off(from),
+            });
+        }
+        self.out.reserve(room);
     }
 
     /// A string of bytes that is not contiguous. `len` is the sum of the parts' lengths.
@@ -248,7 +300,7 @@ impl<'a> Writer<'a> {
 
     /// Begins an array whose length is not known yet; [`Writer::close`] gives it. The few bytes of its
     /// header are left free; when there turn out to be ten elements or more, closing moves what
-    /// was written since by a few bytes, once. So a deferred array costs O(its bytes) more than one of
+    /// was written since, or the rest of the piece, by a few bytes, once. So a deferred array costs O(its bytes) more than one of
     /// known length, and nested ones O(bytes × depth): nest only to a fixed depth.
     pub fn deferred_array(&mut self) -> Deferred {
         self.deferred(Aggregate::Array)
@@ -265,24 +317,24 @@ impl<'a> Writer<'a> {
     }
 
     fn deferred(&mut self, kind: Aggregate) -> Deferred {
-        let at = self.out.len();
+        let position = self.position();
         self.out.extend_from_slice(&[0; DEFERRED_ROOM]);
-        Deferred { at, kind }
+        Deferred { position, kind }
     }
 
     /// Writes the header of a deferred aggregate: `len` elements, or pairs of a map, have been written
-    /// since. O(bytes written since).
+    /// since. O(bytes written since, up to the end of the piece).
     pub fn close(&mut self, deferred: Deferred, len: usize) {
         let (letter, values) = self.spelling(deferred.kind, len);
         let mut header = [0; HEADER_BYTES_MAX];
         let header = number_line(&mut header, letter, values);
-        let (at, end) = (deferred.at, self.out.len());
-        let more = header.len() - DEFERRED_ROOM;
-        if more > 0 {
-            self.out.resize(end + more, 0);
-            self.out.copy_within(at + DEFERRED_ROOM..end, at + header.len());
+        let Position { pieces, at } = deferred.position;
+        match &mut self.chain {
+            Some(chain) if pieces < chain.pieces.len() => {
+                chain.change(pieces, |piece| put_header(piece, at - self.from, header));
+            }
+            _ => put_header(self.out, at, header),
         }
-        self.out[at..at + header.len()].copy_from_slice(header);
     }
 
     /// A float: shortest digits that read back as the same number. RESP2: a bulk string.
@@ -371,6 +423,16 @@ impl<'a> Writer<'a> {
             }
         }
     }
+}
+
+/// Puts a header at the place that was left free for it in `out`.
+fn put_header(out: &mut Vec<u8>, at: usize, header: &[u8]) {
+    let (end, more) = (out.len(), header.len() - DEFERRED_ROOM);
+    if more > 0 {
+        out.resize(end + more, 0);
+        out.copy_within(at + DEFERRED_ROOM..end, at + header.len());
+    }
+    out[at..at + header.len()].copy_from_slice(header);
 }
 
 /// Spells a letter, a number and an end of line into `room`; one append then takes all.

@@ -158,7 +158,7 @@ struct Found<'r, 'w> {
     reply: &'r mut Writer<'w>,
     streams: usize,
     map: resp::write::Deferred,
-    start: usize,
+    start: resp::write::Position,
 }
 
 impl<'r, 'w> Found<'r, 'w> {

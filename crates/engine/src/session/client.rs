@@ -5,6 +5,7 @@ use super::input::Pending;
 use crate::event::Peer;
 use crate::message::JobFlags;
 use base::{ConnId, Now};
+use resp::Output;
 use resp::parse::Partial;
 use resp::write::Protocol;
 
@@ -97,7 +98,7 @@ pub struct Session {
     /// Replies that wait for an earlier one.
     pub pipeline: Pipeline,
     /// Replies on their way out, in order.
-    pub out: Vec<u8>,
+    pub out: Output,
     /// Bytes that a slow peer has not taken; 0 when it keeps up, and then nothing is held for it.
     pub sending: usize,
     /// Since when output is held back for replies that are due; monotonic microseconds.
@@ -155,7 +156,7 @@ impl Session {
             input: Pending::default(),
             partial: None,
             pipeline: Pipeline::default(),
-            out: Vec::new(),
+            out: Output::default(),
             sending: 0,
             held_since_us: None,
             touched: false,
@@ -284,9 +285,9 @@ impl Session {
     /// Puts a complete reply behind all others.
     pub fn append_reply(&mut self, reply: &[u8]) {
         if self.pipeline.is_empty() {
-            self.out.extend_from_slice(reply);
+            self.out.append(reply);
         } else {
-            self.pipeline.push_ready(|held| held.extend_from_slice(reply));
+            self.pipeline.push_ready(|mut held| held.append(reply));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The order of replies: places given out in the order of requests, filled in any order, and
 //! emptied from the front.
 
+use resp::chain::{Chain, Output, Reply, Sink, finish};
 use std::collections::VecDeque;
 
 /// Replies that wait for an earlier one. While it is empty, replies are written straight to the
@@ -12,14 +13,18 @@ pub struct Pipeline {
     places: VecDeque<Place>,
     /// Bytes of replies that are ready before their turn.
     held: Vec<u8>,
+    /// Bytes of those that are in pieces.
+    held_in_pieces: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Place {
     /// The outcome is due.
     Waiting,
     /// The reply is in `held`.
     Ready { start: usize, len: usize },
+    /// The reply, in pieces.
+    Pieces(Box<Chain>),
 }
 
 /// A buffer larger than this is given back once the pipeline is empty.
@@ -39,12 +44,12 @@ impl Pipeline {
 
     /// Bytes that are ready but not at the front.
     pub fn held_bytes(&self) -> usize {
-        self.held.len()
+        self.held.len() + self.held_in_pieces
     }
 
     /// Memory held, for accounting.
     pub fn memory(&self) -> usize {
-        self.held.capacity() + self.places.capacity() * size_of::<Place>()
+        self.held.capacity() + self.held_in_pieces + self.places.capacity() * size_of::<Place>()
     }
 
     /// The number that the next place will have.
@@ -59,36 +64,59 @@ impl Pipeline {
         place
     }
 
-    /// Gives out the next place with its reply, which `write` appends to the buffer it is given.
-    pub fn push_ready<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let start = self.held.len();
-        let result = write(&mut self.held);
-        self.places.push_back(Place::Ready { start, len: self.held.len() - start });
+    /// Gives out the next place with its reply, which `write` appends to the sink it is given.
+    pub fn push_ready<R>(&mut self, write: impl FnOnce(Sink<'_>) -> R) -> R {
+        let (start, mut chain) = (self.held.len(), Chain::default());
+        let result = write(Sink::behind(&mut self.held, &mut chain));
+        finish(&mut self.held, start, &mut chain);
+        let place = if chain.is_empty() {
+            Place::Ready { start, len: self.held.len() - start }
+        } else {
+            self.held_in_pieces += chain.bytes();
+            Place::Pieces(Box::new(chain))
+        };
+        self.places.push_back(place);
         result
     }
 
     /// Fills a place and moves what is now complete from the front to `out`. A place that is not
-    /// waiting is a mistake of ours. Amortised O(bytes).
-    pub fn fill(&mut self, place: u32, reply: &[u8], out: &mut Vec<u8>) {
+    /// waiting is a mistake of ours. Amortised O(bytes), of pieces O(pieces).
+    pub fn fill(&mut self, place: u32, reply: Reply<'_>, out: &mut Output) {
         let index = place.wrapping_sub(self.front) as usize;
         assert!(matches!(self.places.get(index), Some(Place::Waiting)), "an outcome has one place");
         if index == 0 {
-            out.extend_from_slice(reply);
+            match reply {
+                Reply::Whole(bytes) => out.append(bytes),
+                Reply::Pieces(chain) => out.append_chain(chain),
+            }
             self.places.pop_front();
             self.front = self.front.wrapping_add(1);
-            self.move_ready(out);
-        } else {
-            let start = self.held.len();
-            self.held.extend_from_slice(reply);
-            self.places[index] = Place::Ready { start, len: reply.len() };
+            return self.move_ready(out);
         }
+        self.places[index] = match reply {
+            Reply::Whole(bytes) => {
+                let start = self.held.len();
+                self.held.extend_from_slice(bytes);
+                Place::Ready { start, len: bytes.len() }
+            }
+            Reply::Pieces(chain) => {
+                self.held_in_pieces += chain.bytes();
+                Place::Pieces(Box::new(chain))
+            }
+        };
     }
 
-    fn move_ready(&mut self, out: &mut Vec<u8>) {
-        while let Some(Place::Ready { start, len }) = self.places.front().copied() {
-            out.extend_from_slice(&self.held[start..start + len]);
-            self.places.pop_front();
+    fn move_ready(&mut self, out: &mut Output) {
+        while let Some(ready) = self.places.pop_front_if(|place| !matches!(place, Place::Waiting)) {
             self.front = self.front.wrapping_add(1);
+            match ready {
+                Place::Ready { start, len } => out.append(&self.held[start..start + len]),
+                Place::Pieces(chain) => {
+                    self.held_in_pieces -= chain.bytes();
+                    out.append_chain(*chain);
+                }
+                Place::Waiting => unreachable!("it is not taken"),
+            }
         }
         if self.places.is_empty() {
             self.held.clear();
@@ -108,17 +136,17 @@ mod tests {
 
     #[test]
     fn replies_leave_in_the_order_of_their_places() {
-        let (mut pipeline, mut out) = (Pipeline::default(), Vec::new());
+        let (mut pipeline, mut out) = (Pipeline::default(), Output::default());
         let a = pipeline.reserve();
-        pipeline.push_ready(|held| held.extend_from_slice(b"b"));
+        pipeline.push_ready(|mut held| held.append(b"b"));
         let c = pipeline.reserve();
         let d = pipeline.reserve();
-        pipeline.fill(d, b"d", &mut out);
+        pipeline.fill(d, Reply::Whole(b"d"), &mut out);
         assert!(out.is_empty());
-        pipeline.fill(a, b"a", &mut out);
-        assert_eq!(out, b"ab");
-        pipeline.fill(c, b"c", &mut out);
-        assert_eq!(out, b"abcd");
+        pipeline.fill(a, Reply::Whole(b"a"), &mut out);
+        assert_eq!(out.sink().since(0), b"ab");
+        pipeline.fill(c, Reply::Whole(b"c"), &mut out);
+        assert_eq!(out.sink().since(0), b"abcd");
         assert!(pipeline.is_empty());
         assert_eq!(pipeline.held_bytes(), 0);
     }
@@ -126,11 +154,31 @@ mod tests {
     #[test]
     fn place_numbers_may_wrap() {
         let (mut pipeline, mut out) =
-            (Pipeline { front: u32::MAX, ..Pipeline::default() }, Vec::new());
+            (Pipeline { front: u32::MAX, ..Pipeline::default() }, Output::default());
         let (a, b) = (pipeline.reserve(), pipeline.reserve());
         assert_eq!((a, b), (u32::MAX, 0));
-        pipeline.fill(b, b"b", &mut out);
-        pipeline.fill(a, b"a", &mut out);
-        assert_eq!(out, b"ab");
+        pipeline.fill(b, Reply::Whole(b"b"), &mut out);
+        pipeline.fill(a, Reply::Whole(b"a"), &mut out);
+        assert_eq!(out.sink().since(0), b"ab");
+    }
+
+    #[test]
+    fn replies_in_pieces_keep_their_places_and_are_not_copied() {
+        let (mut pipeline, mut out) = (Pipeline::default(), Output::default());
+        let a = pipeline.reserve();
+        let piece = |byte| vec![byte; 10];
+        let mut chain = Chain::default();
+        chain.push(piece(b'b'));
+        chain.push(piece(b'c'));
+        let address = chain.pieces()[1].as_ptr();
+        let b = pipeline.reserve();
+        pipeline.push_ready(|mut held| held.append(b"d"));
+        pipeline.fill(b, Reply::Pieces(chain), &mut out);
+        assert_eq!(pipeline.held_bytes(), 21);
+        pipeline.fill(a, Reply::Whole(b"a"), &mut out);
+        assert_eq!((pipeline.held_bytes(), out.len()), (0, 22));
+        let (chain, tail) = out.take();
+        assert_eq!(chain.concat(), [&b"a"[..], &piece(b'b'), &piece(b'c')].concat());
+        assert_eq!((chain.pieces()[2].as_ptr(), tail), (address, b"d".to_vec()));
     }
 }

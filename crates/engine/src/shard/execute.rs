@@ -5,6 +5,7 @@ use super::lease::Account;
 use crate::core::Core;
 use crate::message::JobFlags;
 use command::{Args, Ctx, Failure, Flags, Run, Spec};
+use resp::Sink;
 use resp::write::{Protocol, Writer};
 use store::{Evicted, Policy, Store};
 
@@ -73,13 +74,13 @@ impl Shard {
         core: &mut Core,
         call: Call,
         args: &Args<'_>,
-        reply: &mut Vec<u8>,
+        mut reply: Sink<'_>,
     ) -> Verdict {
-        if let Some(refusal) = self.refuse(core, call, args, reply) {
+        if let Some(refusal) = self.refuse(core, call, args, reply.reborrow()) {
             return refusal;
         }
         let start = reply.len();
-        let verdict = run(&mut self.store, core, call, args, reply);
+        let verdict = run(&mut self.store, core, call, args, reply.reborrow());
         self.work += ((reply.len() - start).max(args.extent()) as u64 / BYTES_PER_WORK) as u32;
         verdict
     }
@@ -90,9 +91,9 @@ impl Shard {
         core: &mut Core,
         call: Call,
         args: &Args<'_>,
-        reply: &mut Vec<u8>,
+        mut reply: Sink<'_>,
     ) -> Verdict {
-        if let Some(refusal) = self.refuse(core, call, args, reply) {
+        if let Some(refusal) = self.refuse(core, call, args, reply.reborrow()) {
             return refusal;
         }
         run(self.guest(core), core, call, args, reply)
@@ -117,12 +118,12 @@ impl Shard {
         core: &mut Core,
         call: Call,
         args: &Args<'_>,
-        reply: &mut Vec<u8>,
+        reply: Sink<'_>,
     ) -> Option<Verdict> {
         if !self.memory.limited || !self.refuses_for_memory(core, call.spec.flags, args.extent()) {
             return None;
         }
-        Writer::new(reply, protocol_of(call)).error(&*Failure::OOM.0);
+        Writer::to(reply, protocol_of(call)).error(&*Failure::OOM.0);
         Some(Verdict { failed: true, rejected: true, ..Verdict::default() })
     }
 
@@ -204,7 +205,7 @@ fn run(
     core: &mut Core,
     call: Call,
     args: &Args<'_>,
-    reply: &mut Vec<u8>,
+    mut reply: Sink<'_>,
 ) -> Verdict {
     let protocol = protocol_of(call);
     let fast = call.spec.flags.has(Flags::FAST);
@@ -217,12 +218,13 @@ fn run(
         db: call.db,
         now: core.now,
         settings: &core.settings,
-        reply: Writer::new(reply, protocol),
+        reply: Writer::to(reply.reborrow(), protocol),
     };
     let mut verdict = Verdict::default();
+    let begin = ctx.reply.position();
     if let Err(failure) = (call.run)(&mut ctx, args) {
-        reply.truncate(start);
-        Writer::new(reply, protocol).error(&*failure.0);
+        ctx.reply.truncate(begin);
+        ctx.reply.error(&*failure.0);
         verdict.failed = true;
     }
     if measured {
