@@ -107,16 +107,17 @@ impl Pipeline {
     }
 
     fn move_ready(&mut self, out: &mut Output) {
-        while let Some(ready) = self.places.pop_front_if(|place| !matches!(place, Place::Waiting)) {
-            self.front = self.front.wrapping_add(1);
-            match ready {
-                Place::Ready { start, len } => out.append(&self.held[start..start + len]),
-                Place::Pieces(chain) => {
+        loop {
+            match self.places.front_mut() {
+                None | Some(Place::Waiting) => break,
+                Some(Place::Ready { start, len }) => out.append(&self.held[*start..*start + *len]),
+                Some(Place::Pieces(chain)) => {
                     self.held_in_pieces -= chain.bytes();
-                    out.append_chain(*chain);
+                    out.append_chain(std::mem::take(&mut **chain));
                 }
-                Place::Waiting => unreachable!("it is not taken"),
             }
+            self.places.pop_front();
+            self.front = self.front.wrapping_add(1);
         }
         if self.places.is_empty() {
             self.held.clear();
