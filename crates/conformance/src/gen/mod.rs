@@ -25,6 +25,7 @@ mod protocol;
 mod scan;
 mod server;
 mod set;
+mod sort;
 mod sorted_set;
 mod stream;
 mod string;
@@ -91,6 +92,7 @@ pub const FAMILIES: &[&Family] = &[
     &stream::FAMILY,
     &generic::FAMILY,
     &moves::FAMILY,
+    &sort::FAMILY,
     &expire::FAMILY,
     &scan::FAMILY,
     &bitmap::FAMILY,

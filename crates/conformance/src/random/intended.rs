@@ -252,6 +252,18 @@ pub const INTENDED: &[Intended] = &[
         },
     },
     Intended {
+        name: "sorted-sets-stay-packed",
+        reason: "SORT makes a skiplist of a sorted set that it reads, which costs memory and serves nobody; the generator of SORT has names of its own for them",
+        excuses: |case| {
+            is(case, 0, "OBJECT")
+                && is(case, 1, "ENCODING")
+                && case.args.get(2).is_some_and(|key| key.starts_with(b"sorted:"))
+                && values(case).is_some_and(|(oracle, subject)| {
+                    oracle.text() == Some(b"skiplist") && subject.text() == Some(b"listpack")
+                })
+        },
+    },
+    Intended {
         name: "packed-sets",
         reason: "7.2 has a packed encoding of small sets, 7.0 makes a hash table of every set that is not all integers",
         excuses: |case| {

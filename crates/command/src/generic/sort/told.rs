@@ -60,7 +60,7 @@ impl<'a> Told<'a> {
 
     /// Whether the elements stay in their own order, because BY is the same for all.
     pub fn is_unsorted(&self) -> bool {
-        matches!(self.by, Some(Pattern::Nothing))
+        matches!(self.by, Some(Pattern::Nothing | Pattern::Element))
     }
 
     /// Which of so many elements are shown.
