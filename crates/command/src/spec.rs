@@ -321,7 +321,7 @@ pub enum Fanout {
     Split(Merge),
     /// On every core, with the same arguments; the replies are merged.
     All(Merge),
-    /// On the core that the cursor in argument 1 names.
+    /// On the core that the cursor in argument 1 names, and on the next ones while it may show more.
     Cursor,
     /// On one core, drawn by the number of keys that each has.
     RandomCore,

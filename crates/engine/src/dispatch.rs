@@ -212,7 +212,7 @@ impl Engine {
     }
 
     /// A question to one core only is answered within the call; then nothing has to wait.
-    fn wait_if_stalled(&mut self, conn: ConnId) -> Flow {
+    pub(crate) fn wait_if_stalled(&mut self, conn: ConnId) -> Flow {
         match self.sessions.get(conn) {
             Some(session) if session.stall.is_none() => Flow::Next,
             _ => Flow::WaitAfter,

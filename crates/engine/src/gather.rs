@@ -4,6 +4,7 @@
 //! at their owners (docs/design/ordering.md says what that means).
 
 use crate::message::{JobFlags, Loan};
+use crate::walk::Found;
 use base::{ConnId, CoreId};
 use command::Merge;
 use resp::write::{Protocol, Writer};
@@ -21,6 +22,8 @@ pub enum Then {
     WriteIf(i64),
     /// The parts have written: the reply is 1.
     Written,
+    /// The part is one core's step of a walk over all; others may follow.
+    Walk(Found),
     /// The parts are values lent by their owners; the request runs on them, and they go home.
     Loan {
         /// First it asks for the keys that follow from what has come.
@@ -204,6 +207,15 @@ fn array(reply: &[u8]) -> (usize, &[u8]) {
 /// Where the first line of a reply that we encoded ends.
 fn memchr(reply: &[u8]) -> usize {
     reply.iter().position(|byte| *byte == b'\r').expect("a reply that we encoded has a first line")
+}
+
+/// Takes a step of a walk apart: the next cursor, how many elements it shows, and these, encoded.
+pub(crate) fn step(reply: &[u8]) -> (&[u8], usize, &[u8]) {
+    let (_, pair) = array(reply);
+    let (cursor, shown) = pair.split_at(element_len(pair));
+    let text = &cursor[memchr(cursor) + 2..];
+    let (count, elements) = array(shown);
+    (text.strip_suffix(b"\r\n").expect("a bulk string that we encoded"), count, elements)
 }
 
 /// One array of the elements of all parts, which keep their pieces. O(parts and pieces, bytes of first pieces).

@@ -45,6 +45,7 @@ mod share;
 mod spread;
 pub mod stats;
 pub mod table;
+mod walk;
 
 pub use action::Action;
 pub use engine::{Engine, Setup, Turn};

@@ -32,17 +32,39 @@ impl Engine {
         if (0..cores).any(|core| self.outbox.is_crowded(CoreId(core))) {
             return self.congested(conn);
         }
-        if self.core.table.entry(id).spec.fanout == Fanout::Loan {
-            return self.borrow(conn, id, args);
+        match self.core.table.entry(id).spec.fanout {
+            Fanout::Loan => return self.borrow(conn, id, args),
+            Fanout::Cursor => return self.scan_cores(conn, id, args),
+            _ => {}
         }
         let (command, then, pieces) = match self.stage(id, args) {
             Ok(stage) => stage,
             Err(failure) => return self.fail(conn, id, args, &failure),
         };
+        let asks_first = matches!(then, Then::WriteIf(_));
+        let Some(gather) = self.begin_gather(conn, id, args, then) else { return Flow::WaitAfter };
+        self.send_pieces(gather, command, pieces);
+        if asks_first {
+            // What it writes goes out when the condition is known; what follows must not overtake it.
+            self.stall(conn, Stall::Asking);
+            return Flow::WaitAfter;
+        }
+        Flow::Next
+    }
+
+    /// A request's place in its session's pipeline, and what is to be known of it when its parts have come; none when
+    /// its session has gone.
+    pub(crate) fn begin_gather(
+        &mut self,
+        conn: ConnId,
+        id: u16,
+        args: &Args<'_>,
+        then: Then,
+    ) -> Option<Box<Gather>> {
         let keep = !matches!(then, Then::Merge(_));
         let logged = self.words_to_log(id, args);
-        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
-        let gather = Gather {
+        let session = self.sessions.get(conn)?;
+        Some(Box::new(Gather {
             session: conn,
             place: (!session.muted()).then(|| session.pipeline.reserve()),
             command: id,
@@ -54,15 +76,7 @@ impl Engine {
             parts: Vec::new(),
             due: 0,
             then,
-        };
-        let asks_first = matches!(gather.then, Then::WriteIf(_));
-        self.send_pieces(Box::new(gather), command, pieces);
-        if asks_first {
-            // What it writes goes out when the condition is known; what follows must not overtake it.
-            self.stall(conn, Stall::Asking);
-            return Flow::WaitAfter;
-        }
-        Flow::Next
+        }))
     }
 
     /// A request's condition is known and what it writes has gone out: its session goes on.
@@ -107,7 +121,8 @@ impl Engine {
                 }
             }
             Fanout::Loan => unreachable!("begun by `borrow`"),
-            Fanout::Single | Fanout::Cursor => unreachable!("planned for one core"),
+            Fanout::Cursor => unreachable!("begun by `scan_cores`"),
+            Fanout::Single => unreachable!("planned for one core"),
         })
     }
 
@@ -215,7 +230,11 @@ impl Engine {
     fn on_gathered(&mut self, mut gather: Box<Gather>) {
         if let Some(error) = gather::first_error(&gather.parts) {
             let error = error.to_vec();
-            return self.end_gather(&gather, Reply::Whole(&error));
+            self.end_gather(&gather, Reply::Whole(&error));
+            if matches!(gather.then, Then::Walk(_)) {
+                self.after_condition(gather.session);
+            }
+            return;
         }
         match gather.then {
             Then::Merge(Merge::Concat) => {
@@ -233,6 +252,7 @@ impl Engine {
             }
             Then::WriteIf(_) => self.end_gather(&gather, Reply::Whole(b":0\r\n")),
             Then::Written => self.end_gather(&gather, Reply::Whole(b":1\r\n")),
+            Then::Walk(_) => self.on_walked(gather),
             Then::Loan { .. } => unreachable!("what is lent comes to `on_lent`"),
         }
     }
@@ -260,6 +280,11 @@ impl Engine {
         let core = CoreId(drawn.map_or(0, |(core, _)| core) as u16);
         gather.then = Then::Merge(command::Merge::First);
         let words = std::mem::take(&mut gather.args);
+        self.send_whole(gather, core, words);
+    }
+
+    /// Sends a request as a whole to one core.
+    pub(crate) fn send_whole(&mut self, gather: Box<Gather>, core: CoreId, words: Vec<Vec<u8>>) {
         let args = words.into_iter().map(Cow::Owned).collect();
         let command = gather.command;
         self.send_pieces(gather, command, vec![Piece { core, keys: Vec::new(), args }]);

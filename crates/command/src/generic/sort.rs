@@ -108,7 +108,8 @@ fn sort(ctx: &mut Ctx<'_>, args: &Args<'_>, may_store: bool) -> Result<(), Failu
     Ok(())
 }
 
-/// Copies out the elements, in the order in which the value has them.
+/// Copies out the elements, in the order in which the value has them; from its end where they stay unsorted and DESC
+/// was asked for. A set has no order to turn round.
 fn elements(
     store: &Store,
     db: u8,
@@ -119,6 +120,9 @@ fn elements(
     let mut texts = Texts::default();
     match store.see(db, &args.key(1), now) {
         None => {}
+        Some(Anything::List(list)) if told.is_unsorted() && told.descending => {
+            list.each_back(list.len(), list.len(), |element| texts.push(element));
+        }
         Some(Anything::List(list)) => list.each(0, list.len(), |element| texts.push(element)),
         Some(Anything::Set(set)) => set.iter().for_each(|member| texts.push(member)),
         Some(Anything::SortedSet(members)) if told.is_unsorted() && told.descending => {
@@ -290,6 +294,15 @@ mod tests {
             "4; [2 3]; [1 2]; []; [2 3 4]; []; [4]",
         );
         check("RPUSH l 3 1 2 4; SORT l BY no LIMIT 1 2; SORT l DESC LIMIT 0 1", "4; [1 2]; [4]");
+    }
+
+    #[test]
+    fn what_stays_unsorted_is_shown_from_its_end_where_desc_is_asked_for() {
+        check(
+            "RPUSH l 3 1 2 5 4; SORT l BY no DESC; SORT l BY no DESC LIMIT 1 2; SORT l BY no DESC LIMIT 1 2 GET #; SORT l BY no DESC STORE d; LRANGE d 0 -1",
+            "5; [4 5 2 1 3]; [5 2]; [5 2]; 5; [4 5 2 1 3]",
+        );
+        check("SADD s 3 1 2; SORT s BY no DESC", "3; [1 2 3]");
     }
 
     #[test]

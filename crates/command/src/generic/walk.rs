@@ -2,9 +2,9 @@
 //!
 //! **SCAN over several cores.** A cursor is a place in the walk over all slots in order: its high bits
 //! name the slot ([`store::cursor_slot`]), and so the core. When a core is through with its own slots,
-//! the cursor is the beginning of the next core's first slot; after the last slot it is 0. A core
-//! change therefore costs a client at most one short answer, and the guarantee of SCAN (what is there
-//! from first to last call is returned) is the store's, core by core.
+//! the cursor is the beginning of the next core's first slot; after the last slot it is 0. The engine
+//! lets a call that may show more go on there. The guarantee of SCAN (what is there from first to
+//! last call is returned) is the store's, core by core.
 
 use crate::spec::{Arg, ArgKind, Arity, Command, Fanout, Flags, Group, Merge, Spec};
 use crate::walk::{self, INVALID_CURSOR, WalkOptions, parse_cursor};
@@ -88,6 +88,11 @@ fn scan(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 /// The cursor at which the walk goes on behind a core's slots.
 fn behind(end: u16) -> u64 {
     Slot::new(end).filter(|_| (end as usize) < SLOTS).map_or(0, store::cursor_at)
+}
+
+/// How many keys a SCAN asks for; 0 when it is none.
+pub fn count_of(args: &Args<'_>) -> usize {
+    WalkOptions::of_keys(args).map_or(0, |options| options.count)
 }
 
 /// The slot that a SCAN cursor, as the client sent it, names; none for a text that is no cursor.

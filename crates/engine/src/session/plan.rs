@@ -51,8 +51,9 @@ pub fn plan(
     let Home::Data(_) = entry.home else { return unhashed(Plan::Session) };
     let at = |owner| if owner == core { Plan::Here } else { Plan::One(owner) };
     match (entry.spec.fanout, entry.keys) {
-        (Fanout::All(_) | Fanout::RandomCore, _) if route.cores() > 1 => unhashed(Plan::Many),
-        (Fanout::Cursor, _) => unhashed(at(cursor_owner(args, route))),
+        (Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor, _) if route.cores() > 1 => {
+            unhashed(Plan::Many)
+        }
         (_, KeyShape::One(position)) if (position as usize) < args.len() => {
             let key = args.key(position as usize);
             let (slot, hash) = (key.slot, key.hash);
@@ -103,8 +104,8 @@ fn several(
 }
 
 /// Which core a SCAN cursor names; a cursor that is none goes to core 0, which refuses it.
-fn cursor_owner(args: &Args<'_>, route: RouteTable) -> CoreId {
-    let slot = args.try_get(1).and_then(command::generic::walk::cursor_slot_of);
+pub(crate) fn cursor_owner(cursor: Option<&[u8]>, route: RouteTable) -> CoreId {
+    let slot = cursor.and_then(command::generic::walk::cursor_slot_of);
     slot.map_or(CoreId(0), |slot| route.owner(slot))
 }
 
