@@ -1,25 +1,51 @@
 //! SORT and SORT_RO, with the keys that BY and GET name.
 
-use super::{Draw, Family, line, script};
+use super::draw::Kind;
+use super::{Draw, Family, fixed, script};
 use crate::random::script::Action;
 
 pub const FAMILY: Family = Family {
     name: "sort",
     templates: &[
         script(6, sorts),
-        line(2, "(SORT|SORT_RO) <listkey> {[LIMIT <int> <int>] [ALPHA] [(ASC|DESC)] [<junk>]}"),
-        line(2, "SORT <listkey> {[LIMIT <int> <int>] [ALPHA] [(ASC|DESC)] [STORE <key>]}"),
-        line(
-            2,
-            "SORT (<hashkey>|<streamkey>|<listkey>) {[LIMIT <int> <int>] [ALPHA] [(ASC|DESC)] [GET <value>]}",
-        ),
-        line(1, "SORT <setkey> {[LIMIT <int> <int>] [(ASC|DESC)] [ALPHA] [STORE <listkey>]}"),
-        line(
+        script(4, edges),
+        fixed(
             1,
             "COMMAND (GETKEYS|GETKEYSANDFLAGS) (SORT|SORT_RO) <key> {[BY <key>] [GET <key>] [STORE <key>] [LIMIT 0 1]}",
         ),
     ],
 };
+
+/// A command before SORT that clears the errno of redis-server: SORT looks at it and does not clear it itself, and so
+/// refuses numbers that are fine if some command before met one out of range.
+fn clears_errno(conn: usize) -> Action {
+    let words = [&b"ZADD"[..], b"sorted:errno", b"1.5", b"m"];
+    Action::Command { conn, args: words.iter().map(|word| word.to_vec()).collect() }
+}
+
+/// SORT of what may be no list, with numbers that may be none.
+fn edges(draw: &mut Draw, conn: usize) -> Vec<Action> {
+    let keys = [
+        Kind::named("listkey"),
+        Kind::named("setkey"),
+        Kind::named("hashkey"),
+        Kind::named("streamkey"),
+    ];
+    let [list, kind] = [0, draw.below(4)].map(|at| keys[at].as_ref().expect("a kind of draw.rs"));
+    let [int, junk] = ["int", "junk"].map(|kind| Kind::named(kind).expect("a kind of draw.rs"));
+    let mut args = vec![draw.pick(&[&b"SORT"[..], b"SORT_RO"]).to_vec(), draw.arg(*kind)];
+    let mut parts: Vec<Vec<Vec<u8>>> = vec![
+        vec![b"LIMIT".to_vec(), draw.arg(int), draw.arg(int)],
+        vec![b"ALPHA".to_vec()],
+        vec![draw.pick(&[&b"ASC"[..], b"DESC"]).to_vec()],
+        vec![b"STORE".to_vec(), draw.arg(*list)],
+        vec![draw.arg(junk)],
+    ];
+    parts.retain(|_| draw.chance(30));
+    draw.shuffle(&mut parts);
+    args.extend(parts.into_iter().flatten());
+    vec![clears_errno(conn), Action::Command { conn, args }]
+}
 
 /// Elements, numbers for them, names for them, and some ways to ask.
 fn sorts(draw: &mut Draw, conn: usize) -> Vec<Action> {
@@ -31,7 +57,12 @@ fn sorts(draw: &mut Draw, conn: usize) -> Vec<Action> {
     };
     let elements: Vec<Vec<u8>> = (0..draw.below(12)).map(|number| element(draw, number)).collect();
     let mut actions = Vec::new();
-    let mut say = |words: Vec<Vec<u8>>| actions.push(Action::Command { conn, args: words });
+    let mut say = |words: Vec<Vec<u8>>| {
+        if words[0].starts_with(b"SORT") {
+            actions.push(clears_errno(conn));
+        }
+        actions.push(Action::Command { conn, args: words });
+    };
     let word = |text: &str| text.as_bytes().to_vec();
     if draw.chance(80) {
         say(vec![word("DEL"), key.clone()]);
@@ -118,7 +149,7 @@ fn element(draw: &mut Draw, number: usize) -> Vec<u8> {
         }
         10 => b"9223372036854775807".to_vec(),
         11 => format!("{number}").into_bytes(),
-        12 => draw.pick(&[&b""[..], b"text", b"b\x00c", b"7 ", b"nan", b"1e400"]).to_vec(),
+        12 => draw.pick(&[&b""[..], b"text", b"b\x00c", b"7 ", b"nan"]).to_vec(),
         _ => format!("-{number}").into_bytes(),
     }
 }
