@@ -30,8 +30,6 @@ fn dump(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         None => ctx.reply.null(),
         Some(value) => {
             let payload = rdb::dump(&value);
-            let payload =
-                payload.ok_or(Failure::new("ERR DUMP of a stream is not supported yet"))?;
             ctx.reply.bulk(&payload);
         }
     }
@@ -69,9 +67,9 @@ pub const RESTORE: Command = Command::new(
     restore,
 );
 
-/// Bytes that a collection takes in DUMP's payload, without type and footer; 0 for what has none.
+/// Bytes that a value takes in DUMP's payload, without type and footer.
 pub fn serialized_length(value: &store::Anything<'_>) -> usize {
-    rdb::dump(value).map_or(0, |payload| payload.len() - rdb::FRAME)
+    rdb::dump(value).len() - rdb::FRAME
 }
 
 /// The key is there and REPLACE was not said.

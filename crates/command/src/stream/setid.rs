@@ -75,7 +75,7 @@ fn xsetid(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         let Some(stream) = edit.view() else { return Err(Failure::NO_SUCH_KEY) };
         check(stream, &wish)?;
         edit.with(|stream| {
-            stream.last_id = wish.last;
+            stream.set_last_id(wish.last);
             stream.entries_added = wish.added.unwrap_or(stream.entries_added);
             // Zero is no ID, so it says nothing.
             let deleted = wish.deleted.filter(|deleted| *deleted != StreamId::MIN);
