@@ -12,7 +12,7 @@ use store::{End, ListEdit, Made, Ranked, SetEdit, SortedSetEdit, Store, Str, par
 pub enum Restored {
     /// A string.
     String(Vec<u8>),
-    /// Anything else.
+    /// Anything else. Empty if it is a hash of which no field lives any more.
     Collection(Made),
 }
 
@@ -69,7 +69,10 @@ fn value_of(reader: &mut Reader<'_>, store: &Store, now: Now) -> Option<Restored
         kind::HASH_ZIPMAP => packed_hash(zipmap(&reader.string()?)?, store, now)?,
         kind::HASH_ZIPLIST => packed_hash(ziplist(&reader.string()?)?, store, now)?,
         kind::HASH_LISTPACK => packed_hash(listpack(&reader.string()?)?, store, now)?,
-        kind::HASH_DEADLINES => hash_with_deadlines(reader, store, now)?,
+        kind::HASH_DEADLINES => {
+            // Where all its fields are past their time, it is as if it had expired meanwhile.
+            return Some(Restored::Collection(hash_with_deadlines(reader, store, now)?));
+        }
         kind @ (kind::STREAM | kind::STREAM_2 | kind::STREAM_3) => {
             store.make_stream(now, stream::read(reader, kind)?)
         }
@@ -245,7 +248,7 @@ fn hash<T: Text>(
 
 fn hash_with_deadlines(reader: &mut Reader<'_>, store: &Store, now: Now) -> Option<Made> {
     let earliest = i64::from_le_bytes(reader.array()?);
-    let count = count(reader)?;
+    let count = count(reader).filter(|count| *count > 0)?;
     let mut unique = None;
     let made = store.make_hash(now, |hash| {
         unique = (0..count).try_for_each(|_| {
@@ -254,9 +257,8 @@ fn hash_with_deadlines(reader: &mut Reader<'_>, store: &Store, now: Now) -> Opti
                 after => Some(earliest.checked_add(i64::try_from(after - 1).ok()?)?),
             };
             let (name, value) = (reader.string()?, reader.string()?);
-            // 0 is how a packed hash says that there is none.
-            let is_possible = deadline.is_none_or(|deadline| deadline > 0);
-            (is_possible && hash.set(&name, &value, deadline)).then_some(())
+            let is_over = deadline.is_some_and(|deadline| deadline < now.unix_ms().max(1));
+            (is_over || hash.set(&name, &value, deadline)).then_some(())
         });
     });
     unique.map(|()| made)
