@@ -139,7 +139,8 @@ fn restore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let deadline = match (ttl, options.absolute) {
         (0, _) => None,
         (ttl, true) => Some(ttl),
-        (ttl, false) => Some(ttl.saturating_add(now.unix_ms())),
+        // What is beyond the end of time is before its beginning, as in Redis: the key is gone at once.
+        (ttl, false) => Some(ttl.wrapping_add(now.unix_ms())),
     };
     let mut keyspace = ctx.store.db(ctx.db);
     if deadline.is_some_and(|deadline| deadline <= now.unix_ms()) {
@@ -250,6 +251,7 @@ mod tests {
         world.run(&[b"RESTORE", b"g", b"5000", &bytes]);
         world.run(&[b"RESTORE", b"i", b"1700000009000", &bytes, b"ABSTTL", b"IDLETIME", b"100"]);
         world.run(&[b"RESTORE", b"gone", b"1", &bytes, b"ABSTTL"]);
+        world.run(&[b"RESTORE", b"gone", b"9223372036854775807", &bytes]);
         let replies = world.script("PTTL g; PTTL i; OBJECT IDLETIME i; EXISTS gone");
         let shown: Vec<String> = replies.iter().map(Value::to_string).collect();
         assert_eq!(shown, ["5000", "9000", "100", "0"]);

@@ -115,6 +115,18 @@ mod tests {
     }
 
     #[test]
+    fn deleted_entries_behind_a_last_id_that_is_set_back_are_forgotten() {
+        check(
+            "XADD x 5-1 a b; XADD x 6-1 a b; XDEL x 6-1; XSETID x 5-5; XADD x 5-6 c d; XRANGE x 5-6 +; XDEL x 5-6; XLEN x",
+            "5-1; 6-1; 1; OK; 5-6; [[5-6 [c d]]]; 1; 1",
+        );
+        check(
+            "XADD x 5-1 a b; XADD x 6-1 a b; XDEL x 6-1; XTRIM x MINID 5-5; XSETID x 0-1; XADD x 0-2 a b; XRANGE x - +",
+            "5-1; 6-1; 1; 1; OK; 0-2; [[0-2 [a b]]]",
+        );
+    }
+
+    #[test]
     fn counts_are_checked() {
         check(
             "XADD x 1 a b; XADD x 2 a b; XSETID x 5 ENTRIESADDED 1; XSETID x 5 ENTRIESADDED -1; XSETID x 5 ENTRIESADDED x; XSETID x 5 ENTRIESADDED; XSETID x 5 MAXDELETEDID 6; XSETID x 5 FOO 1; XSETID x 5 ENTRIESADDED 7 MAXDELETEDID 4",
