@@ -47,10 +47,21 @@ pub fn contents(world: &mut World, key: &[u8]) -> Vec<String> {
             assert_eq!(number(&ask(world, &[b"LLEN", key])), all.len() as i64);
             all
         }
-        "set" => sorted(world, key, &[b"SMEMBERS", key], b"SCARD", 1),
+        "set" => {
+            let all = sorted(world, key, &[b"SMEMBERS", key], b"SCARD", 1);
+            for member in few(&all) {
+                let member = bytes(&items(member)[0]);
+                assert_eq!(ask(world, &[b"SISMEMBER", key, &member]), Value::Integer(1));
+            }
+            all
+        }
         "hash" => {
             let mut all = sorted(world, key, &[b"HGETALL", key], b"HLEN", 2);
             let names = items(ask(world, &[b"HKEYS", key]));
+            for pair in few(&all) {
+                let pair = items(pair);
+                assert_eq!(ask(world, &[b"HGET", key, &bytes(&pair[0])]), pair[1]);
+            }
             for name in names.iter().map(bytes) {
                 all.push(ask(world, &[b"HPEXPIRETIME", key, b"FIELDS", b"1", &name]));
             }
@@ -63,6 +74,11 @@ pub fn contents(world: &mut World, key: &[u8]) -> Vec<String> {
             let mut back = items(ask(world, &[b"ZRANGE", key, b"0", b"-1", b"REV"]));
             back.reverse();
             assert!(back.iter().eq(all.iter().step_by(2)));
+            for (rank, pair) in all.chunks(2).enumerate().take(FEW) {
+                let member = bytes(&pair[0]);
+                assert_eq!(ask(world, &[b"ZSCORE", key, &member]), pair[1]);
+                assert_eq!(number(&ask(world, &[b"ZRANK", key, &member])), rank as i64);
+            }
             all
         }
         "stream" => stream(world, key),
@@ -88,12 +104,32 @@ fn sorted(
     groups
 }
 
+/// Elements of which each is looked for by itself.
+const FEW: usize = 20;
+
+fn few(all: &[Value]) -> Vec<Value> {
+    all[..all.len().min(FEW)].to_vec()
+}
+
+/// The two parts of an entry's ID.
+fn id(entry: &Value) -> (u64, u64) {
+    let id = bytes(&items(entry.clone())[0]);
+    let id = String::from_utf8(id).expect("an ID is text");
+    let (ms, seq) = id.split_once('-').expect("an ID has two parts");
+    (ms.parse().expect("a number"), seq.parse().expect("a number"))
+}
+
 fn stream(world: &mut World, key: &[u8]) -> Vec<Value> {
     let all = items(ask(world, &[b"XRANGE", key, b"-", b"+"]));
     let mut back = items(ask(world, &[b"XREVRANGE", key, b"+", b"-"]));
     back.reverse();
     assert_eq!(back, all, "forwards and backwards");
     assert_eq!(number(&ask(world, &[b"XLEN", key])), all.len() as i64);
+    assert!(all.is_sorted_by(|one, other| id(one) < id(other)), "the entries are not in order");
+    for entry in few(&all) {
+        let id = bytes(&items(entry.clone())[0]);
+        assert_eq!(items(ask(world, &[b"XRANGE", key, &id, &id])), [entry]);
+    }
     let mut lines = all;
     let full = ask(world, &[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"]);
     lines.extend(items(without_activity(full)));
