@@ -196,13 +196,29 @@ fn sorted_set(
 ) -> Option<Made> {
     let count = count(reader)?;
     let mut unique = None;
+    let ahead = Reader(reader.0);
     let made = store.make_sorted_set(now, |set| {
+        set.admit(count, || longest(ahead, count, &score));
         unique = (0..count).try_for_each(|_| {
             let member = reader.string()?;
             rank(set, &member, score(reader)?)
         });
     });
     unique.map(|()| made)
+}
+
+/// Bytes of the longest member.
+fn longest(
+    mut reader: Reader<'_>,
+    count: usize,
+    score: impl Fn(&mut Reader<'_>) -> Option<f64>,
+) -> usize {
+    let lengths = (0..count).map_while(|_| {
+        let length = reader.string()?.len();
+        score(&mut reader)?;
+        Some(length)
+    });
+    lengths.max().unwrap_or(0)
 }
 
 /// Adds a member, which must be new.

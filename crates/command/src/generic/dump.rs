@@ -229,13 +229,18 @@ mod tests {
     }
 
     #[test]
-    fn every_type_that_redis_7_writes_is_read() {
-        // As redis-server 7.0 answers DUMP.
+    fn a_negative_zero_comes_back_where_the_sorted_set_is_not_packed() {
         let mut world = World::new(Protocol::Resp2);
-        let mut bytes = b"\x00\xc0\x01".to_vec();
-        rdb::seal(&mut bytes, 10);
-        assert_eq!(world.run(&[b"RESTORE", b"k", b"0", &bytes]), b"+OK\r\n");
-        assert_eq!(world.run(&[b"GET", b"k"]), b"$1\r\n1\r\n");
+        world.configure("zset-max-listpack-entries", "0");
+        world.script("ZADD z -0 a 1 b");
+        let bytes = payload(&mut world, "z");
+        world.configure("zset-max-listpack-entries", "1");
+        world.run(&[b"RESTORE", b"large", b"0", &bytes]);
+        world.configure("zset-max-listpack-entries", "2");
+        world.run(&[b"RESTORE", b"small", b"0", &bytes]);
+        let replies = world.script("ZSCORE z a; ZSCORE large a; ZSCORE small a");
+        let shown: Vec<String> = replies.iter().map(Value::to_string).collect();
+        assert_eq!(shown, ["-0", "-0", "0"]);
     }
 
     #[test]
