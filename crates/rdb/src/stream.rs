@@ -262,7 +262,8 @@ fn read_entry(
     let fits = if own {
         pack.push(id, is_dead, |word| words.get(word), 2 * fields)
     } else {
-        let word = |at: usize| if at % 2 == 0 { names.get(at / 2) } else { words.get(at / 2) };
+        let word =
+            |at: usize| if at.is_multiple_of(2) { names.get(at / 2) } else { words.get(at / 2) };
         pack.push(id, is_dead, word, 2 * fields)
     };
     fits.then_some(is_dead)

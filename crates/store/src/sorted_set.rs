@@ -539,8 +539,9 @@ impl SortedSetEdit<'_, '_> {
     /// form is a ranking from the first one on. It can tell -0 from 0, the packed form cannot, as in Redis.
     pub fn admit(&mut self, members: usize, longest: impl FnOnce() -> usize) {
         let shapes = self.0.shapes;
-        let fits = members <= shapes.sorted_set_entries.min(COUNT_MAX);
-        if !self.is_ranking() && !(fits && longest() <= shapes.sorted_set_value) {
+        let few = members <= shapes.sorted_set_entries.min(COUNT_MAX);
+        let stays = self.is_ranking() || (few && longest() <= shapes.sorted_set_value);
+        if !stays {
             self.unpack();
         }
     }
