@@ -61,12 +61,21 @@ fn is_as_expected(shown: &str, wanted: &str) -> bool {
 
 /// Calls `use_args` with these words as a request.
 pub fn with_args<T>(words: &[&[u8]], use_args: impl FnOnce(&Args<'_>) -> T) -> T {
+    with_hashed_args(words, Hasher::new(HASH_SEED), use_args)
+}
+
+/// The same with a hasher that is there: each new one takes memory for good.
+fn with_hashed_args<T>(
+    words: &[&[u8]],
+    hasher: Hasher,
+    use_args: impl FnOnce(&Args<'_>) -> T,
+) -> T {
     let (mut bytes, mut spans) = (Vec::new(), Vec::new());
     for word in words {
         spans.push(Span { start: bytes.len() as u32, len: word.len() as u32 });
         bytes.extend_from_slice(word);
     }
-    use_args(&Args::new(&bytes, &spans, Hasher::new(HASH_SEED)))
+    use_args(&Args::new(&bytes, &spans, hasher))
 }
 
 /// The databases of one core that owns every slot, a time and a configuration.
@@ -160,6 +169,7 @@ impl World {
     fn call(&mut self, words: &[&[u8]], reply: &mut Vec<u8>) -> Result<(), Failure> {
         let command = find(words)?;
         let before = self.store.changes();
+        let hasher = self.store.hasher();
         let mut ctx = Ctx {
             store: &mut self.store,
             db: self.db,
@@ -167,7 +177,7 @@ impl World {
             settings: &self.settings,
             reply: Writer::new(reply, self.protocol),
         };
-        let result = with_args(words, |args| (command.run)(&mut ctx, args));
+        let result = with_hashed_args(words, hasher, |args| (command.run)(&mut ctx, args));
         let changed = self.store.changes() != before;
         let may_change = result.is_ok() && command.spec.flags.has(Flags::WRITE);
         assert!(may_change || !changed, "{} has changed something", show(words));

@@ -29,6 +29,10 @@ pub enum Command {
     /// COMMAND INFO, DOCS and GETKEYS of both, field by field.
     #[command(name = "command-table")]
     Table(TableArgs),
+    /// Random values of every type dumped here and restored by redis-server, and the other way round.
+    ///
+    /// Needs redis-server 7.0 on PATH, or --oracle. It is started with `sanitize-dump-payload yes`.
+    Dumps(DumpsArgs),
     /// Real client libraries: redis-rs and fred, and redis-py and ioredis on request.
     Clients(ClientsArgs),
     /// memtier_benchmark and redis-benchmark, briefly, for errors only.
@@ -220,6 +224,20 @@ pub struct TableArgs {
     /// Name the commands that only the oracle knows.
     #[arg(long)]
     pub missing: bool,
+}
+
+/// `dumps`
+#[derive(Debug, Args)]
+pub struct DumpsArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Values of each type.
+    #[arg(long, default_value_t = 3_000)]
+    pub count: u64,
+    /// Other values.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// `clients`

@@ -4,7 +4,7 @@
 //! and on redis-server 7.0 in step and compares the replies byte for byte; `gen/` makes the scripts, one file per command
 //! family; `random/rules.rs` lists every reply that cannot be compared by bytes and `random/intended.rs` every
 //! difference that is meant, each with its reason. `command-table` compares what the servers say of their commands,
-//! `clients` drives real client libraries, `memtier` real load generators, `abuse` hostile ones.
+//! `dumps` sends values from one to the other and back, `clients` drives real client libraries, `memtier` real load generators, `abuse` hostile ones.
 //! The exit code is 0 when all agree, 1 when something differs, 2 when it could not be tried.
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod abuse;
 mod cli;
 mod clients;
 mod command_table;
+mod dumps;
 mod r#gen;
 mod memtier;
 mod peer;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Random(args) => random::campaign(&args),
         Command::Replay(args) => random::replay(&args),
         Command::Table(args) => command_table::run(&args),
+        Command::Dumps(args) => dumps::run(&args),
         Command::Clients(args) => clients::run(&args),
         Command::Memtier(args) => memtier::run(&args),
         Command::Abuse(args) => abuse::run(&args),

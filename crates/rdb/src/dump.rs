@@ -1,10 +1,10 @@
 //! Writing a value.
 
-use crate::{VERSION, VERSION_OF_FIELD_DEADLINES, checksum, kind};
+use crate::{VERSION, VERSION_OF_FIELD_DEADLINES, checksum, kind, stream};
 use store::{Anything, Str};
 
-/// A value as a payload of DUMP; `None` for what has no form yet (streams). O(value).
-pub fn dump(value: &Anything<'_>) -> Option<Vec<u8>> {
+/// A value as a payload of DUMP. O(value), but O(n log n) for what is pending in streams.
+pub fn dump(value: &Anything<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut version = VERSION;
     match value {
@@ -39,10 +39,10 @@ pub fn dump(value: &Anything<'_>) -> Option<Vec<u8>> {
                 put_string(field.value, &mut out);
             }
         }
-        Anything::Stream => return None,
+        Anything::Stream(stream) => stream::write(stream, &mut out),
     }
     seal(&mut out, version);
-    Some(out)
+    out
 }
 
 /// Puts version and checksum behind a value.
@@ -71,7 +71,7 @@ fn put_head(kind: u8, len: usize, out: &mut Vec<u8>) {
 }
 
 /// A length: one byte up to 63, two up to 16383, five up to 32 bits, nine beyond.
-fn put_length(length: u64, out: &mut Vec<u8>) {
+pub(crate) fn put_length(length: u64, out: &mut Vec<u8>) {
     match length {
         0..64 => out.push(length as u8),
         64..16_384 => out.extend_from_slice(&(0x4000 | length as u16).to_be_bytes()),
@@ -106,9 +106,13 @@ fn put_string(string: Str<'_>, out: &mut Vec<u8>) {
         }
         None => {
             let mut buffer = itoa::Buffer::new();
-            let bytes = string.as_bytes(&mut buffer);
-            put_length(bytes.len() as u64, out);
-            out.extend_from_slice(bytes);
+            put_bytes(string.as_bytes(&mut buffer), out);
         }
     }
+}
+
+/// A string as it is.
+pub(crate) fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    put_length(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
 }

@@ -4,12 +4,67 @@
 
 use base::{Now, Prng};
 use rdb::{Malformed, Restored, dump, restore, seal};
-use store::{Anything, End, Made, Store, Str};
+use store::{Anything, End, Made, Store, Str, Stream, StreamId};
 
 const NOW: Now = Now { unix_us: 1_700_000_000_000_000, mono_us: 0 };
 
 fn store() -> Store {
     Store::new(1, 0..base::SLOTS as u16, 7, 1)
+}
+
+/// A stream of so many entries, some deleted, with a group to which half were delivered.
+fn stream(store: &Store, many: usize) -> Made {
+    let mut stream = Stream::default();
+    let id = |seq: usize| StreamId { ms: 1000 + seq as u64 / 3, seq: seq as u64 };
+    for node in (0..many).step_by(50) {
+        let words = |at: usize| [&b"name"[..], b"value"][at % 2];
+        let mut pack = stream.begin_pack(id(node), words, 2).expect("IDs grow");
+        for seq in node..many.min(node + 50) {
+            assert!(pack.push(id(seq), seq % 7 == 2, words, if seq % 5 == 0 { 4 } else { 2 }));
+        }
+        pack.finish();
+    }
+    stream.entries_added = many as i64 + 3;
+    stream.max_deleted = id(2);
+    assert!(stream.add_group(b"group", id(many / 2), None));
+    stream.with_group(b"group", |group, _| {
+        let (one, _) = group.ensure_consumer(b"one", NOW.unix_ms());
+        group.ensure_consumer(b"idle", NOW.unix_ms() - 5);
+        for seq in 0..many / 2 {
+            assert!(group.restore_pending(id(seq), NOW.unix_ms() - seq as i64, seq as i64));
+            assert!(group.restore_owner(id(seq), one));
+        }
+        assert!(group.restore_pending(id(many - 1), 0, 3), "released");
+    });
+    store.make_stream(NOW, stream)
+}
+
+/// All that a stream has.
+fn shown_stream(stream: &Stream) -> Vec<String> {
+    let mut shown = vec![format!(
+        "{:?} {:?} {:?} {} {}",
+        stream.last_id(),
+        stream.first_id(),
+        stream.max_deleted,
+        stream.entries_added,
+        stream.len()
+    )];
+    for pack in stream.packs() {
+        shown.push(format!("{:?} {} {}", pack.key(), pack.live(), pack.dead()));
+        for (entry, is_dead) in pack.entries() {
+            let mut words = Vec::new();
+            entry.each(|name, value| words.extend([name.to_vec(), value.to_vec()]));
+            shown.push(format!("{:?} {is_dead} {words:?}", entry.id));
+        }
+    }
+    for (name, group) in stream.groups() {
+        shown.push(format!("{name:?} {:?} {:?}", group.last_id, group.entries_read));
+        shown.extend(group.pending(StreamId::MIN, StreamId::MAX).map(|one| format!("{one:?}")));
+        shown.extend(group.consumers().map(|(_, consumer)| {
+            format!("{:?} {} {}", consumer.name(), consumer.seen_ms, consumer.pending())
+        }));
+    }
+    shown
 }
 
 /// Values of every type, small and large.
@@ -46,18 +101,19 @@ fn values(store: &mut Store) -> Vec<Vec<u8>> {
                 });
             }),
         ];
-        for made in made {
+        let made = made.into_iter().chain([stream(store, many.min(130))]);
+        for made in made.collect::<Vec<Made>>() {
             let key = store.hasher().key(b"k");
             store.db(0).put_made(&key, made, NOW);
             let value = store.see(0, &key, NOW).expect("just put");
-            payloads.push(dump(&value).expect("no stream"));
+            payloads.push(dump(&value));
         }
     }
     let long = vec![b'x'; 5000];
     payloads.extend([&b"12"[..], b"-30000", b"text", b"", &long].map(|bytes| {
         let key = store.hasher().key(b"k");
         store.db(0).set(&key, bytes, store::Expiry::Clear, NOW);
-        dump(&store.see(0, &key, NOW).expect("just put")).expect("no stream")
+        dump(&store.see(0, &key, NOW).expect("just put"))
     }));
     payloads
 }
@@ -83,7 +139,7 @@ fn shown(store: &mut Store, payload: &[u8]) -> Result<Vec<String>, Malformed> {
             .iter()
             .map(|field| format!("{} {} {:?}", text(field.name), text(field.value), field.deadline))
             .collect(),
-        Anything::Stream => Vec::new(),
+        Anything::Stream(stream) => shown_stream(stream),
     };
     shown.sort();
     Ok(shown)
@@ -95,7 +151,7 @@ fn what_was_written_is_read_as_it_was() {
     for payload in values(&mut store) {
         let first = shown(&mut store, &payload).expect("our own payload");
         let key = store.hasher().key(b"shown");
-        let again = store.see(0, &key, NOW).map(|value| dump(&value).expect("no stream"));
+        let again = store.see(0, &key, NOW).map(|value| dump(&value));
         if first.len() > 1 {
             assert_eq!(shown(&mut store, &again.expect("a collection")), Ok(first));
         }

@@ -7,6 +7,7 @@ use crate::packed::Packed;
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::store::place;
+use crate::stream::Stream;
 use crate::{Key, Kind, Store, Str};
 use base::Now;
 
@@ -24,7 +25,7 @@ pub enum Anything<'a> {
     /// A hash.
     Hash(Hash<'a>),
     /// A stream.
-    Stream,
+    Stream(&'a Stream),
 }
 
 impl Store {
@@ -51,7 +52,7 @@ impl Store {
                 Object::List(nodes) => Anything::List(List::of_nodes(nodes)),
                 Object::Set(_) => Anything::Set(Set::of_object(object)?),
                 Object::SortedSet(_) => Anything::SortedSet(SortedSet::of_object(object)?),
-                Object::Stream(_) => Anything::Stream,
+                Object::Stream(stream) => Anything::Stream(stream),
                 Object::Bytes(_) | Object::Received(_) | Object::Packed(_) => {
                     Anything::String(Str::Bytes(object.as_bytes()?))
                 }

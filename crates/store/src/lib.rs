@@ -56,8 +56,8 @@ pub use self::sorted_set::{
 pub use self::stats::StoreStats;
 pub use self::store::{Cause, Memory, Removed, Store};
 pub use self::stream::{
-    Claim, Consumer, ConsumerId, Entries, Entry, Goal, Group, Pending, Refs, Stream, StreamEdit,
-    StreamId, Trim, Words,
+    Claim, Consumer, ConsumerId, Entries, Entry, Goal, Group, Pack, PackMaker, Pending, Refs,
+    Stream, StreamEdit, StreamId, Trim, Words,
 };
 pub use self::ttl::ExpireReport;
 pub use self::value::{Expiry, IncrError, Kind, Str, Value, WrongType};

@@ -535,6 +535,17 @@ impl SortedSetEdit<'_, '_> {
         matches!(self.0.seen(), Seen::Object(_))
     }
 
+    /// Prepares for so many members of at most so many bytes where there is nothing yet: what would outgrow the packed
+    /// form is a ranking from the first one on. It can tell -0 from 0, the packed form cannot, as in Redis.
+    pub fn admit(&mut self, members: usize, longest: impl FnOnce() -> usize) {
+        let shapes = self.0.shapes;
+        let few = members <= shapes.sorted_set_entries.min(COUNT_MAX);
+        let stays = self.is_ranking() || (few && longest() <= shapes.sorted_set_value);
+        if !stays {
+            self.unpack();
+        }
+    }
+
     /// Turns what there is, or nothing, into a ranking.
     fn unpack(&mut self) {
         let mut ranking = Ranking::new(self.0.hasher.inner());

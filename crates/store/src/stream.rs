@@ -8,17 +8,20 @@
 //! | `node` | packed entries |
 //! | `log` | nodes by their first ID: ranges, deletion, trimming |
 //! | `group` | consumers and what is pending for them |
+//! | `pack` | nodes from outside: to be written, and to be put together |
 //! | `edit` | changing the stream of a key |
 
 mod edit;
 mod group;
 mod log;
 mod node;
+mod pack;
 
 pub use self::edit::{StreamEdit, Trim};
 pub use self::group::{Claim, Consumer, ConsumerId, Group, Pending};
 pub use self::log::Goal;
 pub use self::node::{Entry, Words};
+pub use self::pack::{Pack, PackMaker};
 
 use self::log::Log;
 use crate::{Db, Key, Kind, Look, Shapes, WrongType};
@@ -72,8 +75,7 @@ pub enum Refs {
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
     log: Log,
-    /// The last ID that was given.
-    pub last_id: StreamId,
+    last_id: StreamId,
     /// The greatest ID that was deleted by itself.
     pub max_deleted: StreamId,
     /// How many entries were ever added.
@@ -86,6 +88,18 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The last ID that was given. O(1).
+    pub fn last_id(&self) -> StreamId {
+        self.last_id
+    }
+
+    /// Sets the last ID, which must not be less than that of the last entry. O(1), but where it goes back, also
+    /// O(deleted entries behind it).
+    pub fn set_last_id(&mut self, id: StreamId) {
+        self.log.cut_behind(id);
+        self.last_id = id;
+    }
+
     /// Entries. O(1).
     pub fn len(&self) -> u64 {
         self.log.len
@@ -165,7 +179,7 @@ impl Stream {
     }
 
     /// How many entries were added up to this ID, if that can be told.
-    fn added_until(&self, id: StreamId) -> Option<i64> {
+    pub fn added_until(&self, id: StreamId) -> Option<i64> {
         let len = i64::try_from(self.len()).unwrap_or(i64::MAX);
         if self.entries_added == 0 {
             return Some(0);

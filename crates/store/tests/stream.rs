@@ -407,7 +407,7 @@ impl World {
         assert_eq!(stream.first_id(), first);
         let last = model.entries.keys().next_back().copied();
         assert_eq!(stream.last_entry().map(|entry| entry.id), last);
-        assert_eq!(stream.last_id, model.last);
+        assert_eq!(stream.last_id(), model.last);
         assert_eq!(stream.max_deleted, model.max_deleted);
         assert_eq!(stream.entries_added, model.added.len() as i64);
         let names: Vec<_> = stream.groups().map(|(name, _)| name[0] - b'a').collect();

@@ -88,7 +88,7 @@ fn xadd(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         if options.only_existing && stream.view().is_none() {
             return Ok(None);
         }
-        let last = stream.view().map_or(StreamId::MIN, |stream| stream.last_id);
+        let last = stream.view().map_or(StreamId::MIN, |stream| stream.last_id());
         let id = next_id(wish, last, *now)?;
         if !StreamEdit::takes(args.extent()) {
             return Err(TOO_LARGE);

@@ -183,7 +183,7 @@ fn position(
     parse: fn(&[u8], u64) -> Result<StreamId, Failure>,
 ) -> Result<StreamId, Failure> {
     match args.get(4) {
-        b"$" => Ok(stream.map_or(StreamId::MIN, |stream| stream.last_id)),
+        b"$" => Ok(stream.map_or(StreamId::MIN, |stream| stream.last_id())),
         text => parse(text, 0),
     }
 }

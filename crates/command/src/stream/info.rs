@@ -152,7 +152,7 @@ fn stream(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         reply.integer(number as i64);
     }
     reply.bulk(b"last-generated-id");
-    reply_id(reply, stream.last_id);
+    reply_id(reply, stream.last_id());
     reply.bulk(b"max-deleted-entry-id");
     reply_id(reply, stream.max_deleted);
     reply.bulk(b"entries-added");

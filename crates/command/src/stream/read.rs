@@ -207,7 +207,7 @@ fn xread(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     for (key, id) in wish.streams() {
         let stream = store.db(*db).stream(&args.key(key), Look::Read, *now)?;
         let after = match args.get(id) {
-            b"$" => stream.map_or(StreamId::MIN, |stream| stream.last_id),
+            b"$" => stream.map_or(StreamId::MIN, |stream| stream.last_id()),
             b">" => return Err(NEW_IN_XREAD),
             text => id::exact(text, 0)?,
         };

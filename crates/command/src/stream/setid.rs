@@ -75,7 +75,7 @@ fn xsetid(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         let Some(stream) = edit.view() else { return Err(Failure::NO_SUCH_KEY) };
         check(stream, &wish)?;
         edit.with(|stream| {
-            stream.last_id = wish.last;
+            stream.set_last_id(wish.last);
             stream.entries_added = wish.added.unwrap_or(stream.entries_added);
             // Zero is no ID, so it says nothing.
             let deleted = wish.deleted.filter(|deleted| *deleted != StreamId::MIN);
@@ -111,6 +111,18 @@ mod tests {
         check(
             "XSETID x 1; XSETID x x; SET s v; XSETID s 1",
             "ERR no such key; ERR Invalid stream ID specified as stream command argument; OK; WRONGTYPE",
+        );
+    }
+
+    #[test]
+    fn deleted_entries_behind_a_last_id_that_is_set_back_are_forgotten() {
+        check(
+            "XADD x 5-1 a b; XADD x 6-1 a b; XDEL x 6-1; XSETID x 5-5; XADD x 5-6 c d; XRANGE x 5-6 +; XDEL x 5-6; XLEN x",
+            "5-1; 6-1; 1; OK; 5-6; [[5-6 [c d]]]; 1; 1",
+        );
+        check(
+            "XADD x 5-1 a b; XADD x 6-1 a b; XDEL x 6-1; XTRIM x MINID 5-5; XSETID x 0-1; XADD x 0-2 a b; XRANGE x - +",
+            "5-1; 6-1; 1; 1; OK; 0-2; [[0-2 [a b]]]",
         );
     }
 

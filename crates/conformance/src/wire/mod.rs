@@ -6,6 +6,6 @@ mod encode;
 mod frame;
 mod value;
 
-pub use encode::{encode, printable};
+pub use encode::{encode, escaped, printable};
 pub use frame::Framer;
 pub use value::Value;

@@ -196,6 +196,39 @@ impl Group {
         (ConsumerId(number as u32), true)
     }
 
+    /// Notes an entry as delivered so often, and when last, to nobody yet; false if it is pending already.
+    /// O(log pending).
+    pub fn restore_pending(&mut self, id: StreamId, delivered_ms: i64, count: i64) -> bool {
+        let delivery = Delivery { ms: delivered_ms, count, consumer: NOBODY };
+        let is_new = !self.pending.contains_key(&id);
+        if is_new {
+            self.pending.insert(id, delivery);
+        }
+        is_new
+    }
+
+    /// Gives what is pending for nobody to a consumer; false if it is not pending for nobody. O(log pending).
+    pub fn restore_owner(&mut self, id: StreamId, consumer: ConsumerId) -> bool {
+        let Some(delivery) = self.pending.get_mut(&id) else { return false };
+        if delivery.consumer != NOBODY {
+            return false;
+        }
+        delivery.consumer = consumer.0;
+        self.consumer_mut(consumer).pending.insert(id);
+        true
+    }
+
+    /// Sets when a consumer was seen and when it last got an entry, UNIX milliseconds.
+    pub fn restore_times(&mut self, consumer: ConsumerId, seen_ms: i64, active_ms: Option<i64>) {
+        let consumer = self.consumer_mut(consumer);
+        (consumer.seen_ms, consumer.active_ms) = (seen_ms, active_ms);
+    }
+
+    /// The entry that is pending, if it is. O(log pending).
+    pub fn pending_entry(&self, id: StreamId) -> Option<Pending<'_>> {
+        self.pending.get(&id).map(|delivery| self.view(id, delivery))
+    }
+
     /// Notes that a consumer asked for something now.
     pub fn saw(&mut self, consumer: ConsumerId, now_ms: i64) {
         self.consumer_mut(consumer).seen_ms = now_ms;

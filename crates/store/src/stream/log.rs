@@ -283,6 +283,40 @@ impl Log {
         taken
     }
 
+    /// The node with the greatest IDs and its key.
+    pub(super) fn last_node(&self) -> Option<(StreamId, &Node)> {
+        self.nodes.last_key_value().map(|(key, node)| (*key, node))
+    }
+
+    /// All nodes with their keys.
+    pub(super) fn all_nodes(&self) -> impl ExactSizeIterator<Item = (StreamId, &Node)> {
+        self.nodes.iter().map(|(key, node)| (*key, node))
+    }
+
+    /// Puts a node with entries behind all others.
+    pub(super) fn add_node(&mut self, key: StreamId, node: Node) {
+        let first = node.read(key).all().find(|placed| !placed.is_dead);
+        if let Some(first) = first.filter(|_| self.len == 0) {
+            self.first = first.entry.id;
+        }
+        self.len += u64::from(node.live);
+        self.bytes += node.capacity();
+        self.nodes.insert(key, node);
+    }
+
+    /// Forgets deleted entries with IDs greater than this one: where the last ID is set back, the next entries come
+    /// before them, and nodes are searched by the order of their entries. O(entries and nodes that go).
+    pub(super) fn cut_behind(&mut self, id: StreamId) {
+        while let Some(mut last) = self.nodes.last_entry() {
+            let key = *last.key();
+            last.get_mut().cut_behind(key, id);
+            if !last.get().is_bare() {
+                return;
+            }
+            self.remove_node(key);
+        }
+    }
+
     /// Frees a node; false if there is none.
     pub(super) fn shed_one(&mut self) -> bool {
         let Some((_, node)) = self.nodes.pop_first() else { return false };

@@ -71,6 +71,11 @@ impl<'a> Entry<'a> {
         self.count
     }
 
+    /// Whether it repeats no names of its node, but has its own.
+    pub fn has_own_names(&self) -> bool {
+        self.names.is_none()
+    }
+
     /// Never: an entry has fields.
     pub fn is_empty(&self) -> bool {
         self.count == 0
@@ -206,6 +211,12 @@ impl<'a> Reader<'a> {
         Some(Placed { entry, is_dead: flags & DEAD != 0, at, behind })
     }
 
+    /// The names that the first entry had, and how many.
+    pub(super) fn names(self) -> (usize, impl Iterator<Item = Str<'a>>) {
+        let mut at = self.names_at;
+        (self.count, (0..self.count).map(move |_| take(self.bytes, &mut at)))
+    }
+
     /// All entries, the deleted ones too.
     #[inline]
     pub(super) fn all(self) -> impl Iterator<Item = Placed<'a>> {
@@ -273,6 +284,11 @@ impl Node {
         let entries = shapes.stream_entries;
         self.listpack as usize + counts + text >= most
             || (entries > 0 && (self.live + self.dead) as usize >= entries)
+    }
+
+    /// Whether it has no entries, not even deleted ones.
+    pub(super) fn is_bare(&self) -> bool {
+        self.live == 0 && self.dead == 0
     }
 
     #[inline]
@@ -393,6 +409,33 @@ impl Node {
         self.live -= count;
         self.dead += count;
         count
+    }
+
+    /// Forgets the entries at the end that were deleted and have greater IDs than this one. What they took stays
+    /// counted where nodes are bounded, as they stay there in Redis. O(entries that go).
+    pub(super) fn cut_behind(&mut self, first: StreamId, id: StreamId) {
+        // Heads are enough: the names, of which there may be many, are not walked.
+        let reader = Reader { bytes: &self.bytes, first, count: 0, names_at: 0, start: 0 };
+        let (mut end, mut left) = (self.bytes.len(), self.dead);
+        while left > 0 {
+            let (length, at) = length(&self.bytes, end);
+            let (last, flags, _) = reader.head(at - length);
+            if flags & DEAD == 0 || last <= id {
+                break;
+            }
+            end = at - length;
+            left -= 1;
+        }
+        self.bytes.truncate(end);
+        self.dead = left;
+    }
+
+    /// Marks the last entry as deleted.
+    pub(super) fn delete_last(&mut self) {
+        let (length, at) = length(&self.bytes, self.bytes.len());
+        self.bytes[at - length] |= DEAD;
+        self.live -= 1;
+        self.dead += 1;
     }
 
     /// Marks one entry as deleted; false if it is not there.

@@ -49,7 +49,7 @@ fn mix_value(digest: &mut Value, value: &Anything<'_>, expires: bool) {
         Anything::Hash(hash) => {
             hash.iter().for_each(|field| mix_pair(digest, field.name, field.value))
         }
-        Anything::Stream => {}
+        Anything::Stream(_) => {}
     }
     if expires {
         xor(digest, &sha1(b"!!expire!!"));
@@ -72,7 +72,7 @@ fn type_number(value: &Anything<'_>) -> u32 {
         Anything::Set(_) => 2,
         Anything::SortedSet(_) => 3,
         Anything::Hash(_) => 4,
-        Anything::Stream => 6,
+        Anything::Stream(_) => 6,
     }
 }
 
