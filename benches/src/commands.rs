@@ -66,16 +66,8 @@ const CASES: &[Case] = &[
         fill: HASHES,
         measured: &["HSET hash20:#10000 field#20 value#10000"],
     },
-    Case {
-        name: "HGET, of 20 fields",
-        fill: HASHES,
-        measured: &["HGET hash20:#10000 field#20"],
-    },
-    Case {
-        name: "HGETALL, of 20 fields",
-        fill: HASHES,
-        measured: &["HGETALL hash20:#10000"],
-    },
+    Case { name: "HGET, of 20 fields", fill: HASHES, measured: &["HGET hash20:#10000 field#20"] },
+    Case { name: "HGETALL, of 20 fields", fill: HASHES, measured: &["HGETALL hash20:#10000"] },
     Case { name: "SADD, one set", fill: &[], measured: &["SADD set element:#100000"] },
     Case { name: "SADD, one set, integers", fill: &[], measured: &["SADD ints #100000"] },
     Case { name: "SADD, sets of 100 integers", fill: &[], measured: &["SADD set:#10000 #100"] },
@@ -182,8 +174,7 @@ fn measure_case(
         client.ask_ok(&[b"FLUSHALL"])?;
         let mut random = Rng::with_seed(1);
         for (count, template) in case.fill {
-            let fill =
-                |nth: u64, output: &mut Vec<u8>| write(template, nth, &mut random, output);
+            let fill = |nth: u64, output: &mut Vec<u8>| write(template, nth, &mut random, output);
             run_batches(&mut client, *count, fill, no_error)?;
         }
     }

@@ -32,8 +32,14 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "execute-get", prepare: || execute("GET") },
     Workload { name: "execute-set", prepare: || execute("SET") },
     Workload { name: "execute-hget-20", prepare: || execute_on(HASH, 20, "HGET hash field#20") },
-    Workload { name: "execute-hset-20", prepare: || execute_on(HASH, 20, "HSET hash field#20 value#9") },
-    Workload { name: "execute-sadd-table", prepare: || execute_on(SET, 2000, "SADD set element:#2000") },
+    Workload {
+        name: "execute-hset-20",
+        prepare: || execute_on(HASH, 20, "HSET hash field#20 value#9"),
+    },
+    Workload {
+        name: "execute-sadd-table",
+        prepare: || execute_on(SET, 2000, "SADD set element:#2000"),
+    },
     Workload { name: "execute-sadd-ints", prepare: || execute_on(INTS, 100, "SADD set #100") },
     Workload { name: "mailbox-push-drain", prepare: mailbox },
     Workload { name: "engine-get-1x1", prepare: || get(engines::Keys::Here, 1, 1) },
@@ -193,10 +199,8 @@ fn execute_with(command: &'static Command, mut store: Store, bytes: Vec<u8>) -> 
 }
 
 /// Of a hash of 20 fields and of a set in a table, as `engines::collections` makes requests of them.
-const HGET: engines::Shape = engines::Shape {
-    fill: ("HSET", 20, &["field", "value"]),
-    run: ("HGET", &["field"]),
-};
+const HGET: engines::Shape =
+    engines::Shape { fill: ("HSET", 20, &["field", "value"]), run: ("HGET", &["field"]) };
 const SADD: engines::Shape =
     engines::Shape { fill: ("SADD", 200, &["element:"]), run: ("SADD", &["element:"]) };
 

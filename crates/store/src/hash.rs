@@ -2,9 +2,7 @@
 
 use crate::edit::{Editing, Made, Seen};
 use crate::object::Object;
-use crate::packed::{
-    COUNT_MAX, Form, HEADER, Packed, encoded, find, header, item_of, splice, text_of,
-};
+use crate::packed::{COUNT_MAX, Form, HEADER, Packed, encoded, header, splice, text_of};
 use crate::{Db, Key, Kind, Look, Store, Str, WrongType};
 use base::{Now, Prng};
 use compact::packed::{self, Encoded, Item, Splice};
@@ -104,8 +102,9 @@ impl<'a> Packed<'a> {
     }
 
     /// The field with this name.
-    fn field(&self, name: Item<'_>) -> Option<Place<'a>> {
-        let (start, _) = find(self.items, name, stride(self.form))?;
+    #[inline]
+    fn field(&self, name: &Encoded<'_>) -> Option<Place<'a>> {
+        let (start, _) = packed::find(self.items, name, stride(self.form))?;
         self.field_at(start)
     }
 
@@ -151,7 +150,7 @@ impl<'a> Hash<'a> {
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<Field<'a>> {
         let field = match self.body {
-            Body::Packed(packed) => packed.field(item_of(name))?.field,
+            Body::Packed(packed) => packed.field(&encoded(name))?.field,
             Body::Table(table) => Field::of(table.map.get(name)?),
         };
         (!field.is_due(self.now)).then_some(field)
@@ -337,7 +336,7 @@ impl HashEdit<'_, '_> {
         let [a, b, c] = field.parts();
         let [d, e, f] = text.parts();
         let [g, h, i] = if wide { time.parts() } else { [&b""[..]; 3] };
-        if let Some(Place { value_at, end, .. }) = packed.field(item_of(name)) {
+        if let Some(Place { value_at, end, .. }) = packed.field(&field) {
             self.0.exchange(HEADER + value_at, end - value_at, &[d, e, f, g, h, i]);
             return false;
         }
@@ -389,7 +388,7 @@ impl HashEdit<'_, '_> {
             });
         }
         self.widen();
-        let place = self.0.packed().and_then(|packed| packed.field(item_of(name)));
+        let place = self.0.packed().and_then(|packed| packed.field(&encoded(name)));
         let Place { value_end, end, .. } = place.expect("it was there before it was widened");
         let time = Encoded::new(Item::Int(deadline.unwrap_or(NEVER)));
         self.0.exchange(HEADER + value_end, end - value_end, &time.parts());
@@ -418,7 +417,7 @@ impl HashEdit<'_, '_> {
             Seen::Nothing => false,
             Seen::Packed(bytes) => {
                 let packed = Packed::of(bytes);
-                let Some(Place { start, end, .. }) = packed.field(item_of(name)) else {
+                let Some(Place { start, end, .. }) = packed.field(&encoded(name)) else {
                     return false;
                 };
                 let (form, count) = (packed.form, packed.count - 1);

@@ -270,10 +270,7 @@ mod tests {
             "SADD s 3 1 2; ZADD z 5 30 6 4 7 100; SORT s; SORT z; SORT z BY x; SORT z BY x DESC; SORT z BY x DESC LIMIT 0 1",
             "3; 3; [1 2 3]; [4 30 100]; [30 4 100]; [100 4 30]; [100]",
         );
-        check(
-            "RPUSH l \" 1\" 0x10 1e3 inf -inf \"\"; SORT l",
-            "6; [-inf \"\"  1 0x10 1e3 inf]",
-        );
+        check("RPUSH l \" 1\" 0x10 1e3 inf -inf \"\"; SORT l", "6; [-inf \"\"  1 0x10 1e3 inf]");
     }
 
     #[test]
