@@ -267,6 +267,36 @@ impl SetEdit<'_, '_> {
         splice(self.0, Form::Set, ints.len(), 0, old, &[&bytes]);
     }
 
+    /// Adds members that come together, and counts those that are new. As [`SetEdit::add`] for each.
+    #[inline]
+    pub fn add_all<'m>(&mut self, mut members: impl ExactSizeIterator<Item = &'m [u8]>) -> usize {
+        let mut added = 0;
+        if !matches!(self.0.seen(), Seen::Object(_))
+            && let Some(first) = members.next()
+        {
+            self.expect(members.len() + 1, first);
+            let mut next = Some(first);
+            while let Some(member) = next {
+                added += usize::from(self.add_to_small(member));
+                next = if self.0.packed().is_some() { members.next() } else { None };
+            }
+        }
+        // The rest, once there is a table.
+        if members.len() > 0 {
+            added += self.with_map(|map| members.map(|member| usize::from(map.add(member))).sum::<usize>());
+        }
+        self.0.changes += added as u64;
+        added
+    }
+
+    #[inline]
+    fn with_map<R>(&mut self, change: impl FnOnce(&mut Map) -> R) -> R {
+        self.0.with_object(|object| match object {
+            Object::Set(map) => change(map),
+            _ => unreachable!("the type was checked"),
+        })
+    }
+
     /// Adds a member. False when it is there. Expected O(length), O(bytes of the set) while it is small.
     #[inline]
     pub fn add(&mut self, member: &[u8]) -> bool {
@@ -297,10 +327,7 @@ impl SetEdit<'_, '_> {
 
     #[inline]
     fn add_to_table(&mut self, member: &[u8]) -> bool {
-        self.0.with_object(|object| {
-            let Object::Set(map) = object else { unreachable!("the type was checked") };
-            map.add(member)
-        })
+        self.with_map(|map| map.add(member))
     }
 
     fn add_packed(&mut self, member: &[u8]) -> bool {
@@ -379,10 +406,7 @@ impl SetEdit<'_, '_> {
                 (packed.form, packed.count - 1, range)
             }
             Seen::Object(_) => {
-                let removed = self.0.with_object(|object| match object {
-                    Object::Set(map) => map.remove(member),
-                    _ => unreachable!("the type was checked"),
-                });
+                let removed = self.with_map(|map| map.remove(member));
                 self.0.changes += u64::from(removed);
                 return removed;
             }
