@@ -41,6 +41,7 @@ pub const WORKLOADS: &[Workload] = &[
         prepare: || execute_on(SET, 2000, "SADD set element:#2000"),
     },
     Workload { name: "execute-sadd-ints", prepare: || execute_on(INTS, 100, "SADD set #100") },
+    Workload { name: "execute-lpush-ltrim-100", prepare: capped_list },
     Workload { name: "mailbox-push-drain", prepare: mailbox },
     Workload { name: "engine-get-1x1", prepare: || get(engines::Keys::Here, 1, 1) },
     Workload { name: "engine-get-1x16", prepare: || get(engines::Keys::Here, 1, 16) },
@@ -180,6 +181,22 @@ fn command_of(name: &str) -> &'static Command {
 /// The command's function on parsed arguments: lookup and reply, without sessions, gates or statistics.
 fn execute(name: &'static str) -> Batch {
     execute_with(command_of(name), filled_store(), requests(name))
+}
+
+/// Pushes to a list that is capped at 100 elements, each followed by the trim.
+fn capped_list() -> Batch {
+    let mut store = Store::new(16, 0..16_384, SEED, SEED);
+    let mut push = Requests::new(requests_of("LPUSH list action:#", 1), &store);
+    let mut trim = Requests::new(requests_of("LTRIM list 0 99", 1), &store);
+    let (lpush, ltrim) = (command_of("LPUSH"), command_of("LTRIM"));
+    (0..100).for_each(|_| push.run(lpush, &mut store));
+    Box::new(move || {
+        for _ in 0..OPERATIONS / 2 {
+            push.run(lpush, &mut store);
+            trim.run(ltrim, &mut store);
+        }
+        OPERATIONS
+    })
 }
 
 /// As [`execute`], on a collection that `fill` made, run so often.

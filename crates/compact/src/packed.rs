@@ -59,7 +59,9 @@ impl Splice for Vec<u8> {
         if new > old {
             self.resize(new, 0);
         }
-        self.copy_within(at + remove..old, at + more);
+        if more != remove {
+            self.copy_within(at + remove..old, at + more);
+        }
         self.truncate(new);
         let mut to = at;
         for part in insert {

@@ -330,14 +330,14 @@ impl HashEdit<'_, '_> {
         }
         let packed = self.0.packed().expect("begun above");
         let (form, count, end) = (packed.form, packed.count, packed.items.len());
-        let wide = form == Form::HashDeadlines;
         let (field, text) = (encoded(name), encoded(value));
+        let ([a, b, c], [d, e, f]) = (field.parts(), text.parts());
         let time = Encoded::new(Item::Int(deadline.unwrap_or(NEVER)));
-        let [a, b, c] = field.parts();
-        let [d, e, f] = text.parts();
-        let [g, h, i] = if wide { time.parts() } else { [&b""[..]; 3] };
+        let [g, h, i] = time.parts();
+        // The deadline comes last, and is left out where fields have none.
+        let last = if form == Form::HashDeadlines { 9 } else { 6 };
         if let Some(Place { value_at, end, .. }) = packed.field(&field) {
-            self.0.exchange(HEADER + value_at, end - value_at, &[d, e, f, g, h, i]);
+            self.0.exchange(HEADER + value_at, end - value_at, &[d, e, f, g, h, i][..last - 3]);
             return false;
         }
         if count >= self.0.shapes.hash_entries.min(COUNT_MAX) {
@@ -349,7 +349,7 @@ impl HashEdit<'_, '_> {
             });
             return true;
         }
-        splice(self.0, form, count + 1, end, 0, &[a, b, c, d, e, f, g, h, i]);
+        splice(self.0, form, count + 1, end, 0, &[a, b, c, d, e, f, g, h, i][..last]);
         true
     }
 

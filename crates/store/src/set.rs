@@ -283,7 +283,8 @@ impl SetEdit<'_, '_> {
         }
         // The rest, once there is a table.
         if members.len() > 0 {
-            added += self.with_map(|map| members.map(|member| usize::from(map.add(member))).sum::<usize>());
+            added += self
+                .with_map(|map| members.map(|member| usize::from(map.add(member))).sum::<usize>());
         }
         self.0.changes += added as u64;
         added
