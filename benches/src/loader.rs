@@ -86,6 +86,17 @@ impl Client {
         self.unanswered += 1;
     }
 
+    /// Appends the command that `write` writes with [`append_command`].
+    pub fn queue_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.output);
+        self.unanswered += 1;
+    }
+
+    /// Commands that wait for their reply.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
     /// Sends the batch.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What is measured, and how: see `benches/README.md`.
 
+mod collections;
+mod commands;
 mod compare;
 mod connections;
 mod expire_storm;
@@ -39,6 +41,10 @@ enum Command {
     Compare(compare::Options),
     /// Resident bytes a key over key and value (P7).
     Memory(memory::Options),
+    /// Resident bytes an element of each collection type.
+    Collections(collections::Options),
+    /// CPU per operation of the collections' commands, beside Redis.
+    Commands(commands::Options),
     /// The longest turn while a table grows (P8).
     Growth(growth::Options),
     /// The longest turn while collections of ten million elements go.
@@ -67,6 +73,8 @@ fn main() -> anyhow::Result<()> {
         Command::Limit(options) => limit::run(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Memory(options) => memory::run(&options),
+        Command::Collections(options) => collections::run(&options),
+        Command::Commands(options) => commands::run(&options),
         Command::Growth(options) => growth::run(&options),
         Command::Teardown(options) => teardown::run(&options),
         Command::Hop(options) => hop::run(&options),

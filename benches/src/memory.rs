@@ -110,7 +110,10 @@ fn fill_and_read(
 }
 
 /// Resident memory once two readings in a row agree.
-fn settled_rss(server: &Server) -> anyhow::Result<u64> {
+///
+/// # Errors
+/// When the process has gone.
+pub fn settled_rss(server: &Server) -> anyhow::Result<u64> {
     let started = Instant::now();
     let mut last = server.rss_bytes()?;
     loop {

@@ -61,6 +61,21 @@ impl Cores {
         sent
     }
 
+    /// Has each connection send its requests once, so many in a turn; gives the bytes that left.
+    fn serve(&mut self, requests: &[Vec<u8>], reads: usize) -> u64 {
+        let mut sent = 0;
+        for (turn, requests) in requests.chunks(reads).enumerate() {
+            let first = (turn * reads) as u32;
+            let events = requests
+                .iter()
+                .zip(first..)
+                .map(|(bytes, index)| Event::Received(connection(index), bytes.as_slice()));
+            sent += self.turn(0, events);
+            sent += self.carry();
+        }
+        sent
+    }
+
     /// Carries messages until there are none; gives the bytes that left meanwhile.
     fn carry(&mut self) -> u64 {
         let mut sent = 0;
@@ -113,18 +128,51 @@ pub fn get(keys: Keys, pipeline: usize, reads: usize) -> Batch {
         })
         .collect();
     Box::new(move || {
-        let mut sent = 0;
-        for (turn, requests) in requests.chunks(reads).enumerate() {
-            let first = (turn * reads) as u32;
-            let events = requests
-                .iter()
-                .zip(first..)
-                .map(|(bytes, index)| Event::Received(connection(index), bytes.as_slice()));
-            sent += cores.turn(0, events);
-            sent += cores.carry();
-        }
+        let sent = cores.serve(&requests, reads);
         let operations = u64::from(CONNECTIONS) * pipeline as u64;
         assert_eq!(sent, operations * (VALUE.len() as u64 + 8), "every GET was answered");
         operations
+    })
+}
+
+/// A command on one of many collections, and the command that makes these.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// Name, elements of each, and the words of an element, behind each of which its number is put.
+    pub fill: (&'static str, usize, &'static [&'static str]),
+    /// The same of the command that is counted.
+    pub run: (&'static str, &'static [&'static str]),
+}
+
+/// The command, of elements that are there, sixteen in a read and four reads in a turn.
+pub fn collections(shape: Shape) -> Batch {
+    const PIPELINE: usize = 16;
+    let mut cores = Cores::new();
+    let keys: Vec<String> = keys_of(0).take(KEYS / 10).collect();
+    let (filler, elements, words) = shape.fill;
+    let request = |name: &str, key: &str, words: &[&str], element: usize, to: &mut Vec<u8>| {
+        let words: Vec<String> = words.iter().map(|word| format!("{word}{element}")).collect();
+        let mut all = vec![name.as_bytes(), key.as_bytes()];
+        all.extend(words.iter().map(String::as_bytes));
+        append_command(to, &all);
+    };
+    for key in &keys {
+        let mut bytes = Vec::new();
+        (0..elements).for_each(|element| request(filler, key, words, element, &mut bytes));
+        cores.turn(0, [Event::Received(connection(0), &bytes)]);
+    }
+    let requests: Vec<Vec<u8>> = (0..CONNECTIONS as usize)
+        .map(|client| {
+            let mut bytes = Vec::new();
+            for place in client * PIPELINE..(client + 1) * PIPELINE {
+                let (name, words) = shape.run;
+                request(name, &keys[place * 7 % keys.len()], words, place % elements, &mut bytes);
+            }
+            bytes
+        })
+        .collect();
+    Box::new(move || {
+        assert!(cores.serve(&requests, 4) > 0, "there were answers");
+        u64::from(CONNECTIONS) * PIPELINE as u64
     })
 }

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use base::{Now, Settings};
-use command::{Args, Ctx};
+use command::{Args, Command, Ctx};
 use resp::{Limits, Parsed, Protocol, Span, Writer};
 use store::{Expiry, Hasher, Store};
 
@@ -31,11 +31,24 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "store-set", prepare: store_set },
     Workload { name: "execute-get", prepare: || execute("GET") },
     Workload { name: "execute-set", prepare: || execute("SET") },
+    Workload { name: "execute-hget-20", prepare: || execute_on(HASH, 20, "HGET hash field#20") },
+    Workload {
+        name: "execute-hset-20",
+        prepare: || execute_on(HASH, 20, "HSET hash field#20 value#9"),
+    },
+    Workload {
+        name: "execute-sadd-table",
+        prepare: || execute_on(SET, 2000, "SADD set element:#2000"),
+    },
+    Workload { name: "execute-sadd-ints", prepare: || execute_on(INTS, 100, "SADD set #100") },
+    Workload { name: "execute-lpush-ltrim-100", prepare: capped_list },
     Workload { name: "mailbox-push-drain", prepare: mailbox },
     Workload { name: "engine-get-1x1", prepare: || get(engines::Keys::Here, 1, 1) },
     Workload { name: "engine-get-1x16", prepare: || get(engines::Keys::Here, 1, 16) },
     Workload { name: "engine-get-16x1", prepare: || get(engines::Keys::Here, 16, 1) },
     Workload { name: "engine-get-16x4", prepare: || get(engines::Keys::Here, 16, 4) },
+    Workload { name: "engine-hget-16x4", prepare: || engines::collections(HGET) },
+    Workload { name: "engine-sadd-16x4", prepare: || engines::collections(SADD) },
     Workload { name: "engine-hop-1x1", prepare: || get(engines::Keys::There, 1, 1) },
     Workload { name: "engine-hop-1x16", prepare: || get(engines::Keys::There, 1, 16) },
     Workload { name: "engine-hop-16x1", prepare: || get(engines::Keys::There, 16, 1) },
@@ -159,26 +172,109 @@ fn store_set() -> Batch {
     })
 }
 
+/// A command of the table.
+fn command_of(name: &str) -> &'static Command {
+    let mut all = command::table::families();
+    all.find(|command| command.spec.name == name).expect("it is in the table")
+}
+
 /// The command's function on parsed arguments: lookup and reply, without sessions, gates or statistics.
 fn execute(name: &'static str) -> Batch {
-    let command = command::table::families()
-        .find(|command| command.spec.name == name)
-        .expect("GET and SET are in the table");
-    let (mut store, settings, mut out) = (filled_store(), Settings::default(), Vec::new());
-    let hasher = store.hasher();
-    let (bytes, mut spans, mut counts) = (requests(name), Vec::new(), Vec::new());
-    parse_all(&bytes, &mut spans, &mut counts);
+    execute_with(command_of(name), filled_store(), requests(name))
+}
+
+/// Pushes to a list that is capped at 100 elements, each followed by the trim.
+fn capped_list() -> Batch {
+    let mut store = Store::new(16, 0..16_384, SEED, SEED);
+    let mut push = Requests::new(requests_of("LPUSH list action:#", 1), &store);
+    let mut trim = Requests::new(requests_of("LTRIM list 0 99", 1), &store);
+    let (lpush, ltrim) = (command_of("LPUSH"), command_of("LTRIM"));
+    (0..100).for_each(|_| push.run(lpush, &mut store));
     Box::new(move || {
-        out.clear();
-        for request in spans.chunks(counts[0]) {
-            let args = Args::new(&bytes, request, hasher);
-            let reply = Writer::new(&mut out, Protocol::Resp2);
-            let mut ctx =
-                Ctx { store: &mut store, db: 0, now: Now::default(), settings: &settings, reply };
-            black_box((command.run)(&mut ctx, &args).is_ok());
+        for _ in 0..OPERATIONS / 2 {
+            push.run(lpush, &mut store);
+            trim.run(ltrim, &mut store);
         }
         OPERATIONS
     })
+}
+
+/// As [`execute`], on a collection that `fill` made, run so often.
+fn execute_on(fill: &'static str, times: u64, words: &'static str) -> Batch {
+    let (filler, command) = (command_of(name_of(fill)), command_of(name_of(words)));
+    let mut store = Store::new(16, 0..16_384, SEED, SEED);
+    Requests::new(requests_of(fill, times), &store).run(filler, &mut store);
+    execute_with(command, store, requests_of(words, OPERATIONS))
+}
+
+fn execute_with(command: &'static Command, mut store: Store, bytes: Vec<u8>) -> Batch {
+    let mut requests = Requests::new(bytes, &store);
+    Box::new(move || {
+        requests.run(command, &mut store);
+        OPERATIONS
+    })
+}
+
+/// Of a hash of 20 fields and of a set in a table, as `engines::collections` makes requests of them.
+const HGET: engines::Shape =
+    engines::Shape { fill: ("HSET", 20, &["field", "value"]), run: ("HGET", &["field"]) };
+const SADD: engines::Shape =
+    engines::Shape { fill: ("SADD", 200, &["element:"]), run: ("SADD", &["element:"]) };
+
+const HASH: &str = "HSET hash field# value#";
+const SET: &str = "SADD set element:#";
+const INTS: &str = "SADD set #";
+
+fn name_of(words: &str) -> &str {
+    words.split(' ').next().expect("a command has a name")
+}
+
+/// Requests made of words in which `#n` is a number that goes round below n, and `#` one that goes up.
+fn requests_of(words: &str, times: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for nth in 0..times {
+        let word = |word: &str| match word.split_once('#') {
+            Some((head, "")) => format!("{head}{nth}"),
+            Some((head, end)) => {
+                format!("{head}{}", nth * 7 % end.parse::<u64>().expect("a bound"))
+            }
+            None => word.to_owned(),
+        };
+        let words: Vec<String> = words.split(' ').map(word).collect();
+        let views: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+        append_command(&mut bytes, &views);
+    }
+    bytes
+}
+
+/// Parsed requests of one length, and what running them needs.
+struct Requests {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    args: usize,
+    hasher: Hasher,
+    settings: Settings,
+    out: Vec<u8>,
+}
+
+impl Requests {
+    fn new(bytes: Vec<u8>, store: &Store) -> Requests {
+        let (mut spans, mut counts) = (Vec::new(), Vec::new());
+        parse_all(&bytes, &mut spans, &mut counts);
+        let (hasher, settings) = (store.hasher(), Settings::default());
+        Requests { bytes, spans, args: counts[0], hasher, settings, out: Vec::new() }
+    }
+
+    fn run(&mut self, command: &Command, store: &mut Store) {
+        self.out.clear();
+        for request in self.spans.chunks(self.args) {
+            let args = Args::new(&self.bytes, request, self.hasher);
+            let reply = Writer::new(&mut self.out, Protocol::Resp2);
+            let mut ctx =
+                Ctx { store, db: 0, now: Now::default(), settings: &self.settings, reply };
+            black_box((command.run)(&mut ctx, &args).is_ok());
+        }
+    }
 }
 
 /// A turn of one core that sends to another, which drains: one push a message, one publish and one drain a batch of sixteen.

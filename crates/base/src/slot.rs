@@ -2,7 +2,9 @@
 //!
 //! Source: the Redis Cluster specification, "Key distribution model" and "Hash tags".
 
-use crc16::{State, XMODEM};
+use crc::{CRC_16_XMODEM, Crc, Table};
+
+const CRC16: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
 
 /// How many slots there are.
 pub const SLOTS: usize = 16384;
@@ -19,7 +21,7 @@ impl Slot {
 
     /// The slot of a key: CRC16 of its hash tag, or of the whole key. O(length).
     pub fn of_key(key: &[u8]) -> Slot {
-        Slot(State::<XMODEM>::calculate(hash_tag(key)) & (SLOTS as u16 - 1))
+        Slot(crc16(hash_tag(key)) & (SLOTS as u16 - 1))
     }
 
     /// The slot's number.
@@ -33,11 +35,44 @@ impl Slot {
     }
 }
 
+/// The CRC16 of the specification. Four bytes at a time by the first four tables of the crate, whose own function takes 16 at a
+/// time or one, and keys are short.
+#[inline]
+fn crc16(bytes: &[u8]) -> u16 {
+    let [by0, by1, by2, by3, ..] = CRC16.table();
+    let (fours, rest) = bytes.as_chunks::<4>();
+    let at = |table: &[u16; 256], byte: u8| table[usize::from(byte)];
+    let crc = fours.iter().fold(0u16, |crc, [a, b, c, d]| {
+        let [high, low] = crc.to_be_bytes();
+        at(by3, a ^ high) ^ at(by2, b ^ low) ^ at(by1, *c) ^ at(by0, *d)
+    });
+    rest.iter().fold(crc, |crc, byte| crc << 8 ^ at(by0, byte ^ (crc >> 8) as u8))
+}
+
+/// Whether there is an opening brace. By words, of which the last may overlap: most keys are too short for a search that
+/// must first find its stride.
+#[inline]
+fn has_brace(key: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    // The highest bit of each byte that is a brace, and perhaps of bytes above one.
+    let braces = |word: &[u8; 8]| {
+        let differs = u64::from_le_bytes(*word) ^ (ONES * b'{' as u64);
+        differs.wrapping_sub(ONES) & !differs & (ONES << 7)
+    };
+    match key.last_chunk() {
+        None => key.contains(&b'{'),
+        Some(last) => {
+            let (words, _) = key.as_chunks::<8>();
+            words.iter().fold(braces(last), |any, word| any | braces(word)) != 0
+        }
+    }
+}
+
 /// What of a key is hashed: the bytes between the first `{` and the next `}` if there are any,
 /// else the key.
 pub fn hash_tag(key: &[u8]) -> &[u8] {
-    // Nearly no key has one, and `contains` looks at a word at a time.
-    if !key.contains(&b'{') {
+    // Nearly no key has one.
+    if !has_brace(key) {
         return key;
     }
     let Some(open) = key.iter().position(|byte| *byte == b'{') else { return key };
@@ -57,6 +92,18 @@ mod tests {
         assert_eq!(Slot::of_key(b"foo").number(), 12182);
         assert_eq!(Slot::of_key(b"123456789").number(), 0x31c3);
         assert_eq!(Slot::of_key(b"").number(), 0);
+    }
+
+    #[test]
+    fn slots_of_keys_of_all_lengths_are_by_the_crates_checksum() {
+        let long: Vec<u8> = (0..200u8).map(|byte| byte.wrapping_mul(37)).collect();
+        for end in 0..long.len() {
+            for start in 0..end.min(9) {
+                let key = &long[start..end];
+                assert_eq!(crc16(key), CRC16.checksum(key));
+                assert_eq!(has_brace(key), key.contains(&b'{'), "{key:?}");
+            }
+        }
     }
 
     #[test]

@@ -110,7 +110,11 @@ impl Map {
 
     #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> Option<Found> {
-        let hash = self.hasher.hash(key);
+        self.find_hashed(self.hasher.hash(key), key)
+    }
+
+    #[inline]
+    fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<Found> {
         let bucket = self.head.bucket(hash)?;
         // SAFETY: a bucket of a live table, whose cells lead to live entries.
         unsafe {
@@ -132,16 +136,28 @@ impl Map {
         self.find(key).is_some()
     }
 
+    /// Adds a key with an empty value; false, and nothing happens, when it is there. Expected O(length).
+    #[inline]
+    pub fn add(&mut self, key: &[u8]) -> bool {
+        let hash = self.hasher.hash(key);
+        let new = self.find_hashed(hash, key).is_none();
+        if new {
+            self.insert_hashed(hash, key, Plain::Bytes(b""), None);
+        }
+        new
+    }
+
     /// Sets value and deadline of a key. True if the key is new. Expected O(length).
     pub fn set(&mut self, key: &[u8], value: Plain<'_>, deadline: Option<i64>) -> bool {
-        match self.find(key) {
+        let hash = self.hasher.hash(key);
+        match self.find_hashed(hash, key) {
             Some(found) => {
                 // SAFETY: just found.
                 unsafe { self.overwrite(found, value, deadline) };
                 false
             }
             None => {
-                self.insert(key, value, deadline);
+                self.insert_hashed(hash, key, value, deadline);
                 true
             }
         }
@@ -149,8 +165,17 @@ impl Map {
 
     /// Adds a key that is not there, and gives its entry.
     pub(crate) fn insert(&mut self, key: &[u8], value: Plain<'_>, deadline: Option<i64>) -> Entry {
+        self.insert_hashed(self.hasher.hash(key), key, value, deadline)
+    }
+
+    fn insert_hashed(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        value: Plain<'_>,
+        deadline: Option<i64>,
+    ) -> Entry {
         debug_assert!(!self.contains(key));
-        let hash = self.hasher.hash(key);
         let (entry, shape) = entry::build(&mut self.heap, key, value.content(), deadline, 0);
         self.deadlines += usize::from(deadline.is_some());
         let cell = cell_of(hash, entry, cell_flags(&shape));

@@ -241,8 +241,10 @@ impl<'a, T: Payload> Occupied<'a, T> {
             let from = entry::value_ptr(self.entry, &old);
             let mut to = from;
             if entry::overwrite(self.entry, &old, content, deadline, access) {
-                let behind = to.add(at + remove);
-                core::ptr::copy(behind.as_ptr(), to.add(at + more).as_ptr(), tail);
+                if more != remove {
+                    let behind = to.add(at + remove);
+                    core::ptr::copy(behind.as_ptr(), to.add(at + more).as_ptr(), tail);
+                }
             } else {
                 let key = entry::key(self.entry, &old);
                 let (new, shape) =
@@ -256,7 +258,11 @@ impl<'a, T: Payload> Occupied<'a, T> {
             }
             let mut next = to.add(at);
             for part in insert {
-                core::ptr::copy_nonoverlapping(part.as_ptr(), next.as_ptr(), part.len());
+                // Heads and lengths of elements are mostly a byte, which is no work for `memcpy`.
+                match part {
+                    [byte] => next.write(*byte),
+                    _ => core::ptr::copy_nonoverlapping(part.as_ptr(), next.as_ptr(), part.len()),
+                }
                 next = next.add(part.len());
             }
         }

@@ -3,7 +3,7 @@
 //! An element is its content and, behind it, its length once more, so that one can walk from both ends. The content
 //! begins with a byte that says what it is. The encoding is that of the published listpack format
 //! (<https://github.com/antirez/listpack/blob/master/listpack.md>), without that format's header and end mark,
-//! and with one more kind:
+//! and with three more kinds:
 //!
 //! ```text
 //! 0xxxxxxx                  0 to 127              11110001 + 2 bytes   16-bit integer
@@ -11,7 +11,11 @@
 //! 110xxxxx xxxxxxxx         13-bit integer        11110011 + 4 bytes   32-bit integer
 //! 1110xxxx xxxxxxxx + bytes up to 4095 bytes      11110100 + 8 bytes   64-bit integer
 //! 11110000 + 4 bytes + bytes                      11110101 + 8 bytes   a double (ours)
+//! 11110110 + 6 bytes   48-bit integer (ours)      11110111 + 4 bytes   a double that is a float (ours)
 //! ```
+//!
+//! Each element has one encoding, the shortest, so elements are equal where their bytes are. Two elements that are never
+//! looked at one without the other, a member and its score, can share the length at the end: see [`Encoded::pair`].
 //!
 //! Positions are offsets from the first element. A position that a function here gave for some bytes is
 //! good for these bytes until they are changed; what is wrong with hand-made bytes is found by
@@ -55,7 +59,9 @@ impl Splice for Vec<u8> {
         if new > old {
             self.resize(new, 0);
         }
-        self.copy_within(at + remove..old, at + more);
+        if more != remove {
+            self.copy_within(at + remove..old, at + more);
+        }
         self.truncate(new);
         let mut to = at;
         for part in insert {
@@ -91,14 +97,18 @@ impl<'a> Encoded<'a> {
                 bytes_head(&mut head, bytes.len())
             }
             Item::Int(number) => int_head(&mut head, number),
-            Item::Double(number) => {
-                head[0] = DOUBLE;
-                head[1..9].copy_from_slice(&number.to_le_bytes());
-                9
-            }
+            Item::Double(number) => double_head(&mut head, number),
         };
-        let (mut tail, mut tail_at) = ([0; TAIL_MAX], TAIL_MAX - 1);
-        let mut rest = head_len + body.len();
+        let mut encoded =
+            Encoded { head, head_len: head_len as u8, body, tail: [0; TAIL_MAX], tail_at: 0 };
+        encoded.end(head_len + body.len());
+        encoded
+    }
+
+    /// Writes the length of so many bytes of content.
+    #[inline]
+    fn end(&mut self, mut rest: usize) {
+        let (tail, mut tail_at) = (&mut self.tail, TAIL_MAX - 1);
         tail[tail_at] = (rest & 127) as u8;
         rest >>= 7;
         while rest > 0 {
@@ -107,7 +117,22 @@ impl<'a> Encoded<'a> {
             tail[tail_at] = (rest & 127) as u8;
             rest >>= 7;
         }
-        Encoded { head, head_len: head_len as u8, body, tail, tail_at: tail_at as u8 }
+        self.tail_at = tail_at as u8;
+    }
+
+    /// Encodes two elements as one: the first by what [`Encoded::bare`] gives, then the second by its parts, whose length
+    /// at the end is that of both.
+    #[inline]
+    pub fn pair(first: Item<'a>, second: Item<'a>) -> [Encoded<'a>; 2] {
+        let (first, mut second) = (Encoded::new(first), Encoded::new(second));
+        second.end(first.content() + second.content());
+        [first, second]
+    }
+
+    /// Bytes without the length at the end.
+    #[inline]
+    pub fn content(&self) -> usize {
+        usize::from(self.head_len) + self.body.len()
     }
 
     /// The parts.
@@ -132,14 +157,18 @@ impl<'a> Encoded<'a> {
         usize::from(self.head_len) + self.body.len() + TAIL_MAX - usize::from(self.tail_at)
     }
 
-    /// Whether bytes begin with this element, as far as it was encoded here: there is one encoding for each.
+    /// Whether bytes begin with this element: there is one encoding for each. Elements of a collection are apt to be of one
+    /// length and to begin alike, so the first and the last byte are asked before all others are compared.
     #[inline]
     fn begins(&self, bytes: &[u8]) -> bool {
+        if bytes[0] != self.head[0] {
+            return false;
+        }
         let head = usize::from(self.head_len);
-        bytes[0] == self.head[0]
-            && bytes.len() >= head + self.body.len()
-            && bytes[1..head] == self.head[1..head]
-            && bytes[head..head + self.body.len()] == *self.body
+        let Some(content) = bytes.get(..head + self.body.len()) else { return false };
+        content.last() == self.body.last().or(self.head.get(head - 1))
+            && content[1..head] == self.head[1..head]
+            && content[head..] == *self.body
     }
 
     /// Never: an element takes at least two bytes.
@@ -160,6 +189,28 @@ const INT_24: u8 = 0xf2;
 const INT_32: u8 = 0xf3;
 const INT_64: u8 = 0xf4;
 const DOUBLE: u8 = 0xf5;
+const INT_48: u8 = 0xf6;
+const FLOAT: u8 = 0xf7;
+
+/// Bytes of the content that begins with this byte, where that byte says; else 0.
+const CONTENT: [u8; 256] = {
+    let (mut of, mut first) = ([0; 256], 0);
+    while first < 256 {
+        of[first] = match first as u8 {
+            0..0x80 => 1,
+            0x80..0xc0 => 1 + (first & 63) as u8,
+            0xc0..0xe0 => 2,
+            INT_16 => 3,
+            INT_24 => 4,
+            INT_32 | FLOAT => 5,
+            INT_48 => 7,
+            INT_64 | DOUBLE => 9,
+            _ => 0,
+        };
+        first += 1;
+    }
+    of
+};
 
 #[inline]
 fn bytes_head(head: &mut [u8; HEAD_MAX], len: usize) -> usize {
@@ -195,11 +246,26 @@ fn int_head(head: &mut [u8; HEAD_MAX], number: i64) -> usize {
         -0x8000..=0x7fff => (INT_16, 2),
         -0x80_0000..=0x7f_ffff => (INT_24, 3),
         -0x8000_0000..=0x7fff_ffff => (INT_32, 4),
+        -0x8000_0000_0000..=0x7fff_ffff_ffff => (INT_48, 6),
         _ => (INT_64, 8),
     };
     head[0] = kind;
     head[1..=len].copy_from_slice(&bytes[..len]);
     len + 1
+}
+
+#[inline]
+fn double_head(head: &mut [u8; HEAD_MAX], number: f64) -> usize {
+    let float = number as f32;
+    if f64::from(float).to_bits() == number.to_bits() {
+        head[0] = FLOAT;
+        head[1..5].copy_from_slice(&float.to_le_bytes());
+        5
+    } else {
+        head[0] = DOUBLE;
+        head[1..9].copy_from_slice(&number.to_le_bytes());
+        9
+    }
 }
 
 /// The element at `position`, and the position behind it; `None` at the end. O(1).
@@ -256,7 +322,12 @@ fn wide(rest: &[u8]) -> (Item<'_>, usize) {
         INT_16 => int(2),
         INT_24 => int(3),
         INT_32 => int(4),
+        INT_48 => int(6),
         INT_64 => int(8),
+        FLOAT => {
+            let float = f32::from_le_bytes(rest[1..5].try_into().expect("four"));
+            (Item::Double(f64::from(float)), 5)
+        }
         DOUBLE => (Item::Double(f64::from_le_bytes(rest[1..9].try_into().expect("eight"))), 9),
         kind => unreachable!("no element begins with {kind:#x}"),
     }
@@ -277,14 +348,49 @@ fn tail_len(content: usize) -> usize {
 /// The position behind the element at `position`, where there is one. O(1).
 #[inline]
 pub fn behind(bytes: &[u8], position: usize) -> usize {
-    let rest = &bytes[position..];
-    let content = match rest[0] {
-        0..0x80 => 1,
-        first @ 0x80..0xc0 => 1 + usize::from(first & 63),
-        0xc0..0xe0 => 2,
-        _ => content_len(rest).expect("the element is whole"),
-    };
+    match CONTENT[usize::from(bytes[position])] {
+        0 => behind_long(bytes, position),
+        content => position + usize::from(content) + 1,
+    }
+}
+
+#[inline(never)]
+fn behind_long(bytes: &[u8], position: usize) -> usize {
+    let content = content_len(&bytes[position..]).expect("the element is whole");
     position + content + tail_len(content)
+}
+
+/// The position behind the content of the element at `position`, where there is one: [`bare`] without the element. O(1).
+#[inline]
+pub fn behind_bare(bytes: &[u8], position: usize) -> usize {
+    match CONTENT[usize::from(bytes[position])] {
+        0 => position + content_len(&bytes[position..]).expect("the element is whole"),
+        content => position + usize::from(content),
+    }
+}
+
+/// The position behind the pair whose second element is at `second` and whose first is at `first`. O(1).
+#[inline]
+pub fn behind_pair(bytes: &[u8], first: usize, second: usize) -> usize {
+    let end = behind_bare(bytes, second);
+    end + tail_len(end - first)
+}
+
+/// Looks for the element `wanted` among every `stride`th one, and gives its position and how many of those stand before it.
+/// O(elements).
+#[inline]
+pub fn find(bytes: &[u8], wanted: &Encoded<'_>, stride: usize) -> Option<(usize, usize)> {
+    let (mut position, mut number) = (0, 0);
+    while position < bytes.len() {
+        if is_at(bytes, position, wanted) {
+            return Some((position, number));
+        }
+        for _ in 0..stride {
+            position = behind(bytes, position);
+        }
+        number += 1;
+    }
+    None
 }
 
 /// Whether the element at `position`, where there is one, is `wanted`. O(length).
@@ -328,10 +434,10 @@ pub fn iter_back(bytes: &[u8]) -> impl Iterator<Item = (usize, Item<'_>)> {
 /// The position `count` elements behind `position`, or the end if there are fewer. O(count).
 pub fn skip(bytes: &[u8], mut position: usize, count: usize) -> usize {
     for _ in 0..count {
-        match next(bytes, position) {
-            Some((_, behind)) => position = behind,
-            None => break,
+        if position >= bytes.len() {
+            break;
         }
+        position = behind(bytes, position);
     }
     position
 }
@@ -378,16 +484,14 @@ pub fn is_sound(bytes: &[u8]) -> Option<usize> {
 
 /// Bytes of the content that begins here, as its first bytes say.
 fn content_len(rest: &[u8]) -> Option<usize> {
-    Some(match *rest.first()? {
-        0..0x80 => 1,
-        first @ 0x80..0xc0 => 1 + usize::from(first & 63),
-        0xc0..0xe0 => 2,
-        first @ 0xe0..0xf0 => 2 + (usize::from(first & 15) << 8 | usize::from(*rest.get(1)?)),
+    let first = *rest.first()?;
+    match CONTENT[usize::from(first)] {
+        0 => {}
+        content => return Some(usize::from(content)),
+    }
+    Some(match first {
+        0xe0..0xf0 => 2 + (usize::from(first & 15) << 8 | usize::from(*rest.get(1)?)),
         BYTES_32 => 5 + u32::from_le_bytes(rest.get(1..5)?.try_into().expect("four")) as usize,
-        INT_16 => 3,
-        INT_24 => 4,
-        INT_32 => 5,
-        INT_64 | DOUBLE => 9,
         _ => return None,
     })
 }
@@ -438,6 +542,9 @@ mod tests {
             (0..64u32).prop_flat_map(move |bit| near(1i64 << bit.min(62))),
             (0..64u32).prop_flat_map(move |bit| near(-1i64 << bit)),
             any::<f64>().prop_filter("equality", |n| !n.is_nan()).prop_map(Own::Double),
+            any::<f32>()
+                .prop_filter("equality", |n| !n.is_nan())
+                .prop_map(|n| Own::Double(f64::from(n))),
         ]
     }
 
@@ -458,6 +565,8 @@ mod tests {
             for (position, item) in iter(&bytes) {
                 prop_assert_eq!(Some(behind(&bytes, position)), next(&bytes, position).map(|next| next.1));
                 for other in &items {
+                    let found = find(&bytes, &Encoded::new(other.item()), 1);
+                    prop_assert!(found.is_some_and(|(at, number)| nth(&bytes, items.len(), number) == at));
                     let is_here = is_at(&bytes, position, &Encoded::new(other.item()));
                     // Doubles are told apart by their bits, of which zero has two.
                     prop_assert!(is_here == (other.item() == item) || matches!(item, Item::Double(0.0)));
@@ -473,6 +582,26 @@ mod tests {
                     let range = range_of(&bytes, items.len(), first, count);
                     prop_assert_eq!(range, at..skip(&bytes, at, count));
                 }
+            }
+        }
+
+        #[test]
+        fn pairs_are_walked_from_both_ends(pairs in prop::collection::vec((own(), own()), 0..20)) {
+            let (mut bytes, mut ends) = (Vec::new(), vec![0]);
+            for (first, second) in &pairs {
+                let [first, second] = Encoded::pair(first.item(), second.item());
+                first.bare().iter().for_each(|part| bytes.extend_from_slice(part));
+                second.append_to(&mut bytes);
+                ends.push(bytes.len());
+            }
+            for (index, (first, second)) in pairs.iter().enumerate() {
+                let start = ends[index];
+                let (item, second_at) = bare(&bytes, start);
+                prop_assert_eq!((item, second_at), (first.item(), behind_bare(&bytes, start)));
+                prop_assert!(is_at(&bytes, start, &Encoded::new(item)));
+                prop_assert_eq!(bare(&bytes, second_at).0, second.item());
+                prop_assert_eq!(behind_pair(&bytes, start, second_at), ends[index + 1]);
+                prop_assert_eq!(previous(&bytes, ends[index + 1]), Some(start));
             }
         }
 

@@ -2,9 +2,7 @@
 
 use crate::edit::{Editing, Made, Seen};
 use crate::object::Object;
-use crate::packed::{
-    COUNT_MAX, Form, HEADER, Packed, encoded, find, header, item_of, splice, text_of,
-};
+use crate::packed::{COUNT_MAX, Form, HEADER, Packed, encoded, header, splice, text_of};
 use crate::{Db, Key, Kind, Look, Store, Str, WrongType};
 use base::{Now, Prng};
 use compact::packed::{self, Encoded, Item, Splice};
@@ -104,8 +102,9 @@ impl<'a> Packed<'a> {
     }
 
     /// The field with this name.
-    fn field(&self, name: Item<'_>) -> Option<Place<'a>> {
-        let (start, _) = find(self.items, name, stride(self.form))?;
+    #[inline]
+    fn field(&self, name: &Encoded<'_>) -> Option<Place<'a>> {
+        let (start, _) = packed::find(self.items, name, stride(self.form))?;
         self.field_at(start)
     }
 
@@ -151,7 +150,7 @@ impl<'a> Hash<'a> {
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<Field<'a>> {
         let field = match self.body {
-            Body::Packed(packed) => packed.field(item_of(name))?.field,
+            Body::Packed(packed) => packed.field(&encoded(name))?.field,
             Body::Table(table) => Field::of(table.map.get(name)?),
         };
         (!field.is_due(self.now)).then_some(field)
@@ -331,14 +330,14 @@ impl HashEdit<'_, '_> {
         }
         let packed = self.0.packed().expect("begun above");
         let (form, count, end) = (packed.form, packed.count, packed.items.len());
-        let wide = form == Form::HashDeadlines;
         let (field, text) = (encoded(name), encoded(value));
+        let ([a, b, c], [d, e, f]) = (field.parts(), text.parts());
         let time = Encoded::new(Item::Int(deadline.unwrap_or(NEVER)));
-        let [a, b, c] = field.parts();
-        let [d, e, f] = text.parts();
-        let [g, h, i] = if wide { time.parts() } else { [&b""[..]; 3] };
-        if let Some(Place { value_at, end, .. }) = packed.field(item_of(name)) {
-            self.0.exchange(HEADER + value_at, end - value_at, &[d, e, f, g, h, i]);
+        let [g, h, i] = time.parts();
+        // The deadline comes last, and is left out where fields have none.
+        let last = if form == Form::HashDeadlines { 9 } else { 6 };
+        if let Some(Place { value_at, end, .. }) = packed.field(&field) {
+            self.0.exchange(HEADER + value_at, end - value_at, &[d, e, f, g, h, i][..last - 3]);
             return false;
         }
         if count >= self.0.shapes.hash_entries.min(COUNT_MAX) {
@@ -350,7 +349,7 @@ impl HashEdit<'_, '_> {
             });
             return true;
         }
-        splice(self.0, form, count + 1, end, 0, &[a, b, c, d, e, f, g, h, i]);
+        splice(self.0, form, count + 1, end, 0, &[a, b, c, d, e, f, g, h, i][..last]);
         true
     }
 
@@ -389,7 +388,7 @@ impl HashEdit<'_, '_> {
             });
         }
         self.widen();
-        let place = self.0.packed().and_then(|packed| packed.field(item_of(name)));
+        let place = self.0.packed().and_then(|packed| packed.field(&encoded(name)));
         let Place { value_end, end, .. } = place.expect("it was there before it was widened");
         let time = Encoded::new(Item::Int(deadline.unwrap_or(NEVER)));
         self.0.exchange(HEADER + value_end, end - value_end, &time.parts());
@@ -418,7 +417,7 @@ impl HashEdit<'_, '_> {
             Seen::Nothing => false,
             Seen::Packed(bytes) => {
                 let packed = Packed::of(bytes);
-                let Some(Place { start, end, .. }) = packed.field(item_of(name)) else {
+                let Some(Place { start, end, .. }) = packed.field(&encoded(name)) else {
                     return false;
                 };
                 let (form, count) = (packed.form, packed.count - 1);

@@ -6,10 +6,11 @@
 //! ```
 //!
 //! `count` is of what the type counts: elements, members, or fields with their values. For
-//! [`Form::Ints`] the elements are not packed items but sorted integers of one width.
+//! [`Form::Ints`] the elements are not packed items but sorted integers of one width; for [`Form::SortedSet`] each is a pair
+//! of items with one length at its end.
 
 use crate::{Str, parse_integer};
-use compact::packed::{self, Encoded, Item, Splice};
+use compact::packed::{Encoded, Item, Splice};
 
 /// Bytes before the first element.
 pub(crate) const HEADER: usize = 3;
@@ -95,21 +96,6 @@ pub(crate) fn item_of(bytes: &[u8]) -> Item<'_> {
 #[inline]
 pub(crate) fn encoded(bytes: &[u8]) -> Encoded<'_> {
     Encoded::new(item_of(bytes))
-}
-
-/// Looks for the element equal to `wanted` among every `stride`th element, and gives its position and
-/// number. O(elements).
-#[inline]
-pub(crate) fn find(items: &[u8], wanted: Item<'_>, stride: usize) -> Option<(usize, usize)> {
-    let (mut position, mut number) = (0, 0);
-    while let Some((item, behind)) = packed::next(items, position) {
-        if item == wanted {
-            return Some((position, number));
-        }
-        position = packed::skip(items, behind, stride - 1);
-        number += 1;
-    }
-    None
 }
 
 /// Replaces `remove` bytes at `at` of the elements, and sets form and count.

@@ -1,15 +1,15 @@
 //! Sets: members without order.
 //!
-//! While all members are integers they lie as sorted numbers of one width, 2, 4 or 8 bytes, which is the
+//! While all members are integers they lie as sorted numbers of one width, 1 to 8 bytes, which is the
 //! least that all of them fit; then packed in the order of insertion; then in a table.
 
 use crate::edit::{Editing, Made, Seen};
 use crate::object::Object;
-use crate::packed::{COUNT_MAX, Form, Packed, encoded, find, header, item_of, splice, text_of};
+use crate::packed::{COUNT_MAX, Form, Packed, encoded, header, splice, text_of};
 use crate::{Anything, Db, Key, Kind, Look, Store, Str, WrongType, parse_integer};
 use base::{Now, Prng};
 use compact::packed;
-use compact::{Map, Pair, Plain};
+use compact::{Map, Pair};
 use std::ops::Range;
 
 /// A set to be read.
@@ -32,27 +32,23 @@ struct Ints<'a> {
 }
 
 /// The least width in bytes that an integer fits.
+#[inline]
 fn width_of(number: i64) -> usize {
-    match number {
-        -0x8000..=0x7fff => 2,
-        -0x8000_0000..=0x7fff_ffff => 4,
-        _ => 8,
-    }
+    let bits = 65 - (number ^ (number >> 63)).leading_zeros() as usize;
+    bits.div_ceil(8)
 }
 
 /// The integer in these bytes, which are a width.
 #[inline]
 fn int_of(bytes: &[u8]) -> i64 {
-    match *bytes {
-        [a, b] => i64::from(i16::from_le_bytes([a, b])),
-        [a, b, c, d] => i64::from(i32::from_le_bytes([a, b, c, d])),
-        _ => i64::from_le_bytes(bytes.try_into().expect("widths are 2, 4 and 8")),
-    }
+    let mut wide = [0; 8];
+    wide[8 - bytes.len()..].copy_from_slice(bytes);
+    i64::from_le_bytes(wide) >> (64 - 8 * bytes.len())
 }
 
 impl<'a> Ints<'a> {
     fn of(packed: Packed<'a>) -> Ints<'a> {
-        let width = packed.items.len().checked_div(packed.count).unwrap_or(2);
+        let width = packed.items.len().checked_div(packed.count).unwrap_or(1);
         Ints { bytes: packed.items, width }
     }
 
@@ -60,27 +56,37 @@ impl<'a> Ints<'a> {
         self.bytes.len() / self.width
     }
 
+    /// The number at an index. One that has eight bytes up to its end is read as these, of which its own are the upper.
     #[inline]
     fn nth(&self, index: usize) -> i64 {
-        int_of(&self.bytes[index * self.width..(index + 1) * self.width])
+        let end = (index + 1) * self.width;
+        match self.bytes[..end].last_chunk() {
+            Some(wide) => i64::from_le_bytes(*wide) >> (64 - 8 * self.width),
+            None => int_of(&self.bytes[end - self.width..end]),
+        }
     }
 
     /// Where the number is, or where it belongs. O(log n).
     fn search(&self, number: i64) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.nth(middle).cmp(&number) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Equal => return Ok(middle),
-                std::cmp::Ordering::Greater => high = middle,
-            }
+        let (mut low, mut len) = (0, self.len());
+        // Halves without a branch that depends on what is compared: which way it goes cannot be foreseen.
+        while len > 1 {
+            let half = len / 2;
+            low = if self.nth(low + half) <= number { low + half } else { low };
+            len -= half;
         }
-        Err(low)
+        if len == 0 {
+            return Err(0);
+        }
+        match self.nth(low).cmp(&number) {
+            std::cmp::Ordering::Less => Err(low + 1),
+            std::cmp::Ordering::Equal => Ok(low),
+            std::cmp::Ordering::Greater => Err(low),
+        }
     }
 
     fn iter(self) -> impl Iterator<Item = i64> + use<'a> {
-        self.bytes.chunks_exact(self.width).map(int_of)
+        (0..self.len()).map(move |index| self.nth(index))
     }
 
     /// Bytes of the number at an index.
@@ -91,7 +97,7 @@ impl<'a> Ints<'a> {
 
 /// A member as it was looked for: its bytes, and the integer that they are the text of.
 fn is_member(packed: &Packed<'_>, member: &[u8]) -> bool {
-    find(packed.items, item_of(member), 1).is_some()
+    packed::find(packed.items, &encoded(member), 1).is_some()
 }
 
 fn name_of(pair: Pair<'_>) -> Str<'_> {
@@ -245,7 +251,7 @@ impl SetEdit<'_, '_> {
         if let Some(set) = self.view() {
             let mut buffer = itoa::Buffer::new();
             for member in set.iter() {
-                map.set(member.as_bytes(&mut buffer), Plain::Bytes(b""), None);
+                map.add(member.as_bytes(&mut buffer));
             }
         }
         self.0.install(Object::Set(Box::new(map)));
@@ -261,37 +267,74 @@ impl SetEdit<'_, '_> {
         splice(self.0, Form::Set, ints.len(), 0, old, &[&bytes]);
     }
 
-    /// Adds a member. False when it is there. Expected O(length), O(bytes of the set) while it is small.
-    pub fn add(&mut self, member: &[u8]) -> bool {
-        if let Seen::Nothing = self.0.seen() {
-            self.expect(1, member);
+    /// Adds members that come together, and counts those that are new. As [`SetEdit::add`] for each.
+    #[inline]
+    pub fn add_all<'m>(&mut self, mut members: impl ExactSizeIterator<Item = &'m [u8]>) -> usize {
+        let mut added = 0;
+        if !matches!(self.0.seen(), Seen::Object(_))
+            && let Some(first) = members.next()
+        {
+            self.expect(members.len() + 1, first);
+            let mut next = Some(first);
+            while let Some(member) = next {
+                added += usize::from(self.add_to_small(member));
+                next = if self.0.packed().is_some() { members.next() } else { None };
+            }
         }
-        let added = match self.view().map(|set| set.0) {
-            Some(Body::Ints(_)) => match parse_integer(member) {
-                Some(number) => self.add_int(number),
-                None => {
-                    self.leave_ints(member.len());
-                    return self.add(member);
-                }
-            },
-            Some(Body::Packed(_)) => self.add_packed(member),
-            Some(Body::Table(_)) => self.add_to_table(member),
-            None => unreachable!("begun above"),
+        // The rest, once there is a table.
+        if members.len() > 0 {
+            added += self
+                .with_map(|map| members.map(|member| usize::from(map.add(member))).sum::<usize>());
+        }
+        self.0.changes += added as u64;
+        added
+    }
+
+    #[inline]
+    fn with_map<R>(&mut self, change: impl FnOnce(&mut Map) -> R) -> R {
+        self.0.with_object(|object| match object {
+            Object::Set(map) => change(map),
+            _ => unreachable!("the type was checked"),
+        })
+    }
+
+    /// Adds a member. False when it is there. Expected O(length), O(bytes of the set) while it is small.
+    #[inline]
+    pub fn add(&mut self, member: &[u8]) -> bool {
+        let added = match self.0.seen() {
+            Seen::Object(_) => self.add_to_table(member),
+            _ => self.add_to_small(member),
         };
         self.0.changes += u64::from(added);
         added
     }
 
+    fn add_to_small(&mut self, member: &[u8]) -> bool {
+        if let Seen::Nothing = self.0.seen() {
+            self.expect(1, member);
+        }
+        let Some(packed) = self.0.packed() else { return self.add_to_table(member) };
+        if packed.form != Form::Ints {
+            return self.add_packed(member);
+        }
+        match parse_integer(member) {
+            Some(number) => self.add_int(number),
+            None => {
+                self.leave_ints(member.len());
+                self.add_to_small(member)
+            }
+        }
+    }
+
+    #[inline]
     fn add_to_table(&mut self, member: &[u8]) -> bool {
-        self.0.with_object(|object| {
-            let Object::Set(map) = object else { unreachable!("the type was checked") };
-            !map.contains(member) && map.set(member, Plain::Bytes(b""), None)
-        })
+        self.with_map(|map| map.add(member))
     }
 
     fn add_packed(&mut self, member: &[u8]) -> bool {
         let packed = self.0.packed().expect("callers know it is packed");
-        if is_member(&packed, member) {
+        let encoded = encoded(member);
+        if packed::find(packed.items, &encoded, 1).is_some() {
             return false;
         }
         let (count, end) = (packed.count, packed.items.len());
@@ -300,7 +343,7 @@ impl SetEdit<'_, '_> {
             self.unpack();
             return self.add_to_table(member);
         }
-        splice(self.0, Form::Set, count + 1, end, 0, &encoded(member).parts());
+        splice(self.0, Form::Set, count + 1, end, 0, &encoded.parts());
         true
     }
 
@@ -357,17 +400,14 @@ impl SetEdit<'_, '_> {
                         let found = parse_integer(member).and_then(|n| ints.search(n).ok());
                         found.map(|index| ints.range(index))
                     }
-                    _ => find(packed.items, item_of(member), 1)
-                        .map(|(at, _)| at..packed::skip(packed.items, at, 1)),
+                    _ => packed::find(packed.items, &encoded(member), 1)
+                        .map(|(at, _)| at..packed::behind(packed.items, at)),
                 };
                 let Some(range) = range else { return false };
                 (packed.form, packed.count - 1, range)
             }
             Seen::Object(_) => {
-                let removed = self.0.with_object(|object| match object {
-                    Object::Set(map) => map.remove(member),
-                    _ => unreachable!("the type was checked"),
-                });
+                let removed = self.with_map(|map| map.remove(member));
                 self.0.changes += u64::from(removed);
                 return removed;
             }

@@ -1,7 +1,7 @@
 //! Sorted sets: members in the order of their scores, members of equal score in the order of their bytes.
 //!
 //! Packed, a member is followed by its score: as an integer where the score is one, else as a double, so it is never
-//! read from text. As in Redis a packed -0 is 0. A change is one walk over the packed bytes, which looks for the member
+//! read from text; both share the length at their end. As in Redis a packed -0 is 0. A change is one walk over the packed bytes, which looks for the member
 //! and, on the way, for the place that it will have.
 //!
 //! What a command asks for is an [`Interval`], of scores or of members; it is walked from where it begins.
@@ -151,8 +151,12 @@ impl<'a> PackedPair<'a> {
     /// The pair at this position.
     #[inline]
     fn at(items: &'a [u8], start: usize) -> Option<PackedPair<'a>> {
-        let (member, score_at) = packed::next(items, start)?;
-        let (score, end) = packed::next(items, score_at).expect("a member has a score");
+        if start >= items.len() {
+            return None;
+        }
+        let (member, score_at) = packed::bare(items, start);
+        let (score, _) = packed::bare(items, score_at);
+        let end = packed::behind_pair(items, start, score_at);
         Some(PackedPair { start, member, score_at, score: score_of(score), end })
     }
 
@@ -164,7 +168,7 @@ impl<'a> PackedPair<'a> {
             if packed::is_at(items, at, &wanted) {
                 return PackedPair::at(items, at).map(|pair| (pair, rank));
             }
-            at = packed::behind(items, packed::behind(items, at));
+            at = behind(items, at);
             rank += 1;
         }
         None
@@ -173,9 +177,7 @@ impl<'a> PackedPair<'a> {
     /// The pair that ends at this position.
     #[inline]
     fn before(items: &'a [u8], end: usize) -> Option<PackedPair<'a>> {
-        let score_at = packed::previous(items, end)?;
-        let start = packed::previous(items, score_at).expect("a score has a member");
-        PackedPair::at(items, start)
+        PackedPair::at(items, packed::previous(items, end)?)
     }
 
     /// How the pair stands to a score and member.
@@ -197,6 +199,42 @@ impl<'a> PackedPair<'a> {
 
     fn is_behind(&self, interval: &impl Interval) -> bool {
         interval.is_behind(self.score, text_of(self.member))
+    }
+}
+
+/// The position behind the pair at this position, where there is one.
+#[inline]
+fn behind(items: &[u8], start: usize) -> usize {
+    packed::behind_pair(items, start, packed::behind_bare(items, start))
+}
+
+/// The position `count` pairs behind this one, or the end if there are fewer.
+fn skip(items: &[u8], mut at: usize, count: usize) -> usize {
+    for _ in 0..count {
+        if at >= items.len() {
+            break;
+        }
+        at = behind(items, at);
+    }
+    at
+}
+
+/// The position `count` pairs in front of this one, or the start if there are fewer.
+fn skip_back(items: &[u8], mut at: usize, count: usize) -> usize {
+    for _ in 0..count {
+        let Some(before) = packed::previous(items, at) else { break };
+        at = before;
+    }
+    at
+}
+
+/// The position of the pair of this rank; the end for `count`, the number of pairs, and more. Walks from the nearer end.
+fn nth(items: &[u8], count: usize, rank: usize) -> usize {
+    let rank = rank.min(count);
+    if rank <= count / 2 {
+        skip(items, 0, rank)
+    } else {
+        skip_back(items, items.len(), count - rank)
     }
 }
 
@@ -282,7 +320,7 @@ impl<'a> SortedSet<'a> {
     pub fn iter_from(&self, rank: usize) -> Members<'a> {
         Members(match self.0 {
             Body::Packed(Packed { items, count, .. }) => {
-                Walk::Front { items, at: packed::nth(items, 2 * count, 2 * rank.min(count)) }
+                Walk::Front { items, at: nth(items, count, rank) }
             }
             Body::Ranking(ranking) => Walk::Ranking(ranking.iter_from(rank)),
         })
@@ -292,7 +330,7 @@ impl<'a> SortedSet<'a> {
     pub fn iter_back_from(&self, rank: usize) -> Members<'a> {
         Members(match self.0 {
             Body::Packed(Packed { items, count, .. }) => {
-                Walk::Back { items, at: packed::nth(items, 2 * count, 2 * rank.min(count)) }
+                Walk::Back { items, at: nth(items, count, rank) }
             }
             Body::Ranking(ranking) => Walk::Ranking(ranking.iter_back_from(rank)),
         })
@@ -390,13 +428,8 @@ impl Walk<'_> {
     /// Leaves out some packed members.
     fn skip(mut self, count: usize) -> Self {
         match &mut self {
-            Walk::Front { items, at } => *at = packed::skip(items, *at, count.saturating_mul(2)),
-            Walk::Back { items, at } => {
-                for _ in 0..count.saturating_mul(2) {
-                    let Some(before) = packed::previous(items, *at) else { break };
-                    *at = before;
-                }
-            }
+            Walk::Front { items, at } => *at = skip(items, *at, count),
+            Walk::Back { items, at } => *at = skip_back(items, *at, count),
             Walk::Ranking(_) => unreachable!("rankings know ranks"),
         }
         self
@@ -467,12 +500,12 @@ fn seek(items: &[u8], member: &[u8], wanted: &Encoded<'_>, guess: f64) -> Sought
             let PackedPair { start, score_at, end, score, .. } = pair;
             return Sought::Found { start, score_at, end, score, place };
         }
-        let score_at = packed::behind(items, at);
+        let score_at = packed::behind_bare(items, at);
         // Behind the place, scores need not be read.
         if place.is_none() && is_beyond(items, at, score_at, guess, member) {
             place = Some(at);
         }
-        at = packed::behind(items, score_at);
+        at = packed::behind_pair(items, at, score_at);
     }
     Sought::Missing { place: place.unwrap_or(at) }
 }
@@ -480,8 +513,7 @@ fn seek(items: &[u8], member: &[u8], wanted: &Encoded<'_>, guess: f64) -> Sought
 /// Whether the pair of these positions stands behind a score and member.
 #[inline]
 fn is_beyond(items: &[u8], at: usize, score_at: usize, score: f64, member: &[u8]) -> bool {
-    let (own, _) = packed::next(items, score_at).expect("a member has a score");
-    let own = score_of(own);
+    let own = score_of(packed::bare(items, score_at).0);
     own > score
         || (own == score
             && PackedPair::at(items, at).is_some_and(|pair| pair.cmp(score, member).is_gt()))
@@ -593,10 +625,10 @@ impl SortedSetEdit<'_, '_> {
         guess: f64,
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Ranked {
-        let encoded = Encoded::new(item_of(member));
+        let item = item_of(member);
         let (items, count) =
             self.0.packed().map_or((&[][..], 0), |packed| (packed.items, packed.count));
-        match seek(items, member, &encoded, guess) {
+        match seek(items, member, &Encoded::new(item), guess) {
             Sought::Missing { place } => {
                 if decide(None).is_none() {
                     return Ranked::Same;
@@ -607,7 +639,7 @@ impl SortedSetEdit<'_, '_> {
                     self.unpack();
                     return self.with_ranking(|ranking| ranking.set(member, guess));
                 }
-                self.insert_packed(place, &encoded, guess, count + 1);
+                self.insert_packed(place, item, guess, count + 1);
                 Ranked::New
             }
             Sought::Found { start, score_at, end, score: old, place } => {
@@ -619,12 +651,12 @@ impl SortedSetEdit<'_, '_> {
                     _ => new_place(items, start..end, old, score, member),
                 };
                 if place == start {
-                    let score = Encoded::new(packed_score(score));
+                    let [_, score] = Encoded::pair(item, packed_score(score));
                     self.0.exchange(HEADER + score_at, end - score_at, &score.parts());
                 } else {
                     self.0.exchange(HEADER + start, end - start, &[]);
                     let place = if place > start { place - (end - start) } else { place };
-                    self.insert_packed(place, &encoded, score, count);
+                    self.insert_packed(place, item, score, count);
                 }
                 Ranked::Moved
             }
@@ -632,13 +664,13 @@ impl SortedSetEdit<'_, '_> {
     }
 
     /// Puts a pair in its place; there are `count` then.
-    fn insert_packed(&mut self, place: usize, member: &Encoded<'_>, score: f64, count: usize) {
+    fn insert_packed(&mut self, place: usize, member: Item<'_>, score: f64, count: usize) {
         if self.0.packed().is_none() {
             self.0.begin(&header(Form::SortedSet, 0));
         }
-        let score = Encoded::new(packed_score(score));
-        let ([a, b, c], [d, e, f]) = (member.parts(), score.parts());
-        splice(self.0, Form::SortedSet, count, place, 0, &[a, b, c, d, e, f]);
+        let [member, score] = Encoded::pair(member, packed_score(score));
+        let ([a, b], [c, d, e]) = (member.bare(), score.parts());
+        splice(self.0, Form::SortedSet, count, place, 0, &[a, b, c, d, e]);
     }
 
     /// Removes a member, and gives its score. O(log n), O(bytes) while packed.
@@ -675,10 +707,10 @@ impl SortedSetEdit<'_, '_> {
             });
         } else {
             let packed = self.0.packed().expect("it is no ranking");
-            let bytes =
-                packed::range_of(packed.items, 2 * packed.count, 2 * ranks.start, 2 * ranks.len());
-            let count = packed.count - ranks.len();
-            splice(self.0, Form::SortedSet, count, bytes.start, bytes.len(), &[]);
+            let Packed { items, count, .. } = packed;
+            let start = nth(items, count, ranks.start);
+            let len = nth(items, count, ranks.end) - start;
+            splice(self.0, Form::SortedSet, count - ranks.len(), start, len, &[]);
         }
         self.0.changes += ranks.len() as u64;
         ranks.len()

@@ -25,11 +25,8 @@ pub const SADD: Command = Command::new(
 
 fn sadd(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let (key, now) = (args.key(1), ctx.now);
-    let added = ctx.keyspace().edit_set(&key, now, |set| {
-        set.expect(args.len() - 2, args.get(2));
-        args.from(2).map(|member| i64::from(set.add(member))).sum()
-    })?;
-    ctx.reply.integer(added);
+    let added = ctx.keyspace().edit_set(&key, now, |set| set.add_all(args.from(2)))?;
+    ctx.reply.integer(added as i64);
     Ok(())
 }
 

@@ -52,7 +52,7 @@ const DOORS: [(&str, &[&str]); 10] = [
 ];
 
 /// What `base` may have of others.
-const BASE: [&str; 2] = ["bytes", "crc16"];
+const BASE: [&str; 2] = ["bytes", "crc"];
 
 pub fn complaints(tree: &Tree) -> Vec<Complaint> {
     let mut found = Vec::new();
