@@ -9,7 +9,7 @@ pub const PIECE_BYTES: usize = 128 * 1024;
 pub(crate) const BUFFER_BYTES: usize = 2 * PIECE_BYTES;
 
 /// Pieces of replies, in order. What is written next follows them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Chain {
     pub(crate) pieces: Vec<Vec<u8>>,
     bytes: usize,

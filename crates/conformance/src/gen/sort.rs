@@ -55,87 +55,84 @@ fn sorts(draw: &mut Draw, conn: usize) -> Vec<Action> {
         true => format!("sorted:{}", draw.below(3)).into_bytes(),
         false => draw.list_key(),
     };
-    let elements: Vec<Vec<u8>> = (0..draw.below(12)).map(|number| element(draw, number)).collect();
-    let mut actions = Vec::new();
-    let mut say = |words: Vec<Vec<u8>>| {
-        if words[0].starts_with(b"SORT") {
-            actions.push(clears_errno(conn));
-        }
-        actions.push(Action::Command { conn, args: words });
-    };
-    let word = |text: &str| text.as_bytes().to_vec();
+    let mut requests = Vec::new();
     if draw.chance(80) {
-        say(vec![word("DEL"), key.clone()]);
-        for (number, element) in elements.iter().enumerate() {
-            let number_text = (number % 5).to_string();
-            say(match ranked {
-                true => vec![word("ZADD"), key.clone(), word(&number_text), element.clone()],
-                false => vec![word("RPUSH"), key.clone(), element.clone()],
-            });
-            if draw.chance(70) {
-                // Different for each, so that texts leave no order open.
-                let weight = if draw.chance(90) { number * 37 % 50 } else { number };
-                say(vec![word("SET"), [b"w_", &element[..]].concat(), word(&weight.to_string())]);
-            }
-            if draw.chance(50) {
-                say(vec![
-                    word("HSET"),
-                    [b"h_", &element[..], b"_x"].concat(),
-                    word("f"),
-                    element.clone(),
-                ]);
-            }
-        }
+        fill(draw, &key, ranked, &mut requests);
     }
     for _ in 0..1 + draw.below(5) {
-        let stores = draw.chance(25);
-        let mut words =
-            vec![word(if stores || draw.chance(60) { "SORT" } else { "SORT_RO" }), key.clone()];
-        let mut parts: Vec<Vec<Vec<u8>>> = Vec::new();
-        if draw.chance(50) {
-            let by = *draw.pick(&[
-                &"w_*",
-                &"h_*_x->f",
-                &"nosort",
-                &"w_*->f",
-                &"none_*",
-                &"#",
-                &"*",
-                &"w_*-",
-                &"w_*->",
-            ]);
-            parts.push(vec![word("BY"), word(by)]);
-        } else if draw.chance(30) {
-            // Texts and BY together may leave the order of equal ones open.
-            parts.push(vec![word("ALPHA")]);
+        ask(draw, &key, &mut requests);
+    }
+    let mut actions = Vec::new();
+    for args in requests {
+        if args[0].starts_with(b"SORT") {
+            actions.push(clears_errno(conn));
         }
-        for _ in 0..draw.below(3) {
-            let get =
-                *draw.pick(&[&"#", &"w_*", &"h_*_x->f", &"h_*_x", &"none", &"h_*_x->none", &"*"]);
-            parts.push(vec![word("GET"), word(get)]);
-        }
-        if draw.chance(40) {
-            let number = |draw: &mut Draw| (draw.below(14) as i64 - 2).to_string();
-            let (offset, count) = (number(draw), number(draw));
-            parts.push(vec![word("LIMIT"), word(&offset), word(&count)]);
-        }
-        if draw.chance(50) {
-            parts.push(vec![word(if draw.chance(60) { "DESC" } else { "ASC" })]);
-        }
-        if stores {
-            parts.push(vec![word("STORE"), draw.list_key()]);
-        }
-        draw.shuffle(&mut parts);
-        words.extend(parts.into_iter().flatten());
-        let destination =
-            words.iter().position(|word| word == b"STORE").map(|at| words[at + 1].clone());
-        say(words);
-        if let Some(destination) = destination {
-            say(vec![word("LRANGE"), destination.clone(), word("0"), word("-1")]);
-            say(vec![word("TTL"), destination]);
-        }
+        actions.push(Action::Command { conn, args });
     }
     actions
+}
+
+type Words = Vec<Vec<u8>>;
+
+fn word(text: &str) -> Vec<u8> {
+    text.as_bytes().to_vec()
+}
+
+/// Some elements, and the keys that patterns make of them.
+fn fill(draw: &mut Draw, key: &[u8], ranked: bool, requests: &mut Vec<Words>) {
+    requests.push(vec![word("DEL"), key.to_vec()]);
+    for number in 0..draw.below(12) {
+        let element = element(draw, number);
+        let score = word(&(number % 5).to_string());
+        requests.push(match ranked {
+            true => vec![word("ZADD"), key.to_vec(), score, element.clone()],
+            false => vec![word("RPUSH"), key.to_vec(), element.clone()],
+        });
+        if draw.chance(70) {
+            let weight = word(&(number * 37 % 50).to_string());
+            requests.push(vec![word("SET"), [b"w_", &element[..]].concat(), weight]);
+        }
+        if draw.chance(50) {
+            let name = [b"h_", &element[..], b"_x"].concat();
+            requests.push(vec![word("HSET"), name, word("f"), element]);
+        }
+    }
+}
+
+/// One way to ask, and what it has stored.
+fn ask(draw: &mut Draw, key: &[u8], requests: &mut Vec<Words>) {
+    const BYS: &[&str] =
+        &["w_*", "h_*_x->f", "nosort", "w_*->f", "none_*", "#", "*", "w_*-", "w_*->"];
+    const GETS: &[&str] = &["#", "w_*", "h_*_x->f", "h_*_x", "none", "h_*_x->none", "*"];
+    let destination = draw.chance(25).then(|| draw.list_key());
+    let mut parts: Vec<Words> = Vec::new();
+    if draw.chance(50) {
+        parts.push(vec![word("BY"), word(draw.pick(BYS))]);
+    } else if draw.chance(30) {
+        // Texts and BY together may leave the order of equal ones open.
+        parts.push(vec![word("ALPHA")]);
+    }
+    for _ in 0..draw.below(3) {
+        parts.push(vec![word("GET"), word(draw.pick(GETS))]);
+    }
+    if draw.chance(40) {
+        let [offset, count] = [(); 2].map(|()| word(&(draw.below(14) as i64 - 2).to_string()));
+        parts.push(vec![word("LIMIT"), offset, count]);
+    }
+    if draw.chance(50) {
+        parts.push(vec![word(if draw.chance(60) { "DESC" } else { "ASC" })]);
+    }
+    if let Some(destination) = &destination {
+        parts.push(vec![word("STORE"), destination.clone()]);
+    }
+    draw.shuffle(&mut parts);
+    let stores = destination.is_some();
+    let name = word(if stores || draw.chance(60) { "SORT" } else { "SORT_RO" });
+    requests.push([vec![name, key.to_vec()], parts.concat()].concat());
+    if let Some(destination) = destination {
+        requests.push(vec![word("LRANGE"), destination.clone(), word("0"), word("-1")]);
+        requests.push(vec![word("TTL"), destination]);
+    }
 }
 
 /// Mostly numbers in many spellings, some of them twice.

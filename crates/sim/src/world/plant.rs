@@ -196,6 +196,7 @@ fn copy(batch: &Batch) -> Batch {
         bytes: batch.bytes.clone(),
         outcomes: batch.outcomes.clone(),
         replies: batch.replies.clone(),
+        chains: batch.chains.clone(),
         load: batch.load,
         weighed: batch.weighed,
     }
