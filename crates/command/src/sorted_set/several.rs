@@ -304,6 +304,7 @@ fn store(ctx: &mut Ctx<'_>, args: &Args<'_>, op: Op, name: &str) -> Result<(), F
     let sources = asked.sources(ctx.store, ctx.db, ctx.now, args)?;
     let all = asked.sorted(&sources);
     let made = ctx.store.make_sorted_set(ctx.now, |set| {
+        set.admit(all.len(), || all.iter().map(|scored| scored.member.len()).max().unwrap_or(0));
         let mut buffer = itoa::Buffer::new();
         for Scored { member, score } in &all {
             set.set(member.as_bytes(&mut buffer), *score);
@@ -550,5 +551,17 @@ mod tests {
             "@set zset-max-listpack-entries 2; ZADD a 1 x 2 y; ZADD b 3 z; ZUNIONSTORE d 2 a b; OBJECT ENCODING d; ZINTERSTORE d 1 a; OBJECT ENCODING d; EXPIRE d 100; ZUNIONSTORE d 1 a; TTL d",
             "2; 1; 3; skiplist; 2; listpack; 1; 2; -1",
         );
+    }
+
+    #[test]
+    fn a_negative_zero_stays_one_where_the_result_is_not_packed() {
+        for (entries, zero) in [(1, "-0"), (2, "0")] {
+            check(
+                &format!(
+                    "@set zset-max-listpack-entries 0; ZADD a -0 x 1 y; @set zset-max-listpack-entries {entries}; ZUNIONSTORE d 1 a; ZSCORE d x; ZDIFFSTORE d 2 a none; ZSCORE d x"
+                ),
+                &format!("2; 2; {zero}; 2; {zero}"),
+            );
+        }
     }
 }
