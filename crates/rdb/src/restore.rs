@@ -63,8 +63,8 @@ fn value_of(reader: &mut Reader<'_>, store: &Store, now: Now) -> Option<Restored
         kind::SORTED_SET_ZIPLIST => packed_sorted_set(ziplist(&reader.string()?)?, store, now)?,
         kind::SORTED_SET_LISTPACK => packed_sorted_set(listpack(&reader.string()?)?, store, now)?,
         kind::HASH => {
-            let count = count(reader)?.checked_mul(2)?;
-            hash(store, now, (0..count).map(|_| reader.string()))?
+            let count = count(reader)?;
+            hash(store, now, count, (0..2 * count).map(|_| reader.string()))?
         }
         kind::HASH_ZIPMAP => packed_hash(zipmap(&reader.string()?)?, store, now)?,
         kind::HASH_ZIPLIST => packed_hash(ziplist(&reader.string()?)?, store, now)?,
@@ -239,18 +239,20 @@ fn packed_sorted_set(mut elements: Elements<'_>, store: &Store, now: Now) -> Opt
 }
 
 fn packed_hash(elements: Elements<'_>, store: &Store, now: Now) -> Option<Made> {
-    hash(store, now, elements.map(Some))
+    hash(store, now, elements.len() / 2, elements.map(Some))
 }
 
-/// Fields each followed by its value; each must be new.
+/// So many fields each followed by its value; each must be new.
 fn hash<T: Text>(
     store: &Store,
     now: Now,
+    count: usize,
     mut elements: impl Iterator<Item = Option<T>>,
 ) -> Option<Made> {
     let mut unique = Some(());
     let mut buffers = (itoa::Buffer::new(), itoa::Buffer::new());
     let made = store.make_hash(now, |hash| {
+        hash.expect(count);
         while let (Some(()), Some(name)) = (unique, elements.next()) {
             let pair = name.zip(elements.next().flatten());
             let is_new = pair.is_some_and(|(name, value)| {
@@ -267,6 +269,7 @@ fn hash_with_deadlines(reader: &mut Reader<'_>, store: &Store, now: Now) -> Opti
     let count = count(reader).filter(|count| *count > 0)?;
     let mut unique = None;
     let made = store.make_hash(now, |hash| {
+        hash.expect(count);
         unique = (0..count).try_for_each(|_| {
             let deadline = match reader.length()? {
                 0 => None,

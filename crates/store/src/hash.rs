@@ -273,6 +273,14 @@ impl HashEdit<'_, '_> {
         }
     }
 
+    /// Prepares for so many fields where there is nothing yet: what would outgrow the packed form is a table from the
+    /// first one on, and none is looked for in vain among hundreds.
+    pub fn expect(&mut self, fields: usize) {
+        if fields > self.0.shapes.hash_entries.min(COUNT_MAX) && !self.is_table() {
+            self.unpack();
+        }
+    }
+
     fn is_table(&self) -> bool {
         matches!(self.0.seen(), Seen::Object(_))
     }
