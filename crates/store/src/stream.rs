@@ -210,6 +210,11 @@ impl Stream {
         Some(self.entries_added.wrapping_sub(read))
     }
 
+    /// Whether an entry was read by a group that has not acknowledged it. O(groups × log pending).
+    pub fn is_pending(&self, id: StreamId) -> bool {
+        self.groups.values().any(|group| group.has_pending(id))
+    }
+
     /// Whether a group has still to read or to acknowledge an entry. O(groups × log pending).
     pub fn is_referenced(&self, id: StreamId) -> bool {
         self.groups.values().any(|group| group.last_id < id || group.has_pending(id))
