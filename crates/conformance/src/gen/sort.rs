@@ -23,37 +23,42 @@ fn clears_errno(conn: usize) -> Action {
     Action::Command { conn, args: words.iter().map(|word| word.to_vec()).collect() }
 }
 
+/// The name of a list, of a set, or of what cannot be sorted. Nobody else has these names: Redis makes a skiplist of a
+/// sorted set that it sorts (`intended.rs`), so none may be sorted by chance.
+fn name(draw: &mut Draw, kind: &str) -> Vec<u8> {
+    format!("sort:{kind}:{}", draw.below(3)).into_bytes()
+}
+
 /// SORT of what may be no list, with numbers that may be none.
 fn edges(draw: &mut Draw, conn: usize) -> Vec<Action> {
-    let keys = [
-        Kind::named("listkey"),
-        Kind::named("setkey"),
-        Kind::named("hashkey"),
-        Kind::named("streamkey"),
-    ];
-    let [list, kind] = [0, draw.below(4)].map(|at| keys[at].as_ref().expect("a kind of draw.rs"));
     let [int, junk] = ["int", "junk"].map(|kind| Kind::named(kind).expect("a kind of draw.rs"));
-    let mut args = vec![draw.pick(&[&b"SORT"[..], b"SORT_RO"]).to_vec(), draw.arg(*kind)];
-    let mut parts: Vec<Vec<Vec<u8>>> = vec![
-        vec![b"LIMIT".to_vec(), draw.arg(int), draw.arg(int)],
-        vec![b"ALPHA".to_vec()],
+    let other = name(draw, "other");
+    let make: Words = match draw.below(3) {
+        0 => vec![word("SET"), other, word("v")],
+        1 => vec![word("HSET"), other, word("f"), word("v")],
+        _ => vec![word("SADD"), name(draw, "set"), word("3"), word("1"), word("-2")],
+    };
+    let kind = *draw.pick(&[&"list", &"set", &"other"]);
+    let command = draw.pick(&[&b"SORT"[..], b"SORT_RO"]).to_vec();
+    let mut parts: Vec<Words> = vec![
+        vec![word("LIMIT"), draw.arg(int), draw.arg(int)],
+        vec![word("ALPHA")],
         vec![draw.pick(&[&b"ASC"[..], b"DESC"]).to_vec()],
-        vec![b"STORE".to_vec(), draw.arg(*list)],
+        vec![word("STORE"), name(draw, "list")],
         vec![draw.arg(junk)],
     ];
     parts.retain(|_| draw.chance(30));
     draw.shuffle(&mut parts);
-    args.extend(parts.into_iter().flatten());
-    vec![clears_errno(conn), Action::Command { conn, args }]
+    let args = [vec![command, name(draw, kind)], parts.concat()].concat();
+    vec![Action::Command { conn, args: make }, clears_errno(conn), Action::Command { conn, args }]
 }
 
 /// Elements, numbers for them, names for them, and some ways to ask.
 fn sorts(draw: &mut Draw, conn: usize) -> Vec<Action> {
     let ranked = draw.chance(30);
-    // Names of their own: Redis makes a skiplist of a sorted set that it sorts (`intended.rs`).
     let key = match ranked {
         true => format!("sorted:{}", draw.below(3)).into_bytes(),
-        false => draw.list_key(),
+        false => name(draw, "list"),
     };
     let mut requests = Vec::new();
     if draw.chance(80) {
