@@ -52,7 +52,7 @@ const DOORS: [(&str, &[&str]); 10] = [
 ];
 
 /// What `base` may have of others.
-const BASE: [&str; 2] = ["bytes", "crc"];
+const BASE: [&str; 3] = ["bytes", "crc", "crc16"];
 
 pub fn complaints(tree: &Tree) -> Vec<Complaint> {
     let mut found = Vec::new();
