@@ -83,10 +83,11 @@ impl Spec {
     };
 }
 
-/// Calls its last argument with the name of each further key.
-pub type NameKeys = fn(&mut Ctx<'_>, &Args<'_>, &mut dyn FnMut(&[u8]));
+/// Calls its last argument with the name of each further key that the command reads in a round, counted from 0. Says
+/// whether there is another round, for which these keys have to be here.
+pub type NameKeys = fn(&mut Ctx<'_>, &Args<'_>, u32, &mut dyn FnMut(&[u8])) -> bool;
 
-/// Keys that a command reads beside those that it names. Cores that own them lend them in a second round.
+/// Keys that a command reads beside those that it names. Cores that own them lend them in further rounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Derived {
     /// Whether the arguments ask for any.

@@ -26,8 +26,8 @@ pub enum Then {
     Walk(Found),
     /// The parts are values lent by their owners; the request runs on them, and they go home.
     Loan {
-        /// First it asks for the keys that follow from what has come.
-        asks_again: bool,
+        /// In which round it next asks for keys that follow from what has come, if it does.
+        round: Option<u32>,
     },
 }
 

@@ -1,7 +1,7 @@
 //! The way of jobs to other cores and of their outcomes back.
 //!
 //! All jobs of a turn for one destination go in one batch; the outcomes come back in the same
-//! box, whose buffers are then used again: a hop allocates nothing once they have grown.
+//! box, whose buffers are then used again: a hop allocates nothing once they have grown, but for long replies.
 
 use crate::engine::Engine;
 use crate::message::{Address, Batch, Job, JobFlags, Message, Outcome};

@@ -10,11 +10,16 @@ use crate::shard::execute::Call;
 use crate::spread::{joined, whole_of};
 use base::{ConnId, CoreId, Slot};
 use command::{Args, Flags, KeySpec};
-use resp::{Chain, Sink};
-use std::collections::HashSet;
+use resp::write::{Protocol, Writer};
+use resp::{Chain, Reply, Sink};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 /// A value up to this size that the command only reads is lent as a copy.
 const COPY_BYTES_MAX: usize = 64 * 1024;
+
+/// Keys that one round of a command may derive from what it has: some hundred bytes each while it runs.
+const DERIVED_MAX: usize = 4 * 1024 * 1024;
 
 impl Engine {
     /// Asks the owners of a command's keys for their values. The session waits until it has run.
@@ -23,9 +28,9 @@ impl Engine {
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let (db, flags) = (session.db, session.job_flags());
         let place = (!session.muted()).then(|| session.pipeline.reserve());
-        let loans = self.loans(id, db, args);
         let derived = self.core.table.entry(id).spec.derived;
         let asks_again = derived.is_some_and(|derived| (derived.any)(args));
+        let loans = self.loans(id, db, args, asks_again);
         let gather = Gather {
             session: conn,
             place,
@@ -37,7 +42,7 @@ impl Engine {
             ticks: 0,
             parts: loans.iter().map(part_of).collect(),
             due: loans.len(),
-            then: Then::Loan { asks_again },
+            then: Then::Loan { round: asks_again.then_some(0) },
         };
         self.stall(conn, Stall::Asking);
         self.ask_for_loans(Box::new(gather), 0, loans);
@@ -63,10 +68,23 @@ impl Engine {
         }
     }
 
-    /// Each owner's keys, each key once: it is written if any of its places is.
-    fn loans(&self, id: u16, db: u8, args: &Args<'_>) -> Vec<(CoreId, Vec<Lent>)> {
+    /// Each owner's keys, each key once: it is written if any of its places is. O(keys).
+    fn loans(&self, id: u16, db: u8, args: &Args<'_>, stays: bool) -> Vec<(CoreId, Vec<Lent>)> {
         let spec = self.core.table.entry(id).spec;
         let mut loans = Loans::default();
+        let mut places: HashMap<(u8, &[u8]), (CoreId, usize)> = HashMap::new();
+        let mut add = |db: u8, key, writes: bool| match places.entry((db, key)) {
+            Entry::Occupied(place) => {
+                let (owner, index) = *place.get();
+                loans.of(owner)[index].writes |= writes;
+            }
+            Entry::Vacant(place) => {
+                let owner = self.core.route.owner(Slot::of_key(key));
+                let items = loans.of(owner);
+                place.insert((owner, items.len()));
+                items.push(Lent { writes, stays, ..Lent::read(db, key) });
+            }
+        };
         let mut positions = Vec::new();
         let is_written = |keys: &KeySpec| keys.flags.first() != Some(&"RO");
         // XREADGROUP says that it reads its keys only: what it writes are their groups.
@@ -76,25 +94,17 @@ impl Engine {
             keys.positions(args, &mut positions);
             let writes = is_written(keys) || hidden;
             for key in positions.iter().map(|position| args.get(*position as usize)) {
-                self.add_to_loans(&mut loans, db, key, writes);
+                add(db, key, writes);
                 // Which of two databases a key is in is the command's to say: it gets both.
                 if let Some(other) = spec.other_db.and_then(|other| other(args))
                     && usize::from(other) < self.shard.store.databases()
                     && other != db
                 {
-                    self.add_to_loans(&mut loans, other, key, true);
+                    add(other, key, true);
                 }
             }
         }
         loans.0
-    }
-
-    fn add_to_loans(&self, loans: &mut Loans, db: u8, key: &[u8], writes: bool) {
-        let items = loans.of(self.core.route.owner(Slot::of_key(key)));
-        match items.iter_mut().find(|item| item.db == db && *item.key == *key) {
-            Some(item) => item.writes |= writes,
-            None => items.push(Lent { writes, ..Lent::read(db, key) }),
-        }
     }
 
     /// Lends keys of this core to the one that asks.
@@ -103,12 +113,14 @@ impl Engine {
         for item in &mut loan.items {
             let key = self.core.hasher.key(&item.key);
             let mut keyspace = self.shard.store.db(item.db);
-            if !item.writes
-                && keyspace.value_bytes(&key, now).is_some_and(|bytes| bytes <= COPY_BYTES_MAX)
-            {
-                (item.parcel, item.copied) = (keyspace.copy_as_is(&key, now), true);
-            } else {
-                item.parcel = keyspace.take(&key, now);
+            let bytes = if item.writes { None } else { Some(keyspace.value_bytes(&key, now)) };
+            match bytes {
+                // Nothing comes home for it, so that what others write meanwhile stays.
+                Some(None) => item.copied = true,
+                Some(Some(bytes)) if bytes <= COPY_BYTES_MAX || item.stays => {
+                    (item.parcel, item.copied) = (keyspace.copy_as_is(&key, now), true);
+                }
+                _ => item.parcel = keyspace.take(&key, now),
             }
         }
         self.core.counters.jobs_served += u64::from(from != self.core.id);
@@ -123,9 +135,12 @@ impl Engine {
     pub(crate) fn on_lent(&mut self, loan: Box<Loan>) {
         let Some(mut gather) = self.gathers.fill_lent(loan) else { return };
         self.guests_enter(&mut gather.parts);
-        if gather.then == (Then::Loan { asks_again: true }) {
-            gather.then = Then::Loan { asks_again: false };
-            let loans = self.derived_loans(&gather);
+        while let Then::Loan { round: Some(round) } = gather.then {
+            let (loans, more) = self.derived_loans(&gather, round);
+            gather.then = Then::Loan { round: more.then_some(round + 1) };
+            if loans.iter().map(|(_, items)| items.len()).sum::<usize>() > DERIVED_MAX {
+                return self.refuse_loans(gather);
+            }
             if !loans.is_empty() {
                 let first = gather.parts.len();
                 self.guests_rise(&mut gather.parts);
@@ -137,26 +152,38 @@ impl Engine {
         self.run_on_loans(gather);
     }
 
-    /// What has to be lent beside what has come already.
-    fn derived_loans(&mut self, gather: &Gather) -> Vec<(CoreId, Vec<Lent>)> {
+    /// What has to be lent in a round beside what has come already, and whether there is another round behind it.
+    fn derived_loans(&mut self, gather: &Gather, round: u32) -> (Vec<(CoreId, Vec<Lent>)>, bool) {
         let Some(derived) = self.core.table.entry(gather.command).spec.derived else {
-            return Vec::new();
+            return (Vec::new(), false);
         };
         let lent = gather.parts.iter().filter_map(|part| part.loan.as_ref());
         let lent = lent.flat_map(|loan| &loan.items).filter(|item| item.db == gather.db);
         let mut known: HashSet<Box<[u8]>> = lent.map(|item| item.key.clone()).collect();
-        let mut loans = Loans::default();
+        let (mut loans, mut more) = (Loans::default(), false);
         let Engine { core, shard, .. } = self;
         let (bytes, spans) = joined(gather.args.iter().map(Vec::as_slice));
         let args = Args::new(&bytes, &spans, core.hasher);
+        let most = known.len() + DERIVED_MAX;
         shard.look_as_guest(core, gather.db, |ctx| {
-            (derived.keys)(ctx, &args, &mut |key| {
-                if known.insert(key.into()) {
-                    loans.of(core.route.owner(Slot::of_key(key))).push(Lent::read(gather.db, key));
+            more = (derived.keys)(ctx, &args, round, &mut |key| {
+                if known.len() <= most && known.insert(key.into()) {
+                    let item = Lent { stays: true, ..Lent::read(gather.db, key) };
+                    loans.of(core.route.owner(Slot::of_key(key))).push(item);
                 }
             });
         });
-        loans.0
+        (loans.0, more)
+    }
+
+    /// Answers a command that would read too many keys, and sends home what was lent.
+    fn refuse_loans(&mut self, mut gather: Box<Gather>) {
+        self.guests_leave(&mut gather.parts, 0);
+        let mut reply = Vec::new();
+        let text = "ERR the elements name too many keys of other cores";
+        Writer::new(&mut reply, Protocol::Resp2).error(text);
+        self.end_gather(&gather, Reply::Whole(&reply));
+        self.after_condition(gather.session);
     }
 
     /// Runs the command on what was lent and sends it home.
@@ -485,5 +512,36 @@ mod tests {
             .collect();
         assert_eq!(counts, [100_000, 100_000, 0, 100_000, 100_000, 60_003, 0]);
         assert!(replies.len() > 5_000_000 && world.largest_send <= 2 * resp::chain::PIECE_BYTES);
+    }
+
+    #[test]
+    fn what_others_write_to_a_key_that_was_found_absent_stays() {
+        let mut world = World::new(3);
+        let (client, other) = (world.open(0), world.open(1));
+        let (here, absent) = (key_on(0, "here"), key_on(1, "absent"));
+        world.ask(client, &format!("SADD {here} a"));
+        for rounds in 0..6 {
+            world.feed_quietly(client, format!("SINTER {here} {absent}\r\n").as_bytes());
+            for _ in 0..rounds {
+                world.round();
+            }
+            world.feed_quietly(other, format!("SADD {absent} x\r\n").as_bytes());
+            world.settle();
+            assert_eq!(world.take(other), b":1\r\n");
+            assert_eq!(world.take(client), b"*0\r\n");
+            assert_eq!(world.ask(other, &format!("SCARD {absent}")), "1", "after {rounds} rounds");
+            assert_eq!(world.ask(other, &format!("DEL {absent}")), "1");
+        }
+    }
+
+    #[test]
+    fn many_keys_are_found_in_the_loans_without_looking_at_all_of_them() {
+        let mut world = World::new(3);
+        let client = world.open(0);
+        let mut request = b"*60001\r\n$6\r\nSUNION\r\n".to_vec();
+        for number in 0..60_000 {
+            request.extend_from_slice(format!("$6\r\nk{:05}\r\n", number % 50_000).as_bytes());
+        }
+        assert_eq!(world.feed(client, &request), b"*0\r\n");
     }
 }

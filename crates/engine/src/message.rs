@@ -88,7 +88,7 @@ impl Batch {
             + bytes_of(&self.bytes)
             + bytes_of(&self.outcomes)
             + bytes_of(&self.replies)
-            + self.chains.iter().map(Chain::bytes).sum::<usize>()
+            + self.chains.iter().map(Chain::memory).sum::<usize>()
     }
 }
 
@@ -129,6 +129,8 @@ pub struct Lent {
     pub key: Box<[u8]>,
     /// The command may change it.
     pub writes: bool,
+    /// If it is only read, the owner keeps it whatever its size: the command takes several rounds.
+    pub stays: bool,
     /// Its value; `None` when it is absent, or not here.
     pub parcel: Option<Parcel>,
     /// The owner has kept the value, and this is a copy.
@@ -138,7 +140,7 @@ pub struct Lent {
 impl Lent {
     /// A key that is only read, still to be lent.
     pub fn read(db: u8, key: &[u8]) -> Lent {
-        Lent { db, key: key.into(), writes: false, parcel: None, copied: false }
+        Lent { db, key: key.into(), writes: false, stays: false, parcel: None, copied: false }
     }
 }
 

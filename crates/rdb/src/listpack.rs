@@ -51,13 +51,13 @@ pub(crate) fn element(rest: &[u8]) -> Option<(Str<'_>, usize)> {
 }
 
 /// How the length of an element is spelled behind it, and in how many bytes: seven bits a byte, the lowest last, the
-/// high bit of each but the first set.
+/// high bit of each but the first set. Redis takes a byte more from one below the greatest number that would fit.
 fn back_length(len: usize) -> ([u8; 5], usize) {
     let count = match len {
         0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        0x20_0000..0x1000_0000 => 4,
+        0x80..0x3fff => 2,
+        0x3fff..0x1f_ffff => 3,
+        0x1f_ffff..0xfff_ffff => 4,
         _ => 5,
     };
     let mut bytes = [0; 5];
@@ -136,6 +136,13 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_behind_elements_take_as_many_bytes_as_redis_gives_them() {
+        let counts = [0, 127, 128, 16382, 16383, 2097150, 2097151, 268435454, 268435455]
+            .map(|len| back_length(len).1);
+        assert_eq!(counts, [1, 1, 2, 2, 3, 3, 4, 4, 5]);
+    }
 
     #[test]
     fn what_was_written_is_read() {

@@ -28,6 +28,11 @@ impl Chain {
         self.bytes
     }
 
+    /// Memory of all pieces. O(pieces).
+    pub fn memory(&self) -> usize {
+        self.pieces.iter().map(Vec::capacity).sum()
+    }
+
     /// Puts a piece behind the others.
     pub fn push(&mut self, piece: Vec<u8>) {
         self.bytes += piece.len();
@@ -155,7 +160,7 @@ impl Output {
 
     /// Memory held.
     pub fn capacity(&self) -> usize {
-        self.chain.bytes() + self.tail.capacity()
+        self.chain.memory() + self.tail.capacity()
     }
 
     /// Where replies are written.

@@ -1,7 +1,7 @@
 //! Sets: members without order.
 //!
-//! While all members are integers they lie as sorted numbers of one width, 1 to 8 bytes, which is the
-//! least that all of them fit; then packed in the order of insertion; then in a table.
+//! While all members are integers they lie as sorted numbers of one width, 1 to 8 bytes, the
+//! least that all fit that were ever there; then packed in the order of insertion; then in a table.
 
 use crate::edit::{Editing, Made, Seen};
 use crate::object::Object;
@@ -95,7 +95,7 @@ impl<'a> Ints<'a> {
     }
 }
 
-/// A member as it was looked for: its bytes, and the integer that they are the text of.
+/// Whether a packed set has a member. O(bytes).
 fn is_member(packed: &Packed<'_>, member: &[u8]) -> bool {
     packed::find(packed.items, &encoded(member), 1).is_some()
 }

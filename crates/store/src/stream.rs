@@ -195,7 +195,7 @@ impl Stream {
         match id.cmp(&first) {
             _ if !whole => None,
             std::cmp::Ordering::Less => Some(self.entries_added.wrapping_sub(len)),
-            std::cmp::Ordering::Equal => Some(self.entries_added.wrapping_sub(len) + 1),
+            std::cmp::Ordering::Equal => Some(self.entries_added.wrapping_sub(len).wrapping_add(1)),
             std::cmp::Ordering::Greater => None,
         }
     }

@@ -164,11 +164,13 @@ fn arrange(
     }
     let mut scores = Vec::with_capacity(order.len());
     for at in 0..order.len() {
-        let text = match &by {
-            Some(by) => weight(ctx, args, by, elements.get(at)),
-            None => Some(elements.get(at).to_vec()),
+        let number = match &by {
+            Some(by) => by.look_up(ctx, args, elements.get(at), |_, found| {
+                found.map_or(Some(0.0), |text| score(text.as_bytes(&mut itoa::Buffer::new())))
+            }),
+            None => score(elements.get(at)),
         };
-        scores.push(text.map_or(Some(0.0), |text| score(&text)).ok_or(NOT_SCORES)?);
+        scores.push(number.ok_or(NOT_SCORES)?);
     }
     let by_score =
         |a: usize, b: usize| scores[a].partial_cmp(&scores[b]).unwrap_or(Ordering::Equal);
@@ -241,23 +243,34 @@ fn store_sorted(
     ctx.reply.integer(result.len() as i64);
 }
 
-/// Names the keys that BY and GET make of the elements to `name`. Looks at the key that is sorted and counts nothing.
-fn derived_keys(ctx: &mut Ctx<'_>, args: &Args<'_>, name: &mut dyn FnMut(&[u8])) {
-    let Ok(told) = Told::parse(args, true) else { return };
-    let Ok(elements) = elements(ctx.store, ctx.db, ctx.now, args, &told) else { return };
-    // Without other keys to sort by, what is shown is known already.
-    let order = match told.by {
-        Some(Pattern::Key { .. }) => (0..elements.len()).collect(),
-        _ => arrange(ctx, args, &told, &elements).unwrap_or_default(),
-    };
+/// Names the keys that BY makes of the elements, then those that GET makes of the elements that are shown. Looks at the key that
+/// is sorted and counts nothing.
+fn derived_keys(
+    ctx: &mut Ctx<'_>,
+    args: &Args<'_>,
+    round: u32,
+    name: &mut dyn FnMut(&[u8]),
+) -> bool {
+    let Ok(told) = Told::parse(args, true) else { return false };
+    let Ok(elements) = elements(ctx.store, ctx.db, ctx.now, args, &told) else { return false };
+    let by = told.by.as_ref().filter(|by| matches!(by, Pattern::Key { .. }));
     let mut key = Vec::new();
-    for element in order.iter().map(|at| elements.get(*at)) {
-        for pattern in told.by.iter().chain(&told.gets) {
-            if pattern.key(element, &mut key) {
+    if let (0, Some(by)) = (round, by) {
+        for at in 0..elements.len() {
+            by.key(elements.get(at), &mut key);
+            name(&key);
+        }
+        return !told.gets.is_empty();
+    }
+    let shown = arrange(ctx, args, &told, &elements).unwrap_or_default();
+    for element in shown.iter().map(|at| elements.get(*at)) {
+        for get in &told.gets {
+            if get.key(element, &mut key) {
                 name(&key);
             }
         }
     }
+    false
 }
 
 #[cfg(test)]

@@ -281,7 +281,7 @@ fn sunioncard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let sets = views(store, db, args, &keys, now)?;
     let members = || sets.iter().flatten().flat_map(Set::iter);
     let count = if sets.iter().flatten().count() < 2 {
-        members().count()
+        sets.iter().flatten().map(Set::len).sum()
     } else if approximate {
         estimated_count(members()) as usize
     } else {
@@ -394,8 +394,14 @@ fn sdiffcard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let counting = Counting::parse(args, false)?;
     let keys = look_up(ctx, args, counting.keys)?;
     let (store, now, db) = (&*ctx.store, ctx.now, ctx.db);
-    let count = rest(&views(store, db, args, &keys, now)?).take(counting.most).count();
-    ctx.reply.integer(count as i64);
+    let sets = views(store, db, args, &keys, now)?;
+    let count = match sets.split_first() {
+        Some((first, others)) if others.iter().all(Option::is_none) => {
+            first.map_or(0, |set| set.len())
+        }
+        _ => rest(&sets).take(counting.most).count(),
+    };
+    ctx.reply.integer(count.min(counting.most) as i64);
     Ok(())
 }
 

@@ -99,7 +99,7 @@ impl Shard {
         run(self.guest(core), core, call, args, reply)
     }
 
-    /// Calls `look` with the guest keyspace, as the commands that run there see it.
+    /// Calls `look` with the guest keyspace, as the commands that run there see it. What it counts is forgotten.
     pub fn look_as_guest(&mut self, core: &Core, db: u8, look: impl FnOnce(&mut Ctx<'_>)) {
         let mut unread = Vec::new();
         look(&mut Ctx {
@@ -109,6 +109,7 @@ impl Shard {
             settings: &core.settings,
             reply: Writer::new(&mut unread, Protocol::Resp2),
         });
+        self.guest(core).take_stats();
     }
 
     /// The gates before a command: writes the error and gives the verdict where one is closed.

@@ -69,7 +69,7 @@ fn cores(row: &Row) -> &'static str {
         Fanout::Single => "the owner",
         Fanout::Split(_) => "every owner, in parts",
         Fanout::All(_) => "all",
-        Fanout::Cursor => "the cursor's",
+        Fanout::Cursor => "the cursor's and the next ones",
         Fanout::RandomCore => "one, drawn",
         Fanout::Loan => "keys are lent to one core",
         Fanout::Conditional => "ask, then write",
