@@ -504,6 +504,11 @@ impl Arg {
         Arg { key_spec: Some(index), ..Arg::new(name, ArgKind::Key) }
     }
 
+    /// The same; what it names are keys of the key spec `index`.
+    pub const fn names_keys(self, index: u8) -> Arg {
+        Arg { key_spec: Some(index), ..self }
+    }
+
     /// A word that stands for itself.
     pub const fn word(name: &'static str, token: &'static str) -> Arg {
         Arg { token: Some(token), ..Arg::new(name, ArgKind::PureToken) }

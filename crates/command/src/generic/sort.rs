@@ -66,12 +66,16 @@ pub const SORT_RO: Command = Command::new(
 );
 
 const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of returned elements. When the elements are not sorted, complexity is O(N).";
-const BY: Arg = Arg::new("pattern", ArgKind::Pattern).token("BY").optional();
+const BY: Arg = Arg::new("pattern", ArgKind::Pattern).names_keys(1).token("BY").optional();
 const LIMIT: Arg = Arg::block("offset_count", &[Arg::integer("offset"), Arg::integer("count")])
     .token("LIMIT")
     .optional();
-const GET: Arg =
-    Arg::new("pattern", ArgKind::Pattern).token("GET").optional().multiple().each_with_token();
+const GET: Arg = Arg::new("pattern", ArgKind::Pattern)
+    .names_keys(1)
+    .token("GET")
+    .optional()
+    .multiple()
+    .each_with_token();
 const ORDER: Arg =
     Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional();
 const ALPHA: Arg = Arg::word("sorting", "ALPHA").optional();
