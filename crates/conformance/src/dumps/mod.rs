@@ -172,7 +172,8 @@ fn round_trips(
     }
     let part = requests.len() / 2;
     let before_work = requests.len();
-    requests.extend(values::work(name, rng));
+    let work = values::work(name, rng);
+    requests.extend(work.iter().cloned());
     let restored = ask(links, Sides { oracle: requests.clone(), subject: requests })?;
     let wanted = replies.as_ref().map(|replies| normal(name, &replies[asked..replies.len() - 1]));
     for (from, wanted, payload, at) in
@@ -193,8 +194,13 @@ fn round_trips(
         }
     }
     let after = restored.as_ref().map(|replies| normal(name, &replies[before_work..]));
-    let differs = after.oracle != after.subject;
-    Ok(differs.then(|| told("both", "both", &Value::Null, (&after.oracle, &after.subject), &ours)))
+    if after.oracle == after.subject {
+        return Ok(None);
+    }
+    let shown = |request: &Request| request.iter().map(|word| escaped(word)).collect::<Vec<_>>();
+    let done: Vec<String> = work.iter().map(|request| shown(request).join(" ")).collect();
+    let told = told("both", "both", &Value::Null, (&after.oracle, &after.subject), &ours);
+    Ok(Some(format!("after {:.3000}:\n{told}", done.join("; "))))
 }
 
 fn told(
