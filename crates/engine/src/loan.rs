@@ -24,38 +24,22 @@ const DERIVED_MAX: usize = 4 * 1024 * 1024;
 impl Engine {
     /// Asks the owners of a command's keys for their values. The session waits until it has run.
     pub(crate) fn borrow(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
-        let logged = self.words_to_log(id, args);
-        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
-        let (db, flags) = (session.db, session.job_flags());
-        let place = (!session.muted()).then(|| session.pipeline.reserve());
         let derived = self.core.table.entry(id).spec.derived;
         let asks_again = derived.is_some_and(|derived| (derived.any)(args));
-        let loans = self.loans(id, db, args, asks_again);
-        let gather = Gather {
-            session: conn,
-            place,
-            command: id,
-            db,
-            flags,
-            args: args.from(0).map(<[u8]>::to_vec).collect(),
-            logged,
-            ticks: 0,
-            parts: loans.iter().map(part_of).collect(),
-            due: loans.len(),
-            then: Then::Loan { round: asks_again.then_some(0) },
-        };
+        let then = Then::Loan { round: asks_again.then_some(0) };
+        let Some(gather) = self.begin_gather(conn, id, args, then) else { return Flow::WaitAfter };
+        let loans = self.loans(id, gather.db, args, asks_again);
         self.stall(conn, Stall::Asking);
-        self.ask_for_loans(Box::new(gather), 0, loans);
+        self.ask_for_loans(gather, loans);
         Flow::WaitAfter
     }
 
-    /// Asks owners for values; what they answer are the parts from `first` on.
-    fn ask_for_loans(
-        &mut self,
-        gather: Box<Gather>,
-        first: usize,
-        loans: Vec<(CoreId, Vec<Lent>)>,
-    ) {
+    /// Asks owners for values, which become further parts.
+    fn ask_for_loans(&mut self, mut gather: Box<Gather>, loans: Vec<(CoreId, Vec<Lent>)>) {
+        let first = gather.parts.len();
+        let part = |(owner, _): &(CoreId, Vec<Lent>)| Part { owner: *owner, ..Part::default() };
+        gather.parts.extend(loans.iter().map(part));
+        gather.due = loans.len();
         let (gather, generation) = self.gathers.insert(gather);
         for (part, (owner, items)) in loans.into_iter().enumerate() {
             let part = (first + part) as u32;
@@ -142,11 +126,8 @@ impl Engine {
                 return self.refuse_loans(gather);
             }
             if !loans.is_empty() {
-                let first = gather.parts.len();
                 self.guests_rise(&mut gather.parts);
-                gather.parts.extend(loans.iter().map(part_of));
-                gather.due = loans.len();
-                return self.ask_for_loans(gather, first, loans);
+                return self.ask_for_loans(gather, loans);
             }
         }
         self.run_on_loans(gather);
@@ -281,10 +262,6 @@ impl Loans {
         });
         &mut self.0[at].1
     }
-}
-
-fn part_of((owner, _): &(CoreId, Vec<Lent>)) -> Part {
-    Part { owner: *owner, ..Part::default() }
 }
 
 #[cfg(test)]

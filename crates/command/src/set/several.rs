@@ -131,31 +131,34 @@ fn sinterstore(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 pub const SINTERCARD: Command = Command::new(
     Spec {
         name: "SINTERCARD",
-        arity: Arity::at_least(3),
-        keys: &[COUNTED],
-        flags: Flags::READONLY.and(Flags::MOVABLEKEYS),
-        fanout: Fanout::Loan,
-        group: Group::Set,
-        since: "7.0.0",
         complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
         summary: "Counts the members that all sets have.",
-        args: &[
-            Arg::integer("numkeys"),
-            Arg::key("key", 0).multiple(),
-            Arg::integer("limit").token("LIMIT").optional(),
-        ],
-        ..Spec::NEW
+        ..COUNTING
     },
     sintercard,
 );
 
-/// As many keys as the argument before them says.
-const COUNTED: KeySpec = KeySpec {
-    flags: &["RO", "access"],
-    begin: Begin::Index(1),
-    find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
-    notes: "",
+/// What the commands that count have in common.
+const COUNTING: Spec = Spec {
+    arity: Arity::at_least(3),
+    keys: &[KeySpec {
+        flags: &["RO", "access"],
+        begin: Begin::Index(1),
+        find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
+        notes: "",
+    }],
+    flags: Flags::READONLY.and(Flags::MOVABLEKEYS),
+    fanout: Fanout::Loan,
+    group: Group::Set,
+    since: "7.0.0",
+    args: &[NUMKEYS, Arg::key("key", 0).multiple(), LIMIT],
+    ..Spec::NEW
 };
+
+/// The number of keys in COMMAND DOCS.
+const NUMKEYS: Arg = Arg::integer("numkeys");
+/// Where counting may end, in COMMAND DOCS.
+const LIMIT: Arg = Arg::integer("limit").token("LIMIT").optional();
 
 fn sintercard(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let counting = Counting::parse(args, false)?;
@@ -255,21 +258,17 @@ fn reply_set(reply: &mut Writer<'_>, set: Option<Set<'_>>) {
 pub const SUNIONCARD: Command = Command::new(
     Spec {
         name: "SUNIONCARD",
-        arity: Arity::at_least(3),
-        keys: &[COUNTED],
-        flags: Flags::READONLY.and(Flags::MOVABLEKEYS).and(Flags::NEWER),
-        fanout: Fanout::Loan,
-        group: Group::Set,
+        flags: COUNTING.flags.and(Flags::NEWER),
         since: "8.10.0",
         complexity: "O(N) where N is the total number of elements in all given sets.",
         summary: "Counts the members that any of the sets has.",
         args: &[
-            Arg::integer("numkeys"),
+            NUMKEYS,
             Arg::key("key", 0).multiple(),
             Arg::word("approx", "APPROX").optional(),
-            Arg::integer("limit").token("LIMIT").optional(),
+            LIMIT,
         ],
-        ..Spec::NEW
+        ..COUNTING
     },
     sunioncard,
 );
@@ -372,20 +371,11 @@ fn rest<'a>(sets: &[Option<Set<'a>>]) -> impl Iterator<Item = Str<'a>> {
 pub const SDIFFCARD: Command = Command::new(
     Spec {
         name: "SDIFFCARD",
-        arity: Arity::at_least(3),
-        keys: &[COUNTED],
-        flags: Flags::READONLY.and(Flags::MOVABLEKEYS).and(Flags::NEWER),
-        fanout: Fanout::Loan,
-        group: Group::Set,
+        flags: COUNTING.flags.and(Flags::NEWER),
         since: "8.10.0",
         complexity: "O(N) where N is the total number of elements in all given sets.",
         summary: "Counts the members of a set that are in none of the others.",
-        args: &[
-            Arg::integer("numkeys"),
-            Arg::key("key", 0).multiple(),
-            Arg::integer("limit").token("LIMIT").optional(),
-        ],
-        ..Spec::NEW
+        ..COUNTING
     },
     sdiffcard,
 );
