@@ -82,7 +82,9 @@ impl Cores {
         loop {
             let mut carried = false;
             for (from, to) in [(0, 1), (1, 0)] {
-                while let Some(message) = self.engines[from].take_message(CoreId(to as u16)) {
+                while let Some(message) =
+                    self.engines[from].take_message(CoreId(to as u16), usize::MAX)
+                {
                     sent += self.turn(to, [Event::Message(CoreId(from as u16), message)]);
                     carried = true;
                 }

@@ -294,10 +294,13 @@ fn mailbox() -> Batch {
                 );
             }
             time += 1;
-            black_box(sender.publish(time).is_empty());
-            receiver.drain(|from, message| {
-                black_box((from, message));
-            });
+            black_box(sender.publish(|| time).is_empty());
+            receiver.drain(
+                || u64::MAX,
+                |from, message| {
+                    black_box((from, message));
+                },
+            );
         }
         OPERATIONS
     })

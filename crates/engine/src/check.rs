@@ -361,7 +361,9 @@ impl World {
         let mut moved = false;
         for from in 0..self.engines.len() {
             for to in 0..self.engines.len() {
-                while let Some(message) = self.engines[from].take_message(CoreId(to as u16)) {
+                while let Some(message) =
+                    self.engines[from].take_message(CoreId(to as u16), usize::MAX)
+                {
                     self.turn(to, vec![Event::Message(CoreId(from as u16), message)]);
                     moved = true;
                 }

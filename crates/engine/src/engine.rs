@@ -146,14 +146,16 @@ impl Engine {
         self.actions.drain(..)
     }
 
-    /// The oldest message for `core` that has not left; [`Engine::sent`] takes it away.
-    pub fn take_message(&mut self, core: CoreId) -> Option<Message> {
-        self.outbox.take(core)
+    /// Whether what is due may leave, given how many messages the ring to each core takes. All of a turn's messages leave
+    /// together: what is said to one core must not be seen before what was said to another one earlier.
+    pub fn may_post(&self, space: impl Fn(CoreId) -> usize) -> bool {
+        self.outbox.may_leave(space)
     }
 
-    /// Puts back a message that the ring to `core` had no space for.
-    pub fn put_back(&mut self, core: CoreId, message: Message) {
-        self.outbox.put_back(core, message);
+    /// The oldest message for `core` (which may be this one) that has not left. Into the last place of a ring, all that are
+    /// left go as one.
+    pub fn take_message(&mut self, core: CoreId, space: usize) -> Option<Message> {
+        self.outbox.take(core, space)
     }
 
     /// Gives a buffer whose bytes have left back for reuse.
@@ -340,6 +342,9 @@ impl Engine {
             Message::Monitor(lines) => self.on_monitor_lines(&lines),
             Message::Clients(load) => self.on_client_load(from, load),
             Message::Freeze(until_us) => self.freeze_until(until_us),
+            Message::Bundle(messages) => {
+                messages.into_iter().for_each(|message| self.on_message(from, message));
+            }
         }
     }
 

@@ -44,6 +44,8 @@ pub enum Message {
     Clients(ClientLoad),
     /// DEBUG SLEEP: stand still until this monotonic time in microseconds.
     Freeze(u64),
+    /// Several messages in their order, where a ring had place for one.
+    Bundle(Vec<Message>),
 }
 
 /// What one core sends another in one turn: headers, argument places and argument bytes, each

@@ -152,19 +152,24 @@ impl Outbox {
         }
     }
 
-    /// The oldest message that is due to a core.
-    pub fn take(&mut self, core: CoreId) -> Option<Message> {
-        self.lanes[core.index()].due.pop_front()
+    /// Whether each core that something is due to has a place for it.
+    pub fn may_leave(&self, space: impl Fn(CoreId) -> usize) -> bool {
+        let fits = |(to, lane): (usize, &Lane)| lane.due.is_empty() || space(CoreId(to as u16)) > 0;
+        self.lanes.iter().enumerate().all(fits)
+    }
+
+    /// The oldest message that is due to a core whose ring has so much space; all of them, as one, if there is one place.
+    pub fn take(&mut self, core: CoreId, space: usize) -> Option<Message> {
+        let due = &mut self.lanes[core.index()].due;
+        match space {
+            1 if due.len() > 1 => Some(Message::Bundle(due.drain(..).collect())),
+            _ => due.pop_front(),
+        }
     }
 
     /// Whether anything is due that has not left.
     pub fn is_due(&self) -> bool {
         self.lanes.iter().any(|lane| !lane.due.is_empty())
-    }
-
-    /// Puts back what could not leave.
-    pub fn put_back(&mut self, core: CoreId, message: Message) {
-        self.lanes[core.index()].due.push_front(message);
     }
 
     /// Batches sent and not yet back, and messages that have not left.
@@ -247,7 +252,7 @@ mod tests {
     /// Sends all that is due to the owner, which executes nothing.
     #[allow(clippy::vec_box, reason = "the box itself is what is sent and comes back")]
     fn deliver(outbox: &mut Outbox) -> Vec<Box<Batch>> {
-        let taken = std::iter::from_fn(|| outbox.take(THERE));
+        let taken = std::iter::from_fn(|| outbox.take(THERE, usize::MAX));
         let jobs = |message| if let Message::Jobs(batch) = message { Some(batch) } else { None };
         taken.filter_map(jobs).collect()
     }

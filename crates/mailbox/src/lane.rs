@@ -11,11 +11,13 @@
 //! The lane does not decide visibility: a message below `tail` may still be unpublished. That is
 //! what the stamp beside it is for (see `mailbox.rs`).
 
-use crate::sync::{AtomicUsize, Ordering, Padded, UnsafeCell};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, Padded, UnsafeCell};
 use std::mem::MaybeUninit;
 
 struct Entry<T> {
-    stamp: u64,
+    /// Written anew, by its producer, while a publish is repeated; a consumer that looks meanwhile finds one of the
+    /// stamps, all of which are above what is published.
+    stamp: AtomicU64,
     message: T,
 }
 
@@ -72,18 +74,18 @@ impl<T> Lane<T> {
     pub(crate) unsafe fn write(&self, position: usize, message: T) {
         self.slot(position).with_mut(|slot| {
             // SAFETY: the slot is vacant and the producer's, by the caller's promise.
-            unsafe { (*slot).write(Entry { stamp: 0, message }) };
+            unsafe { (*slot).write(Entry { stamp: AtomicU64::new(0), message }) };
         });
     }
 
     /// Producer: stamps a written message.
     ///
     /// # Safety
-    /// The caller is the only producer, wrote `position`, and `tail` has not passed it.
+    /// The caller is the only producer, wrote `position`, and has not published it: the consumer looks at its stamp at the most.
     pub(crate) unsafe fn stamp(&self, position: usize, stamp: u64) {
-        self.slot(position).with_mut(|slot| {
-            // SAFETY: written and still the producer's, by the caller's promise.
-            unsafe { (*slot).assume_init_mut().stamp = stamp };
+        self.slot(position).with(|slot| {
+            // SAFETY: written and not taken before it is published, by the caller's promise; shared access to an atomic.
+            unsafe { (*slot).assume_init_ref().stamp.store(stamp, Ordering::Relaxed) };
         });
     }
 
@@ -99,7 +101,7 @@ impl<T> Lane<T> {
     pub(crate) unsafe fn stamp_of(&self, position: usize) -> u64 {
         self.slot(position).with(|slot| {
             // SAFETY: written, and the consumer's, by the caller's promise.
-            unsafe { (*slot).assume_init_ref().stamp }
+            unsafe { (*slot).assume_init_ref().stamp.load(Ordering::Relaxed) }
         })
     }
 

@@ -12,30 +12,36 @@
 //! # Stamps
 //! The stamp is a hybrid logical clock: `max(clock + 1, time)`, where `clock` is at least every
 //! stamp this participant has published or drained. `time` is nanoseconds of one monotonic clock
-//! of the machine, read after the turn's input was taken. From this follow
+//! of the machine, read within [`Mailbox::publish`]. From this follow
 //! 1. a sender's stamps strictly increase;
 //! 2. a message sent after draining `x` has a stamp above that of `x`;
 //! 3. no stamp is ahead of the true time of its `publish`: two publishes in a chain of causes are
 //!    more than a nanosecond apart, so adding 1 never overtakes the clock. Hence a core that acts on
 //!    what a *client* learned (over sockets, where no stamp travels) stamps above all that the
-//!    client's knowledge came from: the core read its time after it had received the request.
+//!    client's knowledge came from.
 //!
 //! So wherever `c` happened before `m` and both are messages, `stamp(c) < stamp(m)`, or they are of
 //! one batch. Point 3 is why `time` is not in microseconds: with a coarse clock two stamps of
 //! one tick could be ordered against what a client saw.
 //!
-//! # What a drain takes
-//! Pass 1 reads all words and admits what they show; `M` is the highest word read. Then it reads all
-//! words again and admits up to `min(word, M)`, until a pass admits nothing. Nothing is moved out of a
-//! ring before the passes end, so each sender adds at most a ring's capacity and the passes
-//! end, whatever the senders do. **The admitted set is causally closed**: let `m` be in it and let its
-//! cause `c` be addressed to us too. `m` was admitted in some pass, and a whole pass followed, because
-//! the last pass admitted nothing. `c` was published before `m`, and `m` was seen, so that following
-//! pass reads a word of `c`'s sender that covers `c` (happens-before through the chain of
-//! Release/Acquire pairs, or of the kernel's locks where the chain went over a socket). As
-//! `stamp(c) <= stamp(m) <= M`, `c` is admitted. Delivery is by (stamp, sender), within a sender by ring
-//! position, so `c` comes before `m`. The bound `M` is for fairness: what is published while we look
-//! waits for the next turn, instead of keeping us looking.
+//! # One order for all
+//! **Every receiver takes the messages addressed to it in the order of (stamp, sender), and none comes late.** So what one
+//! publish says to several receivers, and what another says to the same ones, is seen in the same order by all of
+//! them: an atomic multicast, on which transactions rest (docs/design/transactions.md). A receiver reads the clock (its
+//! *horizon*) and then each sender's word, and takes what is stamped below the horizon. What could come late is a
+//! message whose sender has read the clock, but not yet stored its word. Therefore a sender marks its word as *begun*, fences,
+//! and only then reads the clock; and it stores the stamp by a compare-exchange against that mark. A
+//! receiver that finds the mark *seals* the word: the sender's exchange fails, and it stamps anew. So when a receiver has looked
+//! at a word, either the message is visible in it, or the sender will yet read the clock:
+//! - word sealed: the sender reads the clock after it has found the seal, which is after the horizon was read;
+//! - word neither begun nor published: the sender's mark is not in what the receiver has read. Both sides fence (SeqCst) between
+//!   their two steps, so the sender's fence is the later one, and its clock is read after the receiver's.
+//!
+//! In both cases its stamp is at the horizon or above. Nobody waits: a sender repeats an attempt of some fifty nanoseconds if a receiver looks
+//! at its word in just that time, and receivers look once a turn. What is published while a receiver
+//! looks waits for its next turn, instead of keeping it looking.
+//!
+//! Causes come before effects, as their stamps are smaller.
 //!
 //! Two rules for the caller: publish before the turn's output can reach a socket, and drain after
 //! the turn's input was taken and before it is executed.
@@ -55,6 +61,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
+/// Bits of a word beside the stamp.
+const FLAG_BITS: u32 = 2;
+/// The sender is about to read the clock for its next publish, or has done so.
+const BEGUN: u64 = 1;
+/// A receiver has read the clock since: that reading of the sender's is void.
+const SEALED: u64 = 2;
+
 /// What all participants share: `lanes[from * participants + to]` and one post for each.
 struct Mesh<T> {
     participants: usize,
@@ -65,6 +78,7 @@ struct Mesh<T> {
 /// A participant's two public words, on lines of their own: the first is read by every receiver at
 /// every turn, the second only by senders that have something for it.
 struct Post {
+    /// `stamp << FLAG_BITS`, with [`BEGUN`] and [`SEALED`] while the next publish is under way.
     published: Padded<AtomicU64>,
     asleep: Padded<AtomicBool>,
 }
@@ -91,6 +105,8 @@ pub struct Mailbox<T> {
     me: usize,
     mesh: Arc<Mesh<T>>,
     clock: u64,
+    /// This participant's word as it published it last.
+    word: u64,
     outgoing: Box<[Outgoing]>,
     /// Receivers of what is staged; `Wakes` serves as the set.
     staged_to: Wakes,
@@ -123,8 +139,23 @@ impl<T> Mesh<T> {
         &self.lanes[from * self.participants + to]
     }
 
+    /// The stamp of what a sender has published last.
     fn published(&self, sender: usize) -> u64 {
-        self.posts[sender].published.0.load(Ordering::Acquire)
+        self.posts[sender].published.0.load(Ordering::Acquire) >> FLAG_BITS
+    }
+
+    /// The same, and makes sure that whatever the sender publishes next is stamped later than this call.
+    fn published_for_good(&self, sender: usize) -> u64 {
+        let post = &self.posts[sender].published.0;
+        let mut word = post.load(Ordering::Acquire);
+        while word & (BEGUN | SEALED) == BEGUN {
+            let sealed = word | SEALED;
+            match post.compare_exchange(word, sealed, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(newer) => word = newer,
+            }
+        }
+        word >> FLAG_BITS
     }
 }
 
@@ -134,6 +165,7 @@ impl<T> Mailbox<T> {
         Mailbox {
             me,
             clock: 0,
+            word: 0,
             outgoing: (0..participants).map(|_| Outgoing { staged: 0, tail: 0, head: 0 }).collect(),
             staged_to: Wakes::default(),
             incoming: (0..participants).map(|_| Incoming { head: 0, end: 0, seen: 0 }).collect(),
@@ -184,28 +216,47 @@ impl<T> Mailbox<T> {
         !self.staged_to.is_empty()
     }
 
-    /// Makes everything staged visible to all its receivers by one store. `time` is nanoseconds of
-    /// the machine's monotonic clock, read after this turn's input was taken (see the top of the
-    /// file). Returns the receivers that were asleep: the caller must wake them. O(messages staged);
+    /// Makes everything staged visible to all its receivers by one store. `time` reads nanoseconds of
+    /// the machine's monotonic clock (see the top of the file); it is called at least once.
+    /// Returns the receivers that were asleep: the caller must wake them. O(messages staged);
     /// does nothing when nothing is staged.
-    pub fn publish(&mut self, time: u64) -> Wakes {
+    pub fn publish(&mut self, time: impl Fn() -> u64) -> Wakes {
         if self.staged_to.is_empty() {
             return Wakes::default();
         }
-        self.clock = (self.clock + 1).max(time);
+        while !self.try_publish(&time) {}
         for to in self.staged_to {
-            let lane = self.mesh.lane(self.me, to);
             let out = &mut self.outgoing[to];
-            while out.tail != out.staged {
-                // SAFETY: the only producer, see `push`; written there and not handed over yet.
-                unsafe { lane.stamp(out.tail, self.clock) };
-                out.tail = out.tail.wrapping_add(1);
-            }
-            lane.advance_tail(out.tail);
+            out.tail = out.staged;
         }
-        self.mesh.posts[self.me].published.0.store(self.clock, Ordering::Release);
         fence(Ordering::SeqCst);
         self.claim_sleepers()
+    }
+
+    /// One attempt: false when a receiver has sealed it.
+    fn try_publish(&mut self, time: &impl Fn() -> u64) -> bool {
+        let word = &self.mesh.posts[self.me].published.0;
+        let begun = self.word | BEGUN;
+        word.store(begun, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.clock = (self.clock + 1).max(time());
+        for to in self.staged_to {
+            let lane = self.mesh.lane(self.me, to);
+            let out = &self.outgoing[to];
+            let mut position = out.tail;
+            while position != out.staged {
+                // SAFETY: the only producer, see `push`; written there and not published yet.
+                unsafe { lane.stamp(position, self.clock) };
+                position = position.wrapping_add(1);
+            }
+            lane.advance_tail(out.staged);
+        }
+        let next = self.clock << FLAG_BITS;
+        let stored = word.compare_exchange(begun, next, Ordering::Release, Ordering::Relaxed);
+        if stored.is_ok() {
+            self.word = next;
+        }
+        stored.is_ok()
     }
 
     /// The receivers of what was just published whose sleep this participant has to end.
@@ -221,31 +272,24 @@ impl<T> Mailbox<T> {
         wakes
     }
 
-    /// Takes what is visible, a causally closed set, and hands it over in an order in which causes
-    /// come before effects. Returns how many messages it handed over: at most participants × capacity.
+    /// Takes what is visible and hands it over in the one order that all receivers share. `time` reads nanoseconds of the
+    /// machine's monotonic clock; what is stamped at this time or later stays for the next drain. Returns
+    /// how many messages it handed over: at most participants × capacity.
     /// O(participants + messages × log participants); one load a participant when there is none.
-    pub fn drain(&mut self, mut into: impl FnMut(usize, T)) -> usize {
-        let (mut horizon, mut any) = (0, false);
-        for sender in 0..self.incoming.len() {
-            let word = self.mesh.published(sender);
-            horizon = horizon.max(word);
-            any |= self.admit(sender, word);
-        }
-        if !any {
+    pub fn drain(&mut self, time: impl FnOnce() -> u64, mut into: impl FnMut(usize, T)) -> usize {
+        let has_news =
+            |(sender, incoming): (usize, &Incoming)| self.mesh.published(sender) > incoming.seen;
+        if !self.incoming.iter().enumerate().any(has_news) {
             return 0;
         }
-        while self.pass(horizon) {}
-        self.deliver(&mut into)
-    }
-
-    /// Reads all words once more and admits what they show up to `horizon`; whether there was any.
-    fn pass(&mut self, horizon: u64) -> bool {
+        let before = time().saturating_sub(1);
+        fence(Ordering::SeqCst);
         let mut any = false;
         for sender in 0..self.incoming.len() {
-            let word = self.mesh.published(sender).min(horizon);
-            any |= self.admit(sender, word);
+            let word = self.mesh.published_for_good(sender);
+            any |= self.admit(sender, word.min(before));
         }
-        any
+        if any { self.deliver(&mut into) } else { 0 }
     }
 
     /// Admits the messages of `sender` with stamps up to `limit`; whether there was any.

@@ -13,10 +13,10 @@ fn sending_draining_and_sleeping_allocate_nothing() {
                 for to in 0..3 {
                     sender.push(to, time).expect("drained in each round");
                 }
-                let _ = sender.publish(time);
+                let _ = sender.publish(|| time);
             }
             for mailbox in &mut boxes {
-                mailbox.drain(|_, message| sum += message);
+                mailbox.drain(|| u64::MAX, |_, message| sum += message);
                 assert!(mailbox.sleep());
                 mailbox.awake();
             }

@@ -7,7 +7,7 @@
 //! Each test was seen to fail with the ordering it is about weakened: see docs/design/mailbox.md.
 #![cfg(loom)]
 
-use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use mailbox::{Mailbox, mesh};
@@ -37,20 +37,20 @@ fn a_lane_neither_loses_nor_doubles_nor_reorders() {
                     break;
                 }
                 sent += 1;
-                let _ = sender.publish(0);
+                let _ = sender.publish(|| 0);
             }
             sent
         });
         let receiving = thread::spawn(move || {
             let mut got = vec![];
             for _ in 0..2 {
-                receiver.drain(|_, message| got.push(*message));
+                receiver.drain(|| u64::MAX, |_, message| got.push(*message));
             }
             (receiver, got)
         });
         let sent = sending.join().unwrap();
         let (mut receiver, mut got) = receiving.join().unwrap();
-        receiver.drain(|_, message| got.push(*message));
+        receiver.drain(|| u64::MAX, |_, message| got.push(*message));
         assert_eq!(got, (0..sent).collect::<Vec<_>>());
         assert!(sent >= 2, "there was room for two");
     });
@@ -63,11 +63,11 @@ fn what_is_staged_together_arrives_together() {
         let sending = thread::spawn(move || {
             sender.push(1, Box::new(1)).unwrap();
             sender.push(1, Box::new(2)).unwrap();
-            let _ = sender.publish(0);
+            let _ = sender.publish(|| 0);
         });
         let receiving = thread::spawn(move || {
             let mut got = vec![];
-            let count = receiver.drain(|_, message| got.push(*message));
+            let count = receiver.drain(|| u64::MAX, |_, message| got.push(*message));
             assert!(count == 0 || got == [1, 2]);
         });
         sending.join().unwrap();
@@ -89,7 +89,7 @@ fn a_sleeper_is_woken_for_mail_it_did_not_see() {
         let knocker = bed.clone();
         let sending = thread::spawn(move || {
             sender.push(1, Box::new(1)).unwrap();
-            if !sender.publish(0).is_empty() {
+            if !sender.publish(|| 0).is_empty() {
                 *knocker.knocked.lock().unwrap() = true;
                 knocker.bell.notify_one();
             }
@@ -103,7 +103,7 @@ fn a_sleeper_is_woken_for_mail_it_did_not_see() {
                 }
                 receiver.awake();
             }
-            receiver.drain(|_, _| got += 1);
+            receiver.drain(|| u64::MAX, |_, _| got += 1);
             assert_eq!(got, 1, "awake, and the mail is there");
         });
         sending.join().unwrap();
@@ -119,7 +119,7 @@ fn of_two_senders_exactly_one_or_the_sleeper_itself_acts() {
         let send = |mut sender: Mailbox<u32>| {
             thread::spawn(move || {
                 sender.push(0, 1).unwrap();
-                sender.publish(0).len()
+                sender.publish(|| 0).len()
             })
         };
         let senders: Vec<_> = boxes.map(send).collect();
@@ -138,20 +138,23 @@ const GET: u32 = 3;
 
 fn hand_on(mut relay: Mailbox<u32>) {
     let mut popped = false;
-    relay.drain(|_, message| popped |= message == LPUSH);
+    relay.drain(|| u64::MAX, |_, message| popped |= message == LPUSH);
     if popped {
         relay.push(1, GET).unwrap();
-        let _ = relay.publish(0);
+        let _ = relay.publish(|| 0);
     }
 }
 
 fn owner(mut mailbox: Mailbox<u32>) -> Mailbox<u32> {
     let mut set_seen = false;
-    mailbox.drain(|_, message| match message {
-        SET => set_seen = true,
-        GET => assert!(set_seen, "GET was delivered before the SET it depends on"),
-        other => panic!("no such message: {other}"),
-    });
+    mailbox.drain(
+        || u64::MAX,
+        |_, message| match message {
+            SET => set_seen = true,
+            GET => assert!(set_seen, "GET was delivered before the SET it depends on"),
+            other => panic!("no such message: {other}"),
+        },
+    );
     mailbox
 }
 
@@ -166,7 +169,7 @@ fn who_saw_the_later_command_sees_the_earlier_one() {
         let sending = thread::spawn(move || {
             a.push(1, SET).unwrap();
             a.push(2, LPUSH).unwrap();
-            let _ = a.publish(0);
+            let _ = a.publish(|| 0);
         });
         let relaying = thread::spawn(move || hand_on(c));
         let owning = thread::spawn(move || owner(b));
@@ -179,7 +182,7 @@ fn who_saw_the_later_command_sees_the_earlier_one() {
 /// What is left must be consistent too; whether SET came in the first drain does not matter here.
 fn owner_ends(mailbox: &mut Mailbox<u32>) {
     let mut rest = vec![];
-    mailbox.drain(|_, message| rest.push(message));
+    mailbox.drain(|| u64::MAX, |_, message| rest.push(message));
     assert!(rest.is_empty() || rest == [SET] || rest == [GET] || rest == [SET, GET], "{rest:?}");
 }
 
@@ -195,10 +198,10 @@ fn who_saw_the_later_command_sees_the_earlier_one_in_any_order_of_reading() {
         let mut a = boxes.next().expect("three");
         let sending = thread::spawn(move || {
             a.push(0, NOISE).unwrap();
-            let _ = a.publish(0);
+            let _ = a.publish(|| 0);
             a.push(1, SET).unwrap();
             a.push(0, LPUSH).unwrap();
-            let _ = a.publish(0);
+            let _ = a.publish(|| 0);
         });
         let relaying = thread::spawn(move || hand_on(c));
         let owning = thread::spawn(move || owner(b));
@@ -219,15 +222,58 @@ fn a_request_over_a_socket_finds_what_was_published_before() {
         let replied = socket.clone();
         let sending = thread::spawn(move || {
             sender.push(1, Box::new(SET)).unwrap();
-            let _ = sender.publish(0);
+            let _ = sender.publish(|| 0);
             replied.store(true, Ordering::Release);
         });
         let receiving = thread::spawn(move || {
             let arrived = socket.load(Ordering::Acquire);
-            let count = receiver.drain(|_, _| ());
+            let count = receiver.drain(|| u64::MAX, |_, _| ());
             assert!(!arrived || count == 1);
         });
         sending.join().unwrap();
         receiving.join().unwrap();
+    });
+}
+
+/// Two senders each publish to the same two receivers, which drain once while that goes on and once more when it is over:
+/// both have them in the same order. The clock is an atomic that only grows, and orders nothing else.
+#[test]
+fn two_receivers_see_two_publishes_in_the_same_order() {
+    explore(2, || {
+        let mut boxes = mesh::<u32>(4, 2).into_iter();
+        let clock = Arc::new(AtomicU64::new(1));
+        let sender = |mut mailbox: Mailbox<u32>, message: u32| {
+            let clock = clock.clone();
+            thread::spawn(move || {
+                mailbox.push(2, message).unwrap();
+                mailbox.push(3, message).unwrap();
+                let _ = mailbox.publish(|| clock.fetch_add(1, Ordering::Relaxed));
+            })
+        };
+        let senders: Vec<_> =
+            (1..=2).map(|message| sender(boxes.next().expect("four"), message)).collect();
+        let receiver = |mut mailbox: Mailbox<u32>| {
+            let clock = clock.clone();
+            thread::spawn(move || {
+                let mut got = vec![];
+                mailbox.drain(
+                    || clock.fetch_add(1, Ordering::Relaxed),
+                    |_, message| got.push(message),
+                );
+                (mailbox, got)
+            })
+        };
+        // One receiver looks while they publish, the other afterwards.
+        let last = boxes.next().expect("four");
+        let early = receiver(boxes.next().expect("four"));
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        let late = receiver(last);
+        let orders = [early, late].map(|receiver| {
+            let (mut mailbox, mut got) = receiver.join().unwrap();
+            mailbox.drain(|| u64::MAX, |_, message| got.push(message));
+            got
+        });
+        assert_eq!(orders[0].len(), 2);
+        assert_eq!(orders[0], orders[1], "one order for all");
     });
 }

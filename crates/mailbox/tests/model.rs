@@ -90,14 +90,15 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 number += 1;
             }
             Step::Publish { from, time } => {
-                let wakes: Wakes = boxes[from].publish(time);
+                let wakes: Wakes = boxes[from].publish(|| time);
                 prop_assert_eq!(wakes.collect::<Vec<_>>(), model.publish(from, time));
                 prop_assert!(!boxes[from].is_staged());
             }
             Step::Drain { to } => {
                 prop_assert_eq!(boxes[to].has_mail(), !model.arrived[to].is_empty());
                 let (mut got, expected) = (vec![], model.drain(to));
-                let count = boxes[to].drain(|from, message| got.push((from, message.0)));
+                let count =
+                    boxes[to].drain(|| u64::MAX, |from, message| got.push((from, message.0)));
                 prop_assert_eq!(count, got.len());
                 prop_assert_eq!(got, expected);
             }
@@ -144,7 +145,7 @@ proptest! {
 
 fn drained(mailbox: &mut Mailbox<u32>) -> Vec<(usize, u32)> {
     let mut got = vec![];
-    mailbox.drain(|from, message| got.push((from, message)));
+    mailbox.drain(|| u64::MAX, |from, message| got.push((from, message)));
     got
 }
 
@@ -154,7 +155,7 @@ fn nothing_is_visible_before_publish() {
     boxes[0].push(1, 7).unwrap();
     assert!(!boxes[1].has_mail());
     assert_eq!(drained(&mut boxes[1]), []);
-    assert!(boxes[0].publish(1).is_empty());
+    assert!(boxes[0].publish(|| 1).is_empty());
     assert!(boxes[1].has_mail());
     assert_eq!(drained(&mut boxes[1]), [(0, 7)]);
 }
@@ -166,7 +167,7 @@ fn a_full_ring_gives_the_message_back_and_takes_it_after_a_drain() {
     boxes[0].push(1, 2).unwrap();
     assert_eq!(boxes[0].push(1, 3), Err(3));
     assert_eq!(boxes[0].push(0, 4), Ok(()), "other rings are not concerned");
-    assert!(boxes[0].publish(1).is_empty());
+    assert!(boxes[0].publish(|| 1).is_empty());
     assert_eq!(drained(&mut boxes[1]), [(0, 1), (0, 2)]);
     assert_eq!(boxes[0].push(1, 3), Ok(()));
 }
@@ -176,10 +177,10 @@ fn an_effect_with_an_earlier_clock_still_follows_its_cause() {
     let mut boxes = mesh(3, 8);
     boxes[0].push(1, 10).unwrap();
     boxes[0].push(2, 11).unwrap();
-    assert!(boxes[0].publish(1_000_000).is_empty());
+    assert!(boxes[0].publish(|| 1_000_000).is_empty());
     assert_eq!(drained(&mut boxes[2]), [(0, 11)]);
     boxes[2].push(1, 20).unwrap();
-    assert!(boxes[2].publish(5).is_empty(), "the time of core 2 lags far behind");
+    assert!(boxes[2].publish(|| 5).is_empty(), "the time of core 2 lags far behind");
     assert_eq!(drained(&mut boxes[1]), [(0, 10), (2, 20)]);
 }
 
@@ -189,8 +190,8 @@ fn only_one_sender_wakes_a_sleeper() {
     assert!(boxes[2].sleep());
     boxes[0].push(2, 1).unwrap();
     boxes[1].push(2, 2).unwrap();
-    assert_eq!(boxes[0].publish(1).collect::<Vec<_>>(), [2]);
-    assert!(boxes[1].publish(1).is_empty());
+    assert_eq!(boxes[0].publish(|| 1).collect::<Vec<_>>(), [2]);
+    assert!(boxes[1].publish(|| 1).is_empty());
     boxes[2].awake();
     assert!(!boxes[2].sleep(), "there is mail");
 }
@@ -201,13 +202,13 @@ fn a_panicking_receiver_loses_only_the_message_it_was_given() {
     for message in [1, 2, 3] {
         boxes[0].push(1, message).unwrap();
     }
-    assert!(boxes[0].publish(1).is_empty());
+    assert!(boxes[0].publish(|| 1).is_empty());
     let receiver = &mut boxes[1];
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        receiver.drain(|_, message| assert_ne!(message, 2));
+        receiver.drain(|| u64::MAX, |_, message| assert_ne!(message, 2));
     }));
     assert!(outcome.is_err());
     boxes[0].push(1, 4).unwrap();
-    assert!(boxes[0].publish(2).is_empty());
+    assert!(boxes[0].publish(|| 2).is_empty());
     assert_eq!(drained(&mut boxes[1]), [(0, 3), (0, 4)]);
 }

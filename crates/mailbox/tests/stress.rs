@@ -30,16 +30,19 @@ impl Node {
     fn drain(&mut self) {
         let me = self.mailbox.index();
         let (known, got) = (&mut self.known, &mut self.got);
-        self.mailbox.drain(|from, message| {
-            got[from] += 1;
-            assert_eq!(message[from][me], got[from], "lost, doubled or out of order");
-            for sender in 0..PARTICIPANTS {
-                assert!(message[sender][me] <= got[sender], "an effect came before its cause");
-                for to in 0..PARTICIPANTS {
-                    known[sender][to] = known[sender][to].max(message[sender][to]);
+        self.mailbox.drain(
+            || u64::MAX,
+            |from, message| {
+                got[from] += 1;
+                assert_eq!(message[from][me], got[from], "lost, doubled or out of order");
+                for sender in 0..PARTICIPANTS {
+                    assert!(message[sender][me] <= got[sender], "an effect came before its cause");
+                    for to in 0..PARTICIPANTS {
+                        known[sender][to] = known[sender][to].max(message[sender][to]);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn run(mut self, count: u32) -> Node {
@@ -57,7 +60,8 @@ impl Node {
                 sent += 1;
             }
             // Any time will do where causes travel by mailbox only: the clocks here are absurd.
-            let _ = self.mailbox.publish(next(&mut seed) % 1000 * u64::from(sent % 7));
+            let time = next(&mut seed) % 1000 * u64::from(sent % 7);
+            let _ = self.mailbox.publish(|| time);
             if next(&mut seed).is_multiple_of(3) {
                 self.drain();
             }
@@ -122,11 +126,14 @@ fn talk(mut mailbox: Mailbox<u32>, beds: Arc<Vec<Bed>>, count: u32) {
                 pushed = true;
             }
         }
-        mailbox.publish(0).for_each(|to| beds[to].knock());
-        let drained = mailbox.drain(|from, message| {
-            assert_eq!(message, got[from]);
-            got[from] += 1;
-        });
+        mailbox.publish(|| 0).for_each(|to| beds[to].knock());
+        let drained = mailbox.drain(
+            || u64::MAX,
+            |from, message| {
+                assert_eq!(message, got[from]);
+                got[from] += 1;
+            },
+        );
         let done_sending = sent == [count; PARTICIPANTS];
         if !pushed && drained == 0 && !done_sending {
             std::thread::yield_now();
@@ -162,12 +169,12 @@ fn a_token_travels_through_sleepers() {
             loop {
                 if let Some(at) = token.take() {
                     mailbox.push((me + 1) % PARTICIPANTS, at + 1).unwrap();
-                    mailbox.publish(0).for_each(|to| beds[to].knock());
+                    mailbox.publish(|| 0).for_each(|to| beds[to].knock());
                     if at >= hops {
                         return;
                     }
                 }
-                while mailbox.drain(|_, at| token = Some(at)) == 0 {
+                while mailbox.drain(|| u64::MAX, |_, at| token = Some(at)) == 0 {
                     if mailbox.sleep() {
                         beds[me].sleep();
                         mailbox.awake();

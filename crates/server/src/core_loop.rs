@@ -160,11 +160,14 @@ impl CoreLoop {
             self.engine.give_spare(buffer);
         }
         let mut turn = self.engine.turn(self.reactor.now());
-        let aside = &mut self.aside;
-        self.mailbox.drain(|from, parcel| match parcel {
-            Parcel::Message(message) => turn.on(Event::Message(CoreId(from as u16), message)),
-            other => aside.push((from, other)),
-        });
+        let (aside, reactor) = (&mut self.aside, &self.reactor);
+        self.mailbox.drain(
+            || reactor.stamp(),
+            |from, parcel| match parcel {
+                Parcel::Message(message) => turn.on(Event::Message(CoreId(from as u16), message)),
+                other => aside.push((from, other)),
+            },
+        );
         for event in self.events.events() {
             match event {
                 reactor::Event::Received { conn, bytes } => turn.on(Event::Received(conn, bytes)),
@@ -290,16 +293,19 @@ impl CoreLoop {
         self.unsent.push_back((to, parcel));
     }
 
-    /// Puts everything that is due into the rings, publishes it by one store, and wakes the sleepers.
+    /// Puts everything that is due into the rings, publishes it by one store, and wakes the sleepers. What the core says to
+    /// itself takes the same way, so that it hears it in the order in which others do. What does not fit into a
+    /// ring leaves as one parcel in its last place; while a ring has no place at all nothing leaves, because what is said
+    /// to one core must not be seen before what was said to another one earlier.
     fn post(&mut self) {
-        for to in (0..self.cores).filter(|to| *to != self.core.index()) {
-            while let Some(message) = self.engine.take_message(CoreId(to as u16)) {
-                if let Err(Parcel::Message(message)) =
-                    self.mailbox.push(to, Parcel::Message(message))
-                {
-                    self.engine.put_back(CoreId(to as u16), message);
-                    break;
-                }
+        if !self.engine.may_post(|to| self.mailbox.space(to.index())) {
+            return self.publish();
+        }
+        for to in 0..self.cores {
+            let id = CoreId(to as u16);
+            while let Some(message) = self.engine.take_message(id, self.mailbox.space(to)) {
+                let pushed = self.mailbox.push(to, Parcel::Message(message));
+                assert!(pushed.is_ok(), "there was space, and only this core sends in its name");
             }
         }
         for _ in 0..self.unsent.len() {
@@ -308,7 +314,11 @@ impl CoreLoop {
                 self.unsent.push_back((to, parcel));
             }
         }
-        for sleeper in self.mailbox.publish(self.reactor.stamp()) {
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        for sleeper in self.mailbox.publish(|| self.reactor.stamp()) {
             if sleeper == self.cores { self.wake_main() } else { self.reactor.wake(sleeper) }
         }
     }
@@ -350,7 +360,7 @@ impl CoreLoop {
             return true;
         }
         let left = self.mailbox.push(self.cores, Parcel::Ended);
-        if left.is_ok() && !self.mailbox.publish(self.reactor.stamp()).is_empty() {
+        if left.is_ok() && !self.mailbox.publish(|| self.reactor.stamp()).is_empty() {
             self.wake_main();
         }
         false

@@ -97,7 +97,7 @@ impl MainLane {
 
     fn take_mail(&mut self, logging: &Logging) {
         let mut mail = Vec::new();
-        self.mailbox.drain(|from, parcel| mail.push((from, parcel)));
+        self.mailbox.drain(reactor::monotonic_ns, |from, parcel| mail.push((from, parcel)));
         for (from, parcel) in mail {
             match parcel {
                 Parcel::Request(ticket, request) => self.serve(from, ticket, request, logging),
@@ -147,7 +147,7 @@ impl MainLane {
         if self.mailbox.push(core, parcel).is_err() {
             tracing::error!(core, "the ring from the main thread is full; an answer is lost");
         }
-        for sleeper in self.mailbox.publish(reactor::monotonic_ns()) {
+        for sleeper in self.mailbox.publish(reactor::monotonic_ns) {
             self.cores[sleeper].wake();
         }
     }

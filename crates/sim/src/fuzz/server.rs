@@ -183,7 +183,8 @@ impl Server {
         more(&mut turn);
         turn.finish();
         for to in 0..cores {
-            while let Some(message) = self.engines[core].take_message(CoreId(to as u16)) {
+            while let Some(message) = self.engines[core].take_message(CoreId(to as u16), usize::MAX)
+            {
                 self.queues[core * cores + to].push_back(message);
             }
         }

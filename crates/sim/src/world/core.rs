@@ -106,7 +106,7 @@ impl World {
             self.take(core);
         }
         let state = &mut self.cores[core];
-        state.drain = self.mail.begin();
+        state.drain = self.mail.begin(now);
         state.phase = Phase::Drain;
         self.on_step(core);
     }
@@ -195,15 +195,17 @@ impl World {
         self.cores[core].stamp_ns = self.now_ns;
     }
 
-    /// Puts what is due into the rings, as far as there is space.
+    /// Puts what is due into the rings, all of it or nothing.
     fn stage(&mut self, core: usize) {
-        for to in (0..self.cores.len()).filter(|to| *to != core) {
+        let mail = &self.mail;
+        let engine = &mut self.cores[core].engine;
+        if !engine.may_post(|to| mail.space(core, to.index())) {
+            return;
+        }
+        for to in 0..mail.cores() {
             let id = CoreId(to as u16);
-            while let Some(message) = self.cores[core].engine.take_message(id) {
-                if let Err(message) = self.mail.push(core, to, message) {
-                    self.cores[core].engine.put_back(id, message);
-                    break;
-                }
+            while let Some(message) = engine.take_message(id, self.mail.space(core, to)) {
+                self.mail.push(core, to, message);
             }
         }
     }
@@ -222,9 +224,13 @@ impl World {
         if !self.mail.is_staged(core) {
             return;
         }
-        // Any reading between the turn's input and now is allowed.
+        // A receiver that looks between the reading of the clock and the store has the sender read it again; so the
+        // two are one instant, but for a sender that does not mind.
         let read = self.cores[core].stamp_ns;
-        let time = read + self.prng.below(self.now_ns - read + 1);
+        let time = match self.gardener.is(Plant::StaleStamp) {
+            true => read + self.prng.below(self.now_ns - read + 1),
+            false => self.now_ns,
+        };
         for receiver in self.mail.publish(core, time, which) {
             if !self.prng.one_in(self.chaos.wake_lost_one_in) {
                 self.wake_soon(receiver);

@@ -2,9 +2,9 @@
 //!
 //! One FIFO for each ordered pair, and one word for each sender: the stamp of what it published
 //! last. A message is visible once its sender's word has reached its stamp, so one store shows a turn's
-//! mail to everybody. A receiver reads the words one by one, and others publish in between: the
+//! mail to everybody. A receiver reads the clock, then the words one by one, and others publish in between: the
 //! world interleaves the steps of [`Drain`] with publications. What a drain admits and in which order
-//! it delivers is the protocol of docs/design/ordering.md.
+//! it delivers is the protocol of docs/design/mailbox.md.
 
 use engine::Message;
 use std::collections::VecDeque;
@@ -31,11 +31,8 @@ struct Letter {
 pub struct Drain {
     /// The sender whose word is read next.
     next: usize,
-    /// The highest word of the first pass.
+    /// What is stamped at this time or later stays for the next look.
     horizon: u64,
-    first: bool,
-    /// Whether the present pass has admitted anything.
-    any: bool,
     /// Admitted messages of each sender.
     admitted: Vec<usize>,
 }
@@ -45,7 +42,7 @@ pub struct Drain {
 pub enum Protocol {
     /// As it should be.
     Stamped,
-    /// One pass, no horizon, delivery sender by sender.
+    /// No horizon, delivery sender by sender.
     Careless,
 }
 
@@ -61,15 +58,20 @@ impl Mail {
         }
     }
 
-    /// Stages a message; gives it back when the ring is full.
-    pub fn push(&mut self, from: usize, to: usize, message: Message) -> Result<(), Message> {
-        let capacity = self.capacity;
-        let lane = &mut self.lanes[from * self.cores + to];
-        if lane.len() >= capacity {
-            return Err(message);
-        }
-        lane.push_back(Letter { stamp: None, message });
-        Ok(())
+    /// How many cores there are.
+    pub fn cores(&self) -> usize {
+        self.cores
+    }
+
+    /// How many messages a ring takes.
+    pub fn space(&self, from: usize, to: usize) -> usize {
+        self.capacity.saturating_sub(self.lane(from, to).len())
+    }
+
+    /// Stages a message.
+    pub fn push(&mut self, from: usize, to: usize, message: Message) {
+        assert!(self.space(from, to) > 0, "who pushes has asked for space");
+        self.lanes[from * self.cores + to].push_back(Letter { stamp: None, message });
     }
 
     /// Whether the core has staged something that satisfies `which`.
@@ -125,33 +127,21 @@ impl Mail {
     }
 
     /// Begins a look into the rings of a core.
-    pub fn begin(&self) -> Drain {
-        Drain { first: true, admitted: vec![0; self.cores], ..Drain::default() }
+    pub fn begin(&self, now_ns: u64) -> Drain {
+        Drain { next: 0, horizon: now_ns, admitted: vec![0; self.cores] }
     }
 
-    /// Reads one sender's word. True when the drain has seen enough.
+    /// Reads one sender's word. True when the drain has read all.
     pub fn step(&self, to: usize, drain: &mut Drain, protocol: Protocol) -> bool {
         let from = drain.next;
-        let word = self.published[from];
-        let limit = if drain.first { word } else { word.min(drain.horizon) };
-        if drain.first {
-            drain.horizon = drain.horizon.max(word);
-        }
-        let before = drain.admitted[from];
-        let lane = self.lane(from, to).iter().skip(before);
-        let more =
-            lane.take_while(|letter| letter.stamp.is_some_and(|stamp| stamp <= limit)).count();
-        drain.admitted[from] += more;
-        drain.any |= more > 0;
+        let limit = match protocol {
+            Protocol::Stamped => self.published[from].min(drain.horizon - 1),
+            Protocol::Careless => self.published[from],
+        };
+        let admitted = |letter: &&Letter| letter.stamp.is_some_and(|stamp| stamp <= limit);
+        drain.admitted[from] = self.lane(from, to).iter().take_while(admitted).count();
         drain.next += 1;
-        if drain.next < self.cores {
-            return false;
-        }
-        let done = !drain.any || protocol == Protocol::Careless;
-        drain.next = 0;
-        drain.first = false;
-        drain.any = false;
-        done
+        drain.next == self.cores
     }
 
     /// Takes out what a drain has admitted, in the order of delivery.

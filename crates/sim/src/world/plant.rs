@@ -34,6 +34,8 @@ pub enum Plant {
     DoubleGrant,
     /// A byte of the output is lost.
     LostByte,
+    /// A publication bears an earlier time than that at which it becomes visible: it comes late.
+    StaleStamp,
 }
 
 /// The mistake of a run, and what it needs to be made.
