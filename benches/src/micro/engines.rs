@@ -81,7 +81,7 @@ impl Cores {
         let mut sent = 0;
         loop {
             let mut carried = false;
-            for (from, to) in [(0, 1), (1, 0)] {
+            for (from, to) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 while let Some(message) =
                     self.engines[from].take_message(CoreId(to as u16), usize::MAX)
                 {

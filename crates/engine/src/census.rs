@@ -15,6 +15,8 @@ pub struct Census {
     pub session_bytes_max: usize,
     /// Requests under way on several cores.
     pub gathers: usize,
+    /// Transactions and jobs that have or want locks.
+    pub locks: usize,
     /// Questions to all cores or the process that are not answered.
     pub asks: usize,
     /// Batches sent and not yet back.
@@ -41,6 +43,7 @@ impl Engine {
             session_bytes: self.sessions.iter().map(Session::memory).sum(),
             session_bytes_max: self.sessions.iter().map(Session::memory).max().unwrap_or(0),
             gathers: self.gathers.len(),
+            locks: self.locks.len(),
             asks: self.asks.len(),
             batches,
             messages,

@@ -12,7 +12,7 @@ use crate::session::plan::{Plan, Planned};
 use crate::shard::execute::{Call, Verdict};
 use crate::table::{Entry, Home};
 use base::{ConnId, CoreId, until_nul};
-use command::{Args, Failure, Flags};
+use command::{Args, Failure, Fanout, Flags};
 use resp::write::{Protocol, Writer};
 use resp::{Reply, Sink};
 
@@ -26,6 +26,9 @@ pub(crate) enum Flow {
     /// Nothing: this request is done, what follows must wait.
     WaitAfter,
 }
+
+/// Transactions of one session that may be under way together.
+const SEQUENCED_MAX: u32 = 64;
 
 /// Words that begin a line of HTTP: somebody makes a browser talk to us. The connection is closed.
 const HTTP_WORDS: [&[u8]; 2] = [b"POST", b"HOST:"];
@@ -61,7 +64,7 @@ impl Engine {
         };
         session.last_command = Some(id);
         session.commands += 1;
-        if gated && let Some(flow) = self.gate(conn, id) {
+        if gated && let Some(flow) = self.gate(conn, id, planned) {
             if flow == Flow::Wait {
                 self.put_off(conn);
             }
@@ -100,6 +103,12 @@ impl Engine {
     /// Runs a data command on this core's shard; the reply goes straight to the output.
     #[inline]
     fn run_here(&mut self, conn: ConnId, id: u16, planned: Planned, args: &Args<'_>) -> Flow {
+        if !self.locks.is_idle() {
+            let db = self.sessions.get(conn).map_or(0, |session| session.db);
+            if let Some(wanted) = self.must_park(id, db, args) {
+                return self.park_request(conn, id, planned, args, wanted);
+            }
+        }
         self.core.counters.local_jobs += 1;
         let call = self.core.call(id);
         let args = match planned.key {
@@ -307,14 +316,23 @@ impl Engine {
 
     /// Gates that only few sessions meet. None lets the request pass.
     #[cold]
-    fn gate(&mut self, conn: ConnId, id: u16) -> Option<Flow> {
+    fn gate(&mut self, conn: ConnId, id: u16, planned: Planned) -> Option<Flow> {
         if self.is_frozen() {
             self.stall(conn, Stall::Frozen);
             return Some(Flow::Wait);
         }
-        let flags = self.core.table.entry(id).spec.flags;
+        let spec = self.core.table.entry(id).spec;
+        let (flags, fanout) = (spec.flags, spec.fanout);
         let now = self.core.now;
         let session = self.sessions.get(conn)?;
+        let sequenced = planned.plan == Plan::Many
+            && !matches!(fanout, Fanout::Cursor | Fanout::RandomCore)
+            && session.transactions < SEQUENCED_MAX;
+        if session.transactions > 0 && !sequenced {
+            // What takes another way would overtake them.
+            session.stall = Some(Stall::Sequenced);
+            return Some(Flow::Wait);
+        }
         if must_authenticate(session, &self.core) && !flags.has(Flags::NO_AUTH) {
             return Some(self.reject(conn, id, "NOAUTH Authentication required."));
         }

@@ -15,6 +15,7 @@ use crate::session::input::{Arena, Source};
 use crate::session::{Session, Sessions, client::Stall};
 use crate::shard::{Shard, lease::Account};
 use crate::table::Table;
+use crate::tx::{grant::Waiting, locks::Locks};
 use crate::{ask::Asks, flush::Flusher, patrol::Patrol, share::Shares};
 use arrayvec::ArrayVec;
 use base::limits::TURN_EVENTS_MAX;
@@ -69,6 +70,7 @@ pub struct Engine {
     pub(crate) ahead: Ahead,
     pub(crate) jobs_ahead: Ahead,
     pub(crate) gathers: Gathers,
+    pub(crate) locks: Locks<Waiting>,
     pub(crate) asks: Asks,
     pub(crate) outbox: Outbox,
     pub(crate) flusher: Flusher,
@@ -112,6 +114,7 @@ impl Engine {
             ahead: Ahead::default(),
             jobs_ahead: Ahead::default(),
             gathers: Gathers::default(),
+            locks: Locks::default(),
             asks: Asks::default(),
             outbox: Outbox::new(cores),
             flusher: Flusher::default(),
@@ -328,9 +331,13 @@ impl Engine {
         match message {
             Message::Jobs(batch) => self.on_jobs(from, batch),
             Message::Outcomes(batch) => self.on_outcomes(from, batch),
-            Message::Borrow(loan) => self.on_borrow(from, loan),
-            Message::Lent(loan) => self.on_lent(loan),
-            Message::Home(loan) => self.on_home(*loan),
+            Message::Sequence(shares) => self.on_sequence(shares),
+            Message::Lock(share) => self.on_lock(share),
+            Message::Granted(share) => self.on_granted(share),
+            Message::Lend(share) => self.on_lend(share),
+            Message::Finish(share) => self.on_finish(share),
+            Message::Finished(share) => self.on_finished(share),
+            Message::Late(parked) => self.on_late(parked),
             Message::Ask { ticket, query } => self.on_ask(from, ticket, &query),
             Message::Answer { ticket, answer } => self.on_answer(from, ticket, *answer),
             Message::Lease(lease) => {
@@ -391,6 +398,8 @@ impl Engine {
             // It is among those that go on in the next turn already.
             Some(Stall::Share) if share_left == 0 => false,
             Some(Stall::Closing | Stall::Asking) => false,
+            Some(Stall::Parked) if session.parked > 0 => false,
+            Some(Stall::Sequenced) if session.transactions > 0 => false,
             _ => {
                 session.stall = None;
                 true

@@ -1,11 +1,11 @@
 //! Requests that need several cores: their parts, and how the replies become one.
 //!
-//! Until the sequencer of a later issue gives them isolation, parts are applied as they arrive
-//! at their owners (docs/design/ordering.md says what that means).
+//! Most are transactions (`tx/grant.rs`): their parts are shares, locked at their owners. A walk over all cores and the
+//! drawing of a random key are not.
 
-use crate::message::{JobFlags, Loan};
+use crate::message::{JobFlags, Share};
 use crate::walk::Found;
-use base::{ConnId, CoreId};
+use base::ConnId;
 use command::Merge;
 use resp::write::{Protocol, Writer};
 use resp::{Chain, Reply};
@@ -20,14 +20,14 @@ pub enum Then {
     /// The parts are counts of existing keys; when their sum is this, the writing parts go out,
     /// else the reply is 0.
     WriteIf(i64),
-    /// The parts have written: the reply is 1.
+    /// The parts write without a condition: the reply is 1.
     Written,
     /// The part is one core's step of a walk over all; others may follow.
     Walk(Found),
     /// The parts are values lent by their owners; the request runs on them, and they go home.
     Loan {
-        /// In which round it next asks for keys that follow from what has come, if it does.
-        round: Option<u32>,
+        /// How often it was tried with fewer keys than it turned out to need.
+        attempts: u32,
     },
 }
 
@@ -40,10 +40,25 @@ pub struct Part {
     pub reply: Option<Vec<u8>>,
     /// The other pieces.
     pub more: Chain,
-    /// What was lent, for a loan.
-    pub loan: Option<Box<Loan>>,
-    /// The owner, for a loan.
-    pub owner: CoreId,
+    /// The share of a transaction, while it is here.
+    pub share: Option<Box<Share>>,
+}
+
+impl Part {
+    /// Keeps its reply: in pieces if they are only to be joined, else whole.
+    pub fn set_reply(&mut self, reply: Reply<'_>, concat: bool) {
+        self.reply = Some(match reply {
+            Reply::Whole(bytes) => bytes.to_vec(),
+            Reply::Pieces(chain) if concat => {
+                let mut pieces = chain.into_pieces().into_iter();
+                let first = pieces.next();
+                pieces.for_each(|piece| self.more.push(piece));
+                first.expect("a chain that is a reply has pieces")
+            }
+            // Its elements go to different places: they are looked for in one buffer.
+            Reply::Pieces(chain) => chain.concat(),
+        });
+    }
 }
 
 /// A request under way on several cores.
@@ -71,6 +86,8 @@ pub struct Gather {
     pub due: usize,
     /// What follows.
     pub then: Then,
+    /// Keys that it has turned out to need beside those that it names.
+    pub extra: Vec<(u8, Box<[u8]>, bool)>,
 }
 
 /// All gathers of one core. Bounded by the places in the sessions' pipelines.
@@ -114,27 +131,19 @@ impl Gathers {
         let concat = gather.then == Then::Merge(Merge::Concat);
         let part = &mut gather.parts[part as usize];
         assert!(part.reply.is_none(), "a part is answered once");
-        part.reply = Some(match reply {
-            Reply::Whole(bytes) => bytes.to_vec(),
-            Reply::Pieces(chain) if concat => {
-                let mut pieces = chain.into_pieces().into_iter();
-                let first = pieces.next();
-                pieces.for_each(|piece| part.more.push(piece));
-                first.expect("a chain that is a reply has pieces")
-            }
-            // Its elements go to different places: they are looked for in one buffer.
-            Reply::Pieces(chain) => chain.concat(),
-        });
+        part.set_reply(reply, concat);
         self.arrived(number)
     }
 
-    /// Puts what an owner has lent in its place; gives the gather when it was the last one due.
-    pub fn fill_lent(&mut self, loan: Box<Loan>) -> Option<Box<Gather>> {
-        let number = loan.gather;
-        let slot = self.slots.get_mut(number as usize).filter(|slot| slot.0 == loan.generation)?;
+    /// Puts a share that came back in its place; gives the gather when it was the last one due.
+    pub fn fill_share(&mut self, share: Box<Share>) -> Option<Box<Gather>> {
+        let number = share.gather;
+        let slot = self.slots.get_mut(number as usize)?;
+        assert_eq!(slot.0, share.generation, "a transaction waits for all its shares");
         let gather = slot.1.as_mut()?;
-        let part = loan.part as usize;
-        gather.parts[part].loan = Some(loan);
+        gather.ticks += share.answer.verdict.ticks;
+        let part = share.part as usize;
+        gather.parts[part].share = Some(share);
         self.arrived(number)
     }
 
@@ -168,13 +177,17 @@ pub fn first_error(parts: &[Part]) -> Option<&[u8]> {
 
 /// The sum of integer replies; what is no integer counts as 0.
 pub fn sum(parts: &[Part]) -> i64 {
-    parts.iter().map(integer).sum()
+    parts.iter().map(integer_of).sum()
 }
 
 /// The integer that a part answered.
-pub fn integer(part: &Part) -> i64 {
-    let text =
-        part.reply.as_deref().and_then(|reply| reply.strip_prefix(b":")?.strip_suffix(b"\r\n"));
+pub fn integer_of(part: &Part) -> i64 {
+    part.reply.as_deref().map_or(0, integer)
+}
+
+/// The integer that a reply is; 0 for any other.
+pub fn integer(reply: &[u8]) -> i64 {
+    let text = reply.strip_prefix(b":").and_then(|rest| rest.strip_suffix(b"\r\n"));
     text.and_then(resp::number::parse_i64).unwrap_or(0)
 }
 
@@ -312,6 +325,7 @@ mod tests {
                 parts: vec![Part::default()],
                 due: 1,
                 then: Then::Merge(Merge::Ok),
+                extra: Vec::new(),
             })
         };
         let (number, generation) = gathers.insert(gather());

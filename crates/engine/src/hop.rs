@@ -83,6 +83,13 @@ impl Engine {
             let args = Args::new(bytes, spans, self.core.hasher);
             let args =
                 if job.key == 0 { args } else { args.with_hashed(job.key, job.slot, job.hash) };
+            if !self.locks.is_idle()
+                && let Some(wanted) = self.must_park(job.command, job.db, &args)
+            {
+                self.park(from, *job, &args, wanted);
+                outcomes.push(Outcome::PARKED);
+                continue;
+            }
             let (start, mut chain) = (replies.len(), Chain::default());
             let verdict = self.execute_job(job, &args, Sink::behind(replies, &mut chain));
             let in_pieces = !chain.is_empty();
@@ -93,6 +100,7 @@ impl Engine {
             outcomes.push(Outcome {
                 len: (replies.len() - start) as u32,
                 in_pieces,
+                parked: false,
                 failed: verdict.failed,
                 rejected: verdict.rejected,
                 ticks: verdict.ticks,
@@ -121,7 +129,7 @@ impl Engine {
                 false => Reply::Whole(&batch.replies[at..at + outcome.len as usize]),
                 true => Reply::Pieces(chains.next().expect("each outcome in pieces has its chain")),
             };
-            let (whole, bytes) = (reply.whole(), reply.len());
+            let bytes = reply.len();
             let args = Args::new(
                 &batch.bytes,
                 &batch.spans[first..first + job.args as usize],
@@ -137,22 +145,37 @@ impl Engine {
                 ticks: outcome.ticks,
                 weight: u64::from(outcome.weight),
             };
-            match job.address {
-                Address::Session(conn, place) => {
-                    let told = (whole, bytes);
-                    self.note_at(conn, Some(place), job.command, verdict, &args, told);
-                    self.fill_place(conn, place, reply);
-                }
-                Address::Gather { gather, generation, part } => {
-                    self.gathers.charge(gather, generation, outcome.ticks);
-                    self.fill_part(gather, generation, part, reply);
-                }
-                Address::Nobody(conn) => {
-                    self.note_at(conn, None, job.command, verdict, &args, (whole, bytes));
-                }
+            match outcome.parked {
+                true => self.on_parked(job.address),
+                false => self.settle_outcome(job, &args, verdict, reply),
             }
         }
         self.outbox.returned(from, batch);
+    }
+
+    /// Puts the outcome of a job where it belongs.
+    pub(crate) fn settle_outcome(
+        &mut self,
+        job: &Job,
+        args: &Args<'_>,
+        verdict: Verdict,
+        reply: Reply<'_>,
+    ) {
+        let (whole, bytes) = (reply.whole(), reply.len());
+        match job.address {
+            Address::Session(conn, place) => {
+                let told = (whole, bytes);
+                self.note_at(conn, Some(place), job.command, verdict, args, told);
+                self.fill_place(conn, place, reply);
+            }
+            Address::Gather { gather, generation, part } => {
+                self.gathers.charge(gather, generation, verdict.ticks);
+                self.fill_part(gather, generation, part, reply);
+            }
+            Address::Nobody(conn) => {
+                self.note_at(conn, None, job.command, verdict, args, (whole, bytes));
+            }
+        }
     }
 }
 

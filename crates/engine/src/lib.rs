@@ -8,6 +8,7 @@
 //! - `session/`: connections: parsing, order of replies, where a request goes. Names no keyspace.
 //! - `shard/`: the slots this core owns: gates, execution, housekeeping. Names no session.
 //! - `commands/`: the commands that are not about data: of the connection, of the server.
+//! - `tx/`: what needs several cores at once: locks, transactions, what waits for them.
 //! - `engine.rs`: where sessions and shard meet. `gather.rs`, `ask.rs`: what needs several cores.
 #![forbid(unsafe_code)]
 
@@ -45,6 +46,7 @@ mod share;
 mod spread;
 pub mod stats;
 pub mod table;
+pub mod tx;
 mod walk;
 
 pub use action::Action;

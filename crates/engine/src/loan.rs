@@ -4,10 +4,10 @@
 use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::gather::{Gather, Part, Then};
-use crate::message::{Lent, Loan, Message};
+use crate::message::{Lent, Message, Share};
 use crate::session::client::Stall;
 use crate::shard::execute::Call;
-use crate::spread::{joined, whole_of};
+use crate::spread::{joined, take_shares, whole_of};
 use base::{ConnId, CoreId, Slot};
 use command::{Args, Flags, KeySpec};
 use resp::write::{Protocol, Writer};
@@ -15,46 +15,56 @@ use resp::{Chain, Reply, Sink};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-/// A value up to this size that the command only reads is lent as a copy.
-const COPY_BYTES_MAX: usize = 64 * 1024;
-
-/// Keys that one round of a command may derive from what it has: some hundred bytes each while it runs.
+/// Keys that a command may derive from what it has: some hundred bytes each while it runs.
 const DERIVED_MAX: usize = 4 * 1024 * 1024;
 
+/// Attempts with single keys; after so many the whole of every core is locked, so that nothing changes any more while
+/// further keys come.
+const ATTEMPTS_MAX: u32 = 4;
+
 impl Engine {
-    /// Asks the owners of a command's keys for their values. The session waits until it has run.
+    /// Asks the owners of a command's keys for their values.
     pub(crate) fn borrow(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
         let derived = self.core.table.entry(id).spec.derived;
         let asks_again = derived.is_some_and(|derived| (derived.any)(args));
-        let then = Then::Loan { round: asks_again.then_some(0) };
+        let then = Then::Loan { attempts: 0 };
         let Some(gather) = self.begin_gather(conn, id, args, then) else { return Flow::WaitAfter };
-        let loans = self.loans(id, gather.db, args, asks_again);
-        self.stall(conn, Stall::Asking);
-        self.ask_for_loans(gather, loans);
-        Flow::WaitAfter
+        self.enter_transaction(conn);
+        self.ask_for_loans(gather);
+        if asks_again {
+            // What follows must not overtake its later attempts.
+            self.stall(conn, Stall::Sequenced);
+            return Flow::WaitAfter;
+        }
+        Flow::Next
     }
 
-    /// Asks owners for values, which become further parts.
-    fn ask_for_loans(&mut self, mut gather: Box<Gather>, loans: Vec<(CoreId, Vec<Lent>)>) {
-        let first = gather.parts.len();
-        let part = |(owner, _): &(CoreId, Vec<Lent>)| Part { owner: *owner, ..Part::default() };
-        gather.parts.extend(loans.iter().map(part));
-        gather.due = loans.len();
-        let (gather, generation) = self.gathers.insert(gather);
-        for (part, (owner, items)) in loans.into_iter().enumerate() {
-            let part = (first + part) as u32;
-            let loan = Box::new(Loan { gather, generation, part, items, changes: 0 });
-            self.core.counters.hops += u64::from(owner != self.core.id);
-            match owner == self.core.id {
-                true => self.on_borrow(owner, loan),
-                false => self.outbox.post(owner, Message::Borrow(loan)),
-            }
+    /// Asks the owners of all keys of a gather for their values: its next attempt.
+    fn ask_for_loans(&mut self, gather: Box<Gather>) {
+        let loans = {
+            let (bytes, spans) = joined(gather.args.iter().map(Vec::as_slice));
+            let args = Args::new(&bytes, &spans, self.core.hasher);
+            self.loans(&gather, &args)
+        };
+        let whole = matches!(gather.then, Then::Loan { attempts } if attempts >= ATTEMPTS_MAX);
+        let share = |owner: CoreId, items: Vec<Lent>| {
+            Box::new(Share { items, whole, ..*self.share(&gather, owner) })
+        };
+        let mut shares: Vec<Box<Share>> = Vec::new();
+        let mut cores: Vec<CoreId> = (0..self.core.route.cores() as u16).map(CoreId).collect();
+        for (owner, items) in loans {
+            cores.retain(|core| *core != owner);
+            shares.push(share(owner, items));
         }
+        if whole {
+            shares.extend(cores.into_iter().map(|core| share(core, Vec::new())));
+        }
+        self.begin_transaction(gather, shares);
     }
 
     /// Each owner's keys, each key once: it is written if any of its places is. O(keys).
-    fn loans(&self, id: u16, db: u8, args: &Args<'_>, stays: bool) -> Vec<(CoreId, Vec<Lent>)> {
-        let spec = self.core.table.entry(id).spec;
+    fn loans(&self, gather: &Gather, args: &Args<'_>) -> Vec<(CoreId, Vec<Lent>)> {
+        let (spec, db) = (self.core.table.entry(gather.command).spec, gather.db);
         let mut loans = Loans::default();
         let mut places: HashMap<(u8, &[u8]), (CoreId, usize)> = HashMap::new();
         let mut add = |db: u8, key, writes: bool| match places.entry((db, key)) {
@@ -66,7 +76,7 @@ impl Engine {
                 let owner = self.core.route.owner(Slot::of_key(key));
                 let items = loans.of(owner);
                 place.insert((owner, items.len()));
-                items.push(Lent { writes, stays, ..Lent::read(db, key) });
+                items.push(Lent { writes, ..Lent::read(db, key) });
             }
         };
         let mut positions = Vec::new();
@@ -88,73 +98,90 @@ impl Engine {
                 }
             }
         }
+        for (db, key, writes) in &gather.extra {
+            add(*db, key, *writes);
+        }
         loans.0
     }
 
-    /// Lends keys of this core to the one that asks.
-    pub(crate) fn on_borrow(&mut self, from: CoreId, mut loan: Box<Loan>) {
-        let now = self.core.now;
-        for item in &mut loan.items {
-            let key = self.core.hasher.key(&item.key);
-            let mut keyspace = self.shard.store.db(item.db);
-            let bytes = if item.writes { None } else { Some(keyspace.value_bytes(&key, now)) };
-            match bytes {
-                // Nothing comes home for it, so that what others write meanwhile stays.
-                Some(None) => item.copied = true,
-                Some(Some(bytes)) if bytes <= COPY_BYTES_MAX || item.stays => {
-                    (item.parcel, item.copied) = (keyspace.copy_as_is(&key, now), true);
-                }
-                _ => item.parcel = keyspace.take(&key, now),
-            }
-        }
-        self.core.counters.jobs_served += u64::from(from != self.core.id);
-        match from == self.core.id {
-            true => self.on_lent(loan),
-            false => self.outbox.post(from, Message::Lent(loan)),
-        }
-    }
-
-    /// What an owner has lent has come; when it was the last, the command runs, or asks for the keys that follow from
-    /// what has come.
-    pub(crate) fn on_lent(&mut self, loan: Box<Loan>) {
-        let Some(mut gather) = self.gathers.fill_lent(loan) else { return };
+    /// Everything that was asked for has come: the command runs, or asks for the keys that follow from what has come.
+    pub(crate) fn on_all_lent(&mut self, mut gather: Box<Gather>) {
         self.guests_enter(&mut gather.parts);
-        while let Then::Loan { round: Some(round) } = gather.then {
-            let (loans, more) = self.derived_loans(&gather, round);
-            gather.then = Then::Loan { round: more.then_some(round + 1) };
-            if loans.iter().map(|(_, items)| items.len()).sum::<usize>() > DERIVED_MAX {
-                return self.refuse_loans(gather);
-            }
-            if !loans.is_empty() {
-                self.guests_rise(&mut gather.parts);
-                return self.ask_for_loans(gather, loans);
-            }
+        let more = self.derived_keys(&gather);
+        if more.len() > DERIVED_MAX {
+            return self.refuse_loans(gather);
         }
-        self.run_on_loans(gather);
+        if more.is_empty() {
+            return self.run_on_loans(gather);
+        }
+        let Then::Loan { attempts } = gather.then else { unreachable!("only loans come here") };
+        let db = gather.db;
+        let items = more.iter().map(|key| (db, key.clone(), false));
+        gather.extra.extend(items);
+        if attempts >= ATTEMPTS_MAX {
+            self.guests_rise(&mut gather.parts);
+            return self.lend_more(gather, more);
+        }
+        // Nothing was written: everything goes home, and all is asked for together.
+        self.guests_leave(&mut gather.parts, 0);
+        gather.parts.clear();
+        gather.then = Then::Loan { attempts: attempts + 1 };
+        self.ask_for_loans(gather);
     }
 
-    /// What has to be lent in a round beside what has come already, and whether there is another round behind it.
-    fn derived_loans(&mut self, gather: &Gather, round: u32) -> (Vec<(CoreId, Vec<Lent>)>, bool) {
+    /// Asks owners, all of which are locked as a whole, for further keys: further parts.
+    fn lend_more(&mut self, mut gather: Box<Gather>, keys: Vec<Box<[u8]>>) {
+        let mut loans = Loans::default();
+        for key in keys {
+            let owner = self.core.route.owner(Slot::of_key(&key));
+            loans.of(owner).push(Lent::read(gather.db, &key));
+        }
+        let first = gather.parts.len();
+        let shares: Vec<Box<Share>> = (loans.0.into_iter())
+            .map(|(owner, items)| Box::new(Share { items, ..*self.share(&gather, owner) }))
+            .collect();
+        gather.parts.resize_with(first + shares.len(), Part::default);
+        gather.due = shares.len();
+        let (number, generation) = self.gathers.insert(gather);
+        for (part, mut share) in shares.into_iter().enumerate() {
+            (share.gather, share.generation) = (number, generation);
+            share.part = (first + part) as u32;
+            match share.owner == self.core.id {
+                true => self.on_lend(share),
+                false => self.outbox.post(share.owner, Message::Lend(share)),
+            }
+        }
+    }
+
+    /// The keys that the command needs beside those that have come, as far as what has come tells.
+    fn derived_keys(&mut self, gather: &Gather) -> Vec<Box<[u8]>> {
         let Some(derived) = self.core.table.entry(gather.command).spec.derived else {
-            return (Vec::new(), false);
+            return Vec::new();
         };
-        let lent = gather.parts.iter().filter_map(|part| part.loan.as_ref());
-        let lent = lent.flat_map(|loan| &loan.items).filter(|item| item.db == gather.db);
-        let mut known: HashSet<Box<[u8]>> = lent.map(|item| item.key.clone()).collect();
-        let (mut loans, mut more) = (Loans::default(), false);
+        let shares = gather.parts.iter().filter_map(|part| part.share.as_ref());
+        let items = shares.flat_map(|share| &share.items).filter(|item| item.db == gather.db);
+        let mut known: HashSet<Box<[u8]>> = items.map(|item| item.key.clone()).collect();
+        let mut more = Vec::new();
         let Engine { core, shard, .. } = self;
         let (bytes, spans) = joined(gather.args.iter().map(Vec::as_slice));
         let args = Args::new(&bytes, &spans, core.hasher);
-        let most = known.len() + DERIVED_MAX;
+        if !(derived.any)(&args) {
+            return more;
+        }
         shard.look_as_guest(core, gather.db, |ctx| {
-            more = (derived.keys)(ctx, &args, round, &mut |key| {
-                if known.len() <= most && known.insert(key.into()) {
-                    let item = Lent { stays: true, ..Lent::read(gather.db, key) };
-                    loans.of(core.route.owner(Slot::of_key(key))).push(item);
+            for round in 0.. {
+                let goes_on = (derived.keys)(ctx, &args, round, &mut |key| {
+                    if more.len() <= DERIVED_MAX && known.insert(key.into()) {
+                        more.push(key.into());
+                    }
+                });
+                // What follows in the next round follows from these.
+                if !goes_on || !more.is_empty() {
+                    return;
                 }
-            });
+            }
         });
-        (loans.0, more)
+        more
     }
 
     /// Answers a command that would read too many keys, and sends home what was lent.
@@ -164,7 +191,7 @@ impl Engine {
         let text = "ERR the elements name too many keys of other cores";
         Writer::new(&mut reply, Protocol::Resp2).error(text);
         self.end_gather(&gather, Reply::Whole(&reply));
-        self.after_condition(gather.session);
+        self.leave_transaction(gather.session);
     }
 
     /// Runs the command on what was lent and sends it home.
@@ -181,16 +208,14 @@ impl Engine {
         self.guests_leave(&mut gather.parts, changes);
         gather.ticks = verdict.ticks;
         self.end_gather(&gather, whole_of(&mut reply, chain));
-        self.after_condition(gather.session);
+        self.leave_transaction(gather.session);
     }
 
     /// Puts what was lent into the guest keyspace.
     fn guests_enter(&mut self, parts: &mut [Part]) {
         let now = self.core.now;
         let guest = self.shard.guest(&self.core);
-        for item in
-            parts.iter_mut().filter_map(|part| part.loan.as_mut()).flat_map(|loan| &mut loan.items)
-        {
+        for item in lent_items(parts) {
             if let Some(parcel) = item.parcel.take() {
                 guest.db(item.db).put(&self.core.hasher.key(&item.key), parcel, now);
             }
@@ -201,28 +226,21 @@ impl Engine {
     fn guests_rise(&mut self, parts: &mut [Part]) {
         let now = self.core.now;
         let guest = self.shard.guest(&self.core);
-        for item in
-            parts.iter_mut().filter_map(|part| part.loan.as_mut()).flat_map(|loan| &mut loan.items)
-        {
+        for item in lent_items(parts) {
             item.parcel = guest.db(item.db).take(&self.core.hasher.key(&item.key), now);
         }
     }
 
-    /// Takes everything out of the guest keyspace and sends home what its owner has not kept.
+    /// Takes everything out of the guest keyspace and tells the owners that it is over.
     fn guests_leave(&mut self, parts: &mut [Part], mut changes: u64) {
         self.guests_rise(parts);
-        for part in parts {
-            let mut loan = part.loan.take().expect("every part has come");
-            loan.items.retain(|item| !item.copied);
+        for mut share in take_shares(parts) {
+            share.items.retain(|item| !item.copied);
             // Counted once, where something may have changed.
-            if loan.items.iter().any(|item| item.writes) {
-                loan.changes = std::mem::take(&mut changes);
+            if share.items.iter().any(|item| item.writes) {
+                share.changes = std::mem::take(&mut changes);
             }
-            match part.owner == self.core.id {
-                true => self.on_home(*loan),
-                false if loan.items.is_empty() => {}
-                false => self.outbox.post_in_order(part.owner, Message::Home(loan)),
-            }
+            self.finish_share(share);
         }
         let guest = self.shard.guest(&self.core);
         debug_assert!(
@@ -232,21 +250,11 @@ impl Engine {
         let stats = guest.take_stats();
         self.shard.store.add_stats(&stats);
     }
+}
 
-    /// What was lent has come home.
-    pub(crate) fn on_home(&mut self, loan: Loan) {
-        let now = self.core.now;
-        for item in loan.items {
-            let key = self.core.hasher.key(&item.key);
-            let mut keyspace = self.shard.store.db(item.db);
-            match item.parcel {
-                Some(parcel) => keyspace.put(&key, parcel, now),
-                // Without locks somebody may have written it meanwhile; what the command has left counts.
-                None => _ = keyspace.remove(&key, now),
-            }
-        }
-        self.shard.store.db(0).count_changes(loan.changes);
-    }
+/// All keys that have come.
+fn lent_items(parts: &mut [Part]) -> impl Iterator<Item = &mut Lent> {
+    parts.iter_mut().filter_map(|part| part.share.as_mut()).flat_map(|share| &mut share.items)
 }
 
 /// Keys by owner.

@@ -2,8 +2,9 @@
 
 use crate::commands::query::{Answer, Query};
 use crate::patrol::ClientLoad;
+use crate::shard::execute::Verdict;
 use crate::shard::lease::Lease;
-use base::{ConnId, Slot};
+use base::{ConnId, CoreId, Slot};
 use resp::Chain;
 use resp::parse::Span;
 use std::sync::Arc;
@@ -16,12 +17,20 @@ pub enum Message {
     Jobs(Box<Batch>),
     /// The same batch with its outcomes filled in.
     Outcomes(Box<Batch>),
-    /// The sender needs these keys' values: the owner answers with [`Message::Lent`].
-    Borrow(Box<Loan>),
-    /// The values, lent to the core that asked.
-    Lent(Box<Loan>),
-    /// What has become of them: the owner keeps it.
-    Home(Box<Loan>),
+    /// To the sequencer: the shares of one transaction, to be locked in its order.
+    Sequence(Vec<Box<Share>>),
+    /// From the sequencer to an owner: lock what this share needs.
+    Lock(Box<Share>),
+    /// From an owner to the origin: it is locked; with it comes what was asked for.
+    Granted(Box<Share>),
+    /// From the origin to an owner that is locked as a whole for it: more keys to be lent.
+    Lend(Box<Share>),
+    /// From the origin to an owner: all have granted, or it comes to nothing; what is to be done, and then unlocked.
+    Finish(Box<Share>),
+    /// From an owner to the origin: what came of a share that was to be applied.
+    Finished(Box<Share>),
+    /// From an owner to the origin: the outcome of a job that had to wait for a lock.
+    Late(Box<Parked>),
     /// A question that every core answers.
     Ask {
         /// The asker's number for it.
@@ -107,19 +116,77 @@ fn empty<T>(buffer: &mut Vec<T>, keep_bytes: usize) {
     }
 }
 
-/// One owner's part of a command that runs on values lent to its origin. The same box makes all trips.
+/// One owner's share of a transaction. The same box makes all trips: origin, sequencer, owner, origin, owner, and back where
+/// the origin needs to know what came of it.
 #[derive(Debug)]
-pub struct Loan {
+pub struct Share {
+    /// Whose transaction it is.
+    pub origin: CoreId,
+    /// Whose keys they are.
+    pub owner: CoreId,
     /// The gather's number at the origin.
     pub gather: u32,
     /// The gather's generation.
     pub generation: u32,
     /// Which part.
     pub part: u32,
-    /// The keys.
+    /// What the owner calls it while it is locked; none when it locks nothing of its own.
+    pub ticket: Option<u32>,
+    /// Everything that the owner has is locked, not only the keys.
+    pub whole: bool,
+    /// The client's database.
+    pub db: u8,
+    /// What else the client brings.
+    pub flags: JobFlags,
+    /// Keys whose values are lent to the origin.
     pub items: Vec<Lent>,
     /// What the command has changed, to be counted where it is at home.
     pub changes: u64,
+    /// What is executed when it is granted.
+    pub read: Option<Words>,
+    /// What is executed when all are granted.
+    pub write: Option<Words>,
+    /// On the last trip: it is to be written.
+    pub applies: bool,
+    /// The origin needs no answer to that.
+    pub silent: bool,
+    /// What was executed has answered so.
+    pub answer: Replied,
+}
+
+/// A request within a transaction.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// The command, as its position in the table.
+    pub command: u16,
+    /// All arguments, one behind the other.
+    pub bytes: Vec<u8>,
+    /// Where each is.
+    pub spans: Vec<Span>,
+}
+
+/// What an execution elsewhere has answered.
+#[derive(Debug, Default)]
+pub struct Replied {
+    /// The reply, or the last piece of it.
+    pub bytes: Vec<u8>,
+    /// The other pieces.
+    pub chain: Chain,
+    /// How it went.
+    pub verdict: Verdict,
+}
+
+/// A job that waits at its owner for a lock, and then its outcome.
+#[derive(Debug)]
+pub struct Parked {
+    /// Whose job it is.
+    pub from: CoreId,
+    /// Its header.
+    pub job: Job,
+    /// Its arguments.
+    pub words: Words,
+    /// Its outcome.
+    pub answer: Replied,
 }
 
 /// One key of a loan.
@@ -131,9 +198,7 @@ pub struct Lent {
     pub key: Box<[u8]>,
     /// The command may change it.
     pub writes: bool,
-    /// If it is only read, the owner keeps it whatever its size: the command takes several rounds.
-    pub stays: bool,
-    /// Its value; `None` when it is absent, or not here.
+    /// Its value; `None` when it is absent, or not there.
     pub parcel: Option<Parcel>,
     /// The owner has kept the value, and this is a copy.
     pub copied: bool,
@@ -142,7 +207,7 @@ pub struct Lent {
 impl Lent {
     /// A key that is only read, still to be lent.
     pub fn read(db: u8, key: &[u8]) -> Lent {
-        Lent { db, key: key.into(), writes: false, stays: false, parcel: None, copied: false }
+        Lent { db, key: key.into(), writes: false, parcel: None, copied: false }
     }
 }
 
@@ -201,6 +266,8 @@ pub struct Outcome {
     pub len: u32,
     /// The reply is the next of the batch's `chains` instead.
     pub in_pieces: bool,
+    /// There is none yet: the job waits for a lock, and its outcome comes by itself.
+    pub parked: bool,
     /// The reply is an error.
     pub failed: bool,
     /// The error came before the command ran (a gate refused it).
@@ -209,4 +276,17 @@ pub struct Outcome {
     pub ticks: u64,
     /// How many executions the measurement stands for.
     pub weight: u32,
+}
+
+impl Outcome {
+    /// Of a job that waits for a lock.
+    pub const PARKED: Outcome = Outcome {
+        len: 0,
+        in_pieces: false,
+        parked: true,
+        failed: false,
+        rejected: false,
+        ticks: 0,
+        weight: 0,
+    };
 }

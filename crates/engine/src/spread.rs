@@ -5,17 +5,27 @@ use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::gather::{self, Gather, Part, Then};
 use crate::hop::Order;
-use crate::message::Address;
-use crate::session::client::Stall;
+use crate::message::{Address, Share, Words};
+use crate::session::client::{Gates, Stall};
 use crate::session::plan::{Plan, Planned, key_step};
 use crate::shard::execute::{Call, Verdict};
 use base::{ConnId, CoreId, Slot};
 use command::string::Pairs;
-use command::{Args, Fanout, Merge};
+use command::{Args, Fanout, Flags, Merge};
 use resp::chain::{Chain, Reply, Sink, finish};
 use resp::parse::Span;
 use resp::write::{Protocol, Writer};
 use std::borrow::Cow;
+
+/// What one owner does of a request.
+struct Stage {
+    core: CoreId,
+    /// Which of the request's keys, counted from 0.
+    keys: Vec<u32>,
+    whole: bool,
+    read: Option<Words>,
+    write: Option<Words>,
+}
 
 /// One core's part of a request before it goes out.
 struct Piece<'a> {
@@ -35,20 +45,62 @@ impl Engine {
         match self.core.table.entry(id).spec.fanout {
             Fanout::Loan => return self.borrow(conn, id, args),
             Fanout::Cursor => return self.scan_cores(conn, id, args),
+            Fanout::RandomCore => return self.draw_from_cores(conn, id, args),
             _ => {}
         }
-        let (command, then, pieces) = match self.stage(id, args) {
+        let (then, pieces) = match self.stage(id, args) {
             Ok(stage) => stage,
             Err(failure) => return self.fail(conn, id, args, &failure),
         };
-        let asks_first = matches!(then, Then::WriteIf(_));
-        let Some(gather) = self.begin_gather(conn, id, args, then) else { return Flow::WaitAfter };
-        self.send_pieces(gather, command, pieces);
-        if asks_first {
-            // What it writes goes out when the condition is known; what follows must not overtake it.
-            self.stall(conn, Stall::Asking);
+        let Some(mut gather) = self.begin_gather(conn, id, args, then) else {
             return Flow::WaitAfter;
+        };
+        let shares = pieces
+            .into_iter()
+            .map(|piece| {
+                gather.parts.push(Part { keys: piece.keys, ..Part::default() });
+                let (read, write) = (piece.read, piece.write);
+                Box::new(Share {
+                    whole: piece.whole,
+                    read,
+                    write,
+                    ..*self.share(&gather, piece.core)
+                })
+            })
+            .collect();
+        self.enter_transaction(conn);
+        self.begin_transaction(gather, shares);
+        Flow::Next
+    }
+
+    /// A transaction of a session begins.
+    pub(crate) fn enter_transaction(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.get(conn) {
+            session.transactions += 1;
+            session.gates.set(Gates::SEQUENCED, true);
         }
+    }
+
+    /// A transaction of a session has its locks, and its owners have been told what is to be done.
+    pub(crate) fn leave_transaction(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        session.transactions -= 1;
+        session.gates.set(Gates::SEQUENCED, session.transactions > 0);
+        if session.transactions == 0 && session.stall == Some(Stall::Sequenced) {
+            session.stall = None;
+            self.runnable.push(conn);
+        }
+    }
+
+    /// A request that runs on one core, drawn by its number of keys.
+    fn draw_from_cores(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+        let Some(gather) = self.begin_gather(conn, id, args, Then::DrawCore) else {
+            return Flow::WaitAfter;
+        };
+        let cores = (0..self.core.route.cores() as u16).map(CoreId);
+        let words = || vec![Cow::Borrowed(&b"DBSIZE"[..])];
+        let pieces = cores.map(|core| Piece { core, keys: Vec::new(), args: words() }).collect();
+        self.send_pieces(gather, self.core.known("DBSIZE"), pieces);
         Flow::Next
     }
 
@@ -76,6 +128,7 @@ impl Engine {
             parts: Vec::new(),
             due: 0,
             then,
+            extra: Vec::new(),
         }))
     }
 
@@ -89,39 +142,48 @@ impl Engine {
         }
     }
 
-    /// The first stage of a request: which command its parts run, what follows, and the parts.
-    fn stage<'a>(
-        &self,
-        id: u16,
-        args: &Args<'a>,
-    ) -> Result<(u16, Then, Vec<Piece<'a>>), command::Failure> {
-        let entry = self.core.table.entry(id);
-        Ok(match entry.spec.fanout {
+    /// What each owner does of a request, and what follows.
+    fn stage<'a>(&self, id: u16, args: &Args<'a>) -> Result<(Then, Vec<Stage>), command::Failure> {
+        let spec = self.core.table.entry(id).spec;
+        let writes = spec.flags.has(Flags::WRITE);
+        let stage = |piece: Piece<'a>| {
+            let words = Words::of(id, piece.args.iter().map(|word| &**word));
+            let (read, write) = if writes { (None, Some(words)) } else { (Some(words), None) };
+            Stage { core: piece.core, keys: piece.keys, whole: false, read, write }
+        };
+        Ok(match spec.fanout {
             Fanout::All(merge) => {
-                let words = args.from(0).map(Cow::Borrowed).collect();
-                (id, Then::Merge(merge), self.everywhere(words))
-            }
-            Fanout::RandomCore => {
-                let words = vec![Cow::Borrowed(&b"DBSIZE"[..])];
-                (self.core.known("DBSIZE"), Then::DrawCore, self.everywhere(words))
+                let words: Vec<_> = args.from(0).map(Cow::Borrowed).collect();
+                let cores = (0..self.core.route.cores() as u16).map(CoreId);
+                let pieces =
+                    cores.map(|core| Piece { core, keys: Vec::new(), args: words.clone() });
+                let whole = |piece| Stage { whole: true, ..stage(piece) };
+                (Then::Merge(merge), pieces.map(whole).collect())
             }
             Fanout::Split(merge) => {
-                let step = key_step(entry.spec);
+                let step = key_step(spec);
                 let pieces = self.by_owner(args.get(0), args, &self.key_positions(id, args), step);
-                (id, Then::Merge(merge), pieces)
+                (Then::Merge(merge), pieces.into_iter().map(stage).collect())
             }
             Fanout::Conditional => {
-                let pairs = Pairs::parse_as(entry.spec.name, args)?;
-                match pairs.required_existing() {
-                    Some(existing) => {
-                        let pieces = self.by_owner(b"EXISTS", args, &pairs.positions(), 1);
-                        (self.core.known("EXISTS"), Then::WriteIf(existing), pieces)
-                    }
-                    None => (id, Then::Written, self.writing(args, &pairs)),
-                }
+                let pairs = Pairs::parse_as(spec.name, args)?;
+                let [exists, writes] = ["EXISTS", "MSETEX"].map(|name| self.core.known(name));
+                let writing = self.writing(args, &pairs).into_iter();
+                let asking = self.by_owner(b"EXISTS", args, &pairs.positions(), 1).into_iter();
+                let words = |command, piece: &Piece<'_>| {
+                    Some(Words::of(command, piece.args.iter().map(|word| &**word)))
+                };
+                let condition = pairs.required_existing();
+                let stages = writing.zip(asking).map(|(writing, asking)| Stage {
+                    core: writing.core,
+                    whole: false,
+                    read: condition.and_then(|_| words(exists, &asking)),
+                    write: words(writes, &writing),
+                    keys: writing.keys,
+                });
+                (condition.map_or(Then::Written, Then::WriteIf), stages.collect())
             }
-            Fanout::Loan => unreachable!("begun by `borrow`"),
-            Fanout::Cursor => unreachable!("begun by `scan_cores`"),
+            Fanout::Loan | Fanout::Cursor | Fanout::RandomCore => unreachable!("begun elsewhere"),
             Fanout::Single => unreachable!("planned for one core"),
         })
     }
@@ -131,12 +193,6 @@ impl Engine {
         let specs = self.core.table.entry(id).spec.keys;
         specs.iter().for_each(|spec| spec.positions(args, &mut keys));
         keys
-    }
-
-    /// The same words for every core.
-    fn everywhere<'a>(&self, words: Vec<Cow<'a, [u8]>>) -> Vec<Piece<'a>> {
-        let cores = (0..self.core.route.cores() as u16).map(CoreId);
-        cores.map(|core| Piece { core, keys: Vec::new(), args: words.clone() }).collect()
     }
 
     /// For each owner the keys that it has, each with the `step - 1` arguments behind it.
@@ -218,12 +274,68 @@ impl Engine {
 
     /// Puts a part's reply in its place; the last one decides what follows.
     pub(crate) fn fill_part(&mut self, number: u32, generation: u32, part: u32, reply: Reply<'_>) {
-        let Some(gather) = self.gathers.fill(number, generation, part, reply) else { return };
-        let asked = matches!(gather.then, Then::WriteIf(_)).then_some(gather.session);
-        self.on_gathered(gather);
-        if let Some(conn) = asked {
-            self.after_condition(conn);
+        if let Some(gather) = self.gathers.fill(number, generation, part, reply) {
+            self.on_gathered(gather);
         }
+    }
+
+    /// All owners have granted what a transaction wants of them.
+    pub(crate) fn on_all_granted(&mut self, mut gather: Box<Gather>) {
+        if matches!(gather.then, Then::Loan { .. }) {
+            return self.on_all_lent(gather);
+        }
+        let conn = gather.session;
+        let shares = take_shares(&mut gather.parts);
+        let refused = shares.iter().any(|share| share.answer.verdict.rejected);
+        let writes = shares.iter().any(|share| share.write.is_some());
+        // What each of them answers to its writing is asked for only where it makes the reply.
+        let silent = !(writes && gather.then == Then::Merge(Merge::Sum));
+        let applies = match gather.then {
+            Then::WriteIf(existing) => {
+                let found = shares.iter().map(|share| gather::integer(&share.answer.bytes));
+                !refused && found.sum::<i64>() == existing
+            }
+            _ => !refused,
+        };
+        if applies && !silent {
+            gather.due = shares.len();
+            let (number, generation) = self.gathers.insert(gather);
+            for share in shares {
+                self.finish_share(Box::new(Share {
+                    gather: number,
+                    generation,
+                    applies,
+                    ..*share
+                }));
+            }
+            return self.leave_transaction(conn);
+        }
+        let mut answers = Vec::new();
+        for mut share in shares {
+            answers.push(std::mem::take(&mut share.answer));
+            (share.applies, share.silent) = (applies && writes, true);
+            self.finish_share(share);
+        }
+        match gather.then {
+            _ if refused => {
+                let mut reply = Vec::new();
+                Writer::new(&mut reply, Protocol::Resp2).error(&*command::Failure::OOM.0);
+                self.end_gather(&gather, Reply::Whole(&reply));
+            }
+            Then::Merge(Merge::Ok) if writes => self.end_gather(&gather, Reply::Whole(b"+OK\r\n")),
+            Then::WriteIf(_) | Then::Written => {
+                let reply = if applies { b":1\r\n" } else { b":0\r\n" };
+                self.end_gather(&gather, Reply::Whole(reply));
+            }
+            _ => {
+                for (part, mut answer) in gather.parts.iter_mut().zip(answers) {
+                    let reply = whole_of(&mut answer.bytes, std::mem::take(&mut answer.chain));
+                    part.set_reply(reply, gather.then == Then::Merge(Merge::Concat));
+                }
+                self.on_gathered(gather);
+            }
+        }
+        self.leave_transaction(conn);
     }
 
     /// All parts of a stage have come.
@@ -247,32 +359,17 @@ impl Engine {
                 self.end_gather(&gather, Reply::Whole(&merged));
             }
             Then::DrawCore => self.draw_core(gather),
-            Then::WriteIf(existing) if gather::sum(&gather.parts) == existing => {
-                self.write_parts(gather)
-            }
-            Then::WriteIf(_) => self.end_gather(&gather, Reply::Whole(b":0\r\n")),
-            Then::Written => self.end_gather(&gather, Reply::Whole(b":1\r\n")),
             Then::Walk(_) => self.on_walked(gather),
-            Then::Loan { .. } => unreachable!("what is lent comes to `on_lent`"),
+            Then::WriteIf(_) | Then::Written | Then::Loan { .. } => {
+                unreachable!("ends when all have granted")
+            }
         }
-    }
-
-    /// The conditions hold: the parts that write go out.
-    fn write_parts(&mut self, mut gather: Box<Gather>) {
-        gather.then = Then::Written;
-        let words = std::mem::take(&mut gather.args);
-        let (bytes, spans) = joined(words.iter().map(Vec::as_slice));
-        let args = Args::new(&bytes, &spans, self.core.hasher);
-        let pairs = Pairs::parse_as(self.core.table.entry(gather.command).spec.name, &args)
-            .expect("parsed before its first stage");
-        let pieces = self.writing(&args, &pairs);
-        self.send_pieces(gather, self.core.known("MSETEX"), pieces);
     }
 
     /// One core is drawn by its number of keys; the request runs there.
     fn draw_core(&mut self, mut gather: Box<Gather>) {
         let mut left = self.core.prng.below(gather::sum(&gather.parts) as u64) as i64;
-        let sizes = gather.parts.iter().map(gather::integer);
+        let sizes = gather.parts.iter().map(gather::integer_of);
         let drawn = sizes.enumerate().find(|(_, size)| {
             left -= size;
             left < 0
@@ -308,6 +405,11 @@ impl Engine {
             self.fill_place(gather.session, place, reply);
         }
     }
+}
+
+/// The shares of a transaction, which have all come.
+pub(crate) fn take_shares(parts: &mut [Part]) -> Vec<Box<Share>> {
+    parts.iter_mut().map(|part| part.share.take().expect("every share has come")).collect()
 }
 
 /// The reply that was written into a buffer of its own and a chain.

@@ -19,6 +19,12 @@ base::stats! {
         hops,
         /// Jobs executed for other cores.
         jobs_served,
+        /// Transactions over several cores that began on this core.
+        transactions,
+        /// Transactions whose order this core has given out.
+        transactions_sequenced,
+        /// Jobs that waited for a lock on this core.
+        jobs_parked,
         /// Turns of the core loop that handled something.
         turns,
         /// Error replies sent.

@@ -52,9 +52,9 @@ impl Cores {
     fn round(&mut self, requests: &[Vec<u8>]) {
         let reads = requests.iter().zip(0..);
         self.turn(0, reads.map(|(bytes, index)| Event::Received(conn(index), bytes)));
-        while let Some(jobs) = self.engines[0].take_message(CoreId(1)) {
+        while let Some(jobs) = self.engines[0].take_message(CoreId(1), usize::MAX) {
             self.turn(1, [Event::Message(CoreId(0), jobs)]);
-            while let Some(outcomes) = self.engines[1].take_message(CoreId(0)) {
+            while let Some(outcomes) = self.engines[1].take_message(CoreId(0), usize::MAX) {
                 self.turn(0, [Event::Message(CoreId(1), outcomes)]);
             }
         }

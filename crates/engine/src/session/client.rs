@@ -22,6 +22,8 @@ impl Gates {
     pub const MUTE_NEXT: u16 = 1 << 2;
     /// The reply of the command under way is left out.
     pub const MUTE_THIS: u16 = 1 << 4;
+    /// Transactions of it are not granted yet: only further ones may follow.
+    pub const SEQUENCED: u16 = 1 << 5;
     /// A MONITOR client: accepts little.
     pub const MONITOR: u16 = 1 << 3;
 
@@ -44,6 +46,10 @@ pub enum Stall {
     Asking,
     /// CLIENT PAUSE holds it.
     Paused,
+    /// A job of its own waits for a lock.
+    Parked,
+    /// Transactions of it are under way, which what follows would overtake.
+    Sequenced,
     /// Too much output is due, or too many replies wait.
     Output,
     /// The way to another core is full.
@@ -111,6 +117,10 @@ pub struct Session {
     pub reading: bool,
     /// The turn in which it last executed something, and how many requests of it were parsed then.
     pub spent: (u32, u32),
+    /// Its jobs that wait for a lock.
+    pub parked: u32,
+    /// Its transactions that are not granted yet.
+    pub transactions: u32,
     /// Close when the output is out.
     pub closing: bool,
     /// The other side sends nothing more: close when everything it asked for is answered.
@@ -163,6 +173,8 @@ impl Session {
             receive_paused: false,
             reading: false,
             spent: (0, 0),
+            parked: 0,
+            transactions: 0,
             closing: false,
             ended: false,
             usual_reply_bytes: USUAL_REPLY_BYTES,
@@ -179,7 +191,7 @@ impl Session {
     pub fn reset(&mut self, needs_password: bool) {
         self.protocol = Protocol::Resp2;
         self.db = 0;
-        self.gates = Gates(self.gates.0 & Gates::MUTE_THIS);
+        self.gates = Gates(self.gates.0 & (Gates::MUTE_THIS | Gates::SEQUENCED));
         self.gates.set(Gates::AUTH, needs_password);
         self.authenticated = !needs_password;
         self.no_touch = false;

@@ -85,6 +85,23 @@ impl Shard {
         verdict
     }
 
+    /// Executes a command that the gates have let pass before.
+    pub fn execute_admitted(
+        &mut self,
+        core: &mut Core,
+        call: Call,
+        args: &Args<'_>,
+        reply: Sink<'_>,
+    ) -> Verdict {
+        run(&mut self.store, core, call, args, reply)
+    }
+
+    /// Whether the gates refuse a command that brings so many bytes.
+    #[inline]
+    pub fn refuses(&mut self, core: &mut Core, flags: Flags, bytes: usize) -> bool {
+        self.memory.limited && self.refuses_for_memory(core, flags, bytes)
+    }
+
     /// Executes a command on the guest keyspace, into which the caller has put what was lent to this core.
     pub fn execute_as_guest(
         &mut self,
@@ -121,7 +138,7 @@ impl Shard {
         args: &Args<'_>,
         reply: Sink<'_>,
     ) -> Option<Verdict> {
-        if !self.memory.limited || !self.refuses_for_memory(core, call.spec.flags, args.extent()) {
+        if !self.refuses(core, call.spec.flags, args.extent()) {
             return None;
         }
         Writer::to(reply, protocol_of(call)).error(&*Failure::OOM.0);

@@ -1,0 +1,150 @@
+//! Jobs that find one of their keys locked: they wait in the owner's queues, and their outcome comes late.
+//!
+//! How many there are is bounded by what sessions have under way: a session that learns that a job of its own waits
+//! executes nothing more until that job's outcome has come.
+
+use super::grant::Waiting;
+use super::locks::{LockId, Wanted, lock_id};
+use crate::core::Core;
+use crate::dispatch::Flow;
+use crate::engine::Engine;
+use crate::message::{Address, Job, Message, Parked, Replied, Words};
+use crate::session::client::Stall;
+use crate::session::plan::Planned;
+use crate::shard::execute::Call;
+use crate::spread::whole_of;
+use base::{ConnId, CoreId};
+use command::{Args, Fanout};
+use resp::Sink;
+use resp::parse::Span;
+
+impl Core {
+    /// Adds the locks of all keys that a request names.
+    pub(crate) fn lock_ids(&self, id: u16, db: u8, args: &Args<'_>, locks: &mut Vec<LockId>) {
+        let spec = self.table.entry(id).spec;
+        let mut positions = Vec::new();
+        spec.keys.iter().for_each(|keys| keys.positions(args, &mut positions));
+        let other = spec.other_db.and_then(|other| other(args));
+        for position in positions {
+            let hash = self.hasher.hash(args.get(position as usize));
+            locks.push(lock_id(db, hash));
+            locks.extend(other.map(|other| lock_id(other, hash)));
+        }
+    }
+
+    /// What a request wants of the core that executes it; none when it concerns no key.
+    fn wanted(&self, id: u16, db: u8, args: &Args<'_>) -> Option<Wanted> {
+        let mut keys = Vec::new();
+        self.lock_ids(id, db, args, &mut keys);
+        match self.table.entry(id).spec.fanout {
+            Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor => Some(Wanted::Whole),
+            _ if keys.is_empty() => None,
+            _ => Some(Wanted::Keys(keys)),
+        }
+    }
+}
+
+impl Engine {
+    /// What a job would have to wait for, if it would.
+    pub(crate) fn must_park(&self, id: u16, db: u8, args: &Args<'_>) -> Option<Wanted> {
+        self.core.wanted(id, db, args).filter(|wanted| self.locks.must_wait(wanted))
+    }
+
+    /// Keeps a request of a session of this core until its keys are free. The session waits.
+    #[cold]
+    pub(crate) fn park_request(
+        &mut self,
+        conn: ConnId,
+        id: u16,
+        planned: Planned,
+        args: &Args<'_>,
+        wanted: Wanted,
+    ) -> Flow {
+        let own = self.core.id;
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let address = match session.muted() {
+            true => Address::Nobody(conn),
+            false => Address::Session(conn, session.pipeline.reserve()),
+        };
+        session.parked += 1;
+        session.stall = Some(Stall::Parked);
+        let job = Job {
+            address,
+            command: id,
+            db: session.db,
+            flags: session.job_flags(),
+            args: args.len() as u32,
+            key: planned.key,
+            slot: planned.slot,
+            hash: planned.hash,
+        };
+        self.park(own, job, args, wanted);
+        Flow::WaitAfter
+    }
+
+    /// Keeps a job until its keys are free.
+    pub(crate) fn park(&mut self, from: CoreId, job: Job, args: &Args<'_>, wanted: Wanted) {
+        let words = Words::of(job.command, args.from(0));
+        self.core.counters.jobs_parked += 1;
+        let parked = Box::new(Parked { from, job, words, answer: Replied::default() });
+        self.locks.enter(wanted, Waiting::Job(parked));
+    }
+
+    /// Executes a job whose keys are free now.
+    pub(crate) fn run_parked(&mut self, mut parked: Box<Parked>) {
+        let Parked { job, words, answer, .. } = &mut *parked;
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let call = Call { db: job.db, flags: job.flags, ..self.core.call(job.command) };
+        let sink = Sink::behind(&mut answer.bytes, &mut answer.chain);
+        answer.verdict = self.shard.execute(&mut self.core, call, &args, sink);
+        match parked.from == self.core.id {
+            true => self.on_late(parked),
+            false => self.outbox.post(parked.from, Message::Late(parked)),
+        }
+    }
+
+    /// The outcome of a job that had to wait.
+    pub(crate) fn on_late(&mut self, mut parked: Box<Parked>) {
+        let Parked { job, words, answer, .. } = &mut *parked;
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let mut verdict = answer.verdict;
+        let reply = whole_of(&mut answer.bytes, std::mem::take(&mut answer.chain));
+        verdict.slow = verdict.ticks >= self.core.slow_ticks
+            || args.extent().max(reply.len()) as u64 >= self.core.large_bytes;
+        self.settle_outcome(job, &args, verdict, reply);
+        if let Address::Session(conn, _) | Address::Nobody(conn) = job.address {
+            self.unpark(conn);
+        }
+    }
+
+    /// A job of a session waits at its owner: the session executes nothing until its outcome has come.
+    pub(crate) fn on_parked(&mut self, address: Address) {
+        if let Address::Session(conn, _) | Address::Nobody(conn) = address
+            && let Some(session) = self.sessions.get(conn)
+        {
+            session.parked += 1;
+            session.stall.get_or_insert(Stall::Parked);
+        }
+    }
+
+    fn unpark(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        session.parked -= 1;
+        if session.parked == 0 && session.stall == Some(Stall::Parked) {
+            session.stall = None;
+            self.runnable.push(conn);
+        }
+    }
+}
+
+impl Words {
+    /// A request of these arguments. O(bytes).
+    pub(crate) fn of<'a>(command: u16, args: impl Iterator<Item = &'a [u8]>) -> Words {
+        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+        for arg in args {
+            spans.push(Span { start: bytes.len() as u32, len: arg.len() as u32 });
+            bytes.extend_from_slice(arg);
+        }
+        Words { command, bytes, spans }
+    }
+}
