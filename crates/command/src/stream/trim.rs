@@ -202,18 +202,19 @@ mod tests {
 
     #[test]
     fn nodes_have_as_many_entries_as_in_redis_whatever_integers_are_in_them() {
-        let far = |entry: u64| if entry > 1 { 1 << 40 } else { 0 };
-        let later = |entry: u64| (entry + far(entry), 1);
-        let further = |entry: u64| (5, entry + far(entry));
-        let next = |entry: u64| (entry, 1);
+        type NextId = fn(u64) -> (u64, u64);
+        const FAR: u64 = 1 << 40;
+        let next: NextId = |entry| (entry, 1);
+        let later: NextId = |entry| (if entry > 1 { FAR + entry } else { 1 }, 1);
+        let further: NextId = |entry| (5, if entry > 1 { FAR + entry } else { 1 });
         // As many as redis-server 7.0 put into the first node.
-        let seen: [(u64, &dyn Fn(u64) -> (u64, u64), &str); 6] = [
-            (383, &next, "1"),
-            (280, &next, "1700000000"),
-            (221, &next, "1700000000000"),
-            (221, &next, "1700000000000000"),
-            (227, &later, "1"),
-            (227, &further, "1"),
+        let seen: [(u64, NextId, &str); 6] = [
+            (383, next, "1"),
+            (280, next, "1700000000"),
+            (221, next, "1700000000000"),
+            (221, next, "1700000000000000"),
+            (227, later, "1"),
+            (227, further, "1"),
         ];
         for (entries, id, value) in seen {
             let mut world = World::new(Protocol::Resp2);
