@@ -13,11 +13,15 @@
 //! Statements that begin with `@` give no reply: `@+1500` lets 1500 milliseconds pass, `@db 3` selects a
 //! database, `@set directive value` configures.
 //!
+//! `@woken` gives the reply of the last command that waited: it is served if a key that it waits for is ready, else it
+//! is the text `waits`.
+//!
 //! A [`World`] is what scripts run in. It also holds every command to its contract: exactly one reply;
-//! after a failure nothing written and nothing changed; a READONLY command changes nothing.
+//! after a failure nothing written and nothing changed; a READONLY command changes nothing; a command that waits can
+//! block, and no key that it waits for is ready.
 
 use crate::spec::{Command, Flags};
-use crate::{Args, Ctx, Failure, table};
+use crate::{Args, Ctx, Failure, Run, Wait, table};
 use base::{Now, Settings};
 use resp::parse::Span;
 use resp::read::{Value, frame_len};
@@ -87,6 +91,8 @@ pub struct World {
     settings: Settings,
     protocol: Protocol,
     db: u8,
+    /// What the last command that found nothing waits for.
+    pub wait: Option<Box<Wait>>,
 }
 
 impl World {
@@ -100,6 +106,7 @@ impl World {
             settings,
             protocol,
             db: 0,
+            wait: None,
         }
     }
 
@@ -125,14 +132,19 @@ impl World {
     pub fn script(&mut self, script: &str) -> Vec<Value> {
         let mut replies = Vec::new();
         for words in statements(script) {
+            if words[0] == b"@woken" {
+                let woken = self.woken();
+                replies
+                    .push(woken.map_or(Value::Simple("waits".to_owned()), |reply| parsed(&reply)));
+                continue;
+            }
             if words[0].starts_with(b"@") {
                 self.direct(&words);
                 continue;
             }
             let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
             let reply = self.run(&words);
-            let parsed = Value::parse(&reply).expect("a reply is whole").expect("a reply is RESP");
-            replies.push(parsed.0);
+            replies.push(parsed(&reply));
         }
         replies
     }
@@ -156,8 +168,47 @@ impl World {
 
     /// Runs one command; gives its encoded reply. Panics when the command breaks its contract.
     pub fn run(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        self.run_as(words, |command| command.run)
+    }
+
+    /// Serves who waits from the first of its keys that is ready; gives the encoded reply, or `None` when none is.
+    pub fn woken(&mut self) -> Option<Vec<u8>> {
+        let wait = self.wait.take().expect("a command has waited");
+        let Some(key) = wait.keys.iter().find(|key| self.is_ready(&key.words)) else {
+            self.wait = Some(wait);
+            return None;
+        };
+        let words: Vec<&[u8]> = key.words.iter().map(|word| &**word).collect();
+        let reply =
+            self.run_as(&words, |command| command.spec.blocks.expect("it has waited").woken);
+        assert!(self.wait.is_none(), "{} is ready and waits", show(&words));
+        Some(reply)
+    }
+
+    /// Whether running these words would serve who waits with them.
+    fn is_ready(&mut self, words: &[Box<[u8]>]) -> bool {
+        let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+        let command = find(&words).expect("words to be run again are a request");
+        let blocks = command.spec.blocks.expect("who waits can block");
+        let (before, hasher) = (self.store.changes(), self.store.hasher());
+        let mut unread = Vec::new();
+        let mut ctx = Ctx {
+            store: &mut self.store,
+            db: self.db,
+            now: self.now,
+            settings: &self.settings,
+            reply: Writer::new(&mut unread, self.protocol),
+            wait: None,
+        };
+        let ready = with_hashed_args(&words, hasher, |args| (blocks.ready)(&mut ctx, args));
+        assert!(unread.is_empty() && self.store.changes() == before, "{} is asked", show(&words));
+        ready
+    }
+
+    /// Runs a function of the command that these words call.
+    fn run_as(&mut self, words: &[&[u8]], run: fn(&Command) -> Run) -> Vec<u8> {
         let mut reply = Vec::new();
-        if let Err(failure) = self.call(words, &mut reply) {
+        if let Err(failure) = self.call(words, run, &mut reply) {
             assert!(reply.is_empty(), "{} wrote before it failed", show(words));
             Writer::new(&mut reply, self.protocol).error(&*failure.0);
         }
@@ -166,7 +217,12 @@ impl World {
         reply
     }
 
-    fn call(&mut self, words: &[&[u8]], reply: &mut Vec<u8>) -> Result<(), Failure> {
+    fn call(
+        &mut self,
+        words: &[&[u8]],
+        run: fn(&Command) -> Run,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
         let command = find(words)?;
         let before = self.store.changes();
         let hasher = self.store.hasher();
@@ -176,11 +232,20 @@ impl World {
             now: self.now,
             settings: &self.settings,
             reply: Writer::new(reply, self.protocol),
+            wait: None,
         };
-        let result = with_hashed_args(words, hasher, |args| (command.run)(&mut ctx, args));
+        let result = with_hashed_args(words, hasher, |args| run(command)(&mut ctx, args));
+        let wait = ctx.wait.take();
         let changed = self.store.changes() != before;
         let may_change = result.is_ok() && command.spec.flags.has(Flags::WRITE);
         assert!(may_change || !changed, "{} has changed something", show(words));
+        if let Some(wait) = wait {
+            let can_block = result.is_ok() && command.spec.flags.has(Flags::BLOCKING);
+            assert!(can_block && !wait.keys.is_empty(), "{} cannot wait", show(words));
+            let ready = wait.keys.iter().find(|key| self.is_ready(&key.words));
+            assert!(ready.is_none(), "{} waits for what is there", show(words));
+            self.wait = Some(wait);
+        }
         result
     }
 }
@@ -205,6 +270,10 @@ fn find(words: &[&[u8]]) -> Result<&'static Command, Failure> {
         return Err(Failure::wrong_arity(&name));
     }
     Ok(command)
+}
+
+fn parsed(reply: &[u8]) -> Value {
+    Value::parse(reply).expect("a reply is whole").expect("a reply is RESP").0
 }
 
 fn show(words: &[&[u8]]) -> String {

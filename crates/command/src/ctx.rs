@@ -1,5 +1,6 @@
 //! What a command works on.
 
+use crate::Wait;
 use base::{Now, Settings};
 use resp::write::Writer;
 use store::{Db, Store};
@@ -16,6 +17,8 @@ pub struct Ctx<'a> {
     pub settings: &'a Settings,
     /// Where the reply goes.
     pub reply: Writer<'a>,
+    /// What the client is to wait for, when the command found nothing and can wait. `None` when a command begins.
+    pub wait: Option<Box<Wait>>,
 }
 
 impl Ctx<'_> {

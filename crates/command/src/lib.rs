@@ -31,12 +31,14 @@ pub mod spec;
 pub mod stream;
 pub mod string;
 pub mod table;
+pub mod wait;
 pub mod walk;
 
 pub use args::Args;
 pub use ctx::Ctx;
 pub use failure::Failure;
 pub use spec::{
-    Arg, ArgKind, Arity, Begin, Command, Derived, Fanout, Find, Flags, Group, KeySpec, Merge, Run,
-    Spec,
+    Arg, ArgKind, Arity, Begin, Blocks, Command, Derived, Fanout, Find, Flags, Group, KeySpec,
+    Merge, Run, Spec,
 };
+pub use wait::{Wait, WaitKey};

@@ -8,7 +8,9 @@
 //! | [`range`] | LRANGE LTRIM |
 //! | [`find`] | LPOS |
 //! | [`transfer`] | LMOVE RPOPLPUSH LMOVEM |
+//! | [`blocking`] | BLPOP BRPOP BLMPOP BLMOVE BRPOPLPUSH BLMOVEM |
 
+pub mod blocking;
 pub mod element;
 pub mod find;
 pub mod pop;
@@ -17,11 +19,18 @@ pub mod range;
 pub mod transfer;
 
 use crate::spec::{Arg, Command};
-use crate::{Args, Failure};
-use store::End;
+use crate::{Args, Ctx, Failure};
+use std::ops::Range;
+use store::{End, Key, Look};
 
 /// The family's list.
 pub const COMMANDS: &[Command] = &[
+    blocking::BLMOVE,
+    blocking::BLMOVEM,
+    blocking::BLMPOP,
+    blocking::BLPOP,
+    blocking::BRPOP,
+    blocking::BRPOPLPUSH,
     element::LINDEX,
     element::LINSERT,
     element::LLEN,
@@ -66,6 +75,22 @@ fn count(args: &Args<'_>, index: usize) -> Result<usize, Failure> {
     count.ok_or(Failure::NOT_POSITIVE)
 }
 
+/// The first of the keys at these positions that is there; it has to be a list.
+fn first<'a>(
+    ctx: &mut Ctx<'_>,
+    args: &Args<'a>,
+    positions: Range<usize>,
+) -> Result<Option<Key<'a>>, Failure> {
+    let now = ctx.now;
+    for position in positions {
+        let key = args.key(position);
+        if ctx.keyspace().list(&key, Look::Peek, now)?.is_some() {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
 /// The place in a list of `len` elements that an index means, which counts from the end when negative; `None` when it
 /// is outside.
 fn place(index: i64, len: usize) -> Option<usize> {
@@ -100,6 +125,13 @@ pub(crate) mod facts {
         "LPOP l",
         "RPOP l",
         "LMPOP 2 none l2 LEFT",
+        "RPUSH l a b c d e f g",
+        "BLPOP none l 0",
+        "BRPOP l 0",
+        "BLMPOP 0 2 none l LEFT",
+        "BLMOVE l l2 LEFT RIGHT 0",
+        "BRPOPLPUSH l l2 0",
+        "BLMOVEM l l2 LEFT RIGHT 0",
     ];
 }
 

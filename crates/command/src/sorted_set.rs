@@ -7,12 +7,14 @@
 //! | [`range`] | ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANGESTORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE |
 //! | [`part`] | ZCOUNT ZLEXCOUNT ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE |
 //! | [`pop`] | ZMPOP ZPOPMAX ZPOPMIN |
+//! | [`blocking`] | BZMPOP BZPOPMAX BZPOPMIN |
 //! | [`whole`] | ZRANDMEMBER ZSCAN |
 //! | [`several`] | ZDIFF ZINTER ZINTERCARD ZUNION ZDIFFSTORE ZINTERSTORE ZUNIONSTORE |
 //!
 //! [`bounds`] reads the ends of ranges.
 
 pub mod add;
+pub mod blocking;
 pub mod bounds;
 pub mod part;
 pub mod pop;
@@ -28,6 +30,9 @@ use store::Scored;
 
 /// The family's list.
 pub const COMMANDS: &[Command] = &[
+    blocking::BZMPOP,
+    blocking::BZPOPMAX,
+    blocking::BZPOPMIN,
     add::ZADD,
     single::ZCARD,
     part::ZCOUNT,
@@ -124,8 +129,7 @@ fn ranks(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
 #[cfg(test)]
 pub(crate) mod facts {
     /// What redis-server calls fast.
-    pub const FAST: &str =
-        "ZADD ZCARD ZCOUNT ZINCRBY ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN ZRANK ZREM ZREVRANK ZSCORE";
+    pub const FAST: &str = "BZPOPMAX BZPOPMIN ZADD ZCARD ZCOUNT ZINCRBY ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN ZRANK ZREM ZREVRANK ZSCORE";
 
     /// Each command in a call that takes effect.
     pub const EXAMPLES: &[&str] = &[
@@ -144,6 +148,10 @@ pub(crate) mod facts {
         "ZMSCORE zs a b",
         "ZPOPMAX zs",
         "ZPOPMIN zs",
+        "ZADD zb 1 a 2 b 3 c",
+        "BZMPOP 0 2 none zb MIN",
+        "BZPOPMAX none zb 0",
+        "BZPOPMIN zb 0",
         "ZRANDMEMBER zs",
         "ZRANGE zs 0 -1",
         "ZRANGEBYLEX zs - +",

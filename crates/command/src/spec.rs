@@ -41,6 +41,8 @@ pub struct Spec {
     pub other_db: Option<fn(&Args<'_>) -> Option<u8>>,
     /// Tells further keys, whose names follow from what its keys hold.
     pub derived: Option<Derived>,
+    /// How a client that waits for a key is served, for a command that can wait.
+    pub blocks: Option<Blocks>,
     /// The group of the reference page; with the flags it gives the ACL categories.
     pub group: Group,
     /// ACL categories beyond those that flags and group give, e.g. `"@dangerous"`.
@@ -71,6 +73,7 @@ impl Spec {
         fanout: Fanout::Single,
         other_db: None,
         derived: None,
+        blocks: None,
         group: Group::Generic,
         categories: &[],
         since: "1.0.0",
@@ -81,6 +84,16 @@ impl Spec {
         history: &[],
         deprecated: None,
     };
+}
+
+/// How a client is served that waits for a key. Both functions get the words of a [`crate::wait::WaitKey`].
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks {
+    /// Whether running the words now would give the client its reply. Changes and counts nothing. O(log n).
+    pub ready: fn(&mut Ctx<'_>, &Args<'_>) -> bool,
+    /// What runs when they are ready. It is the command's own function, unless what the command says to a
+    /// client that has waited is not what it says to one that asks.
+    pub woken: Run,
 }
 
 /// Calls its last argument with the name of each further key that the command reads in a round, counted from 0. Says

@@ -6,7 +6,7 @@
 //! | [`trim`] | XTRIM, and the options that it shares with XADD |
 //! | [`range`] | XLEN XRANGE XREVRANGE |
 //! | [`delete`] | XDEL XDELEX XACK XACKDEL XNACK |
-//! | [`read`] | XREAD XREADGROUP |
+//! | [`read`] | XREAD XREADGROUP; what their BLOCK waits for is in `waiting` |
 //! | [`group`] | XGROUP |
 //! | [`pending`] | XPENDING |
 //! | [`claim`] | XCLAIM XAUTOCLAIM |
@@ -27,6 +27,7 @@ pub mod range;
 pub mod read;
 pub mod setid;
 pub mod trim;
+mod waiting;
 
 use crate::spec::{Arg, Command};
 use crate::string::reply_text;

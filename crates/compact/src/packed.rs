@@ -135,6 +135,12 @@ impl<'a> Encoded<'a> {
         usize::from(self.head_len) + self.body.len()
     }
 
+    /// Whether it is an integer in six bytes, a form that Redis does not have.
+    #[inline]
+    pub fn is_six_bytes(&self) -> bool {
+        self.head[0] == INT_48
+    }
+
     /// The parts.
     #[inline]
     pub fn parts(&self) -> [&[u8]; 3] {

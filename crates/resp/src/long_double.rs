@@ -60,6 +60,15 @@ impl LongDouble {
         self.0.is_finite()
     }
 
+    /// A thousand times the value, rounded to nearest even and then up to the next integer: seconds as
+    /// milliseconds. `None` outside of 64 bits.
+    pub fn thousandfold_up(self) -> Option<i64> {
+        let thousand = X87DoubleExtended::from_u128(1000).value;
+        let product = self.0.mul_r(thousand, Round::NearestTiesToEven).value;
+        let rounded = product.to_i128_r(128, Round::TowardPositive, &mut false);
+        i64::try_from(rounded.value).ok().filter(|_| product.is_finite())
+    }
+
     /// Appends the value with up to 17 decimal places and no trailing zeros, never with an exponent;
     /// zero of either sign is `0`. At most 4,952 bytes; O(digits²) for those beyond 2^128. What is not
     /// finite is written as `inf`, `-inf` or `nan`.

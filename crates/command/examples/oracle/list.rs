@@ -137,41 +137,52 @@ fn requests(dice: &mut Dice) -> Vec<Words> {
     script
 }
 
+/// Names, as often as they are to be asked; `#` stands for a count.
+const NAMES: &[&str] = &[
+    "LPUSH",
+    "LPUSH",
+    "RPUSH",
+    "RPUSH",
+    "RPUSH",
+    "LPUSHX",
+    "RPUSHX",
+    "LPOP",
+    "RPOP",
+    "LPOP#",
+    "RPOP#",
+    "LLEN",
+    "LINDEX",
+    "LSET",
+    "LSET",
+    "LINSERT",
+    "LINSERT",
+    "LREM",
+    "LREM",
+    "LRANGE",
+    "LTRIM",
+    "LPOS",
+    "LPOS",
+    "LMOVE",
+    "LMOVE",
+    "RPOPLPUSH",
+    "LMPOP",
+    "BLPOP",
+    "BRPOP",
+    "BLMPOP",
+    "BLMOVE",
+    "BRPOPLPUSH",
+    "DEL",
+    "SET",
+    "EXPIRE",
+];
+
 fn request(dice: &mut Dice) -> Words {
-    let name = dice.pick(&[
-        "LPUSH",
-        "LPUSH",
-        "RPUSH",
-        "RPUSH",
-        "RPUSH",
-        "LPUSHX",
-        "RPUSHX",
-        "LPOP",
-        "RPOP",
-        "LPOP#",
-        "RPOP#",
-        "LLEN",
-        "LINDEX",
-        "LSET",
-        "LSET",
-        "LINSERT",
-        "LINSERT",
-        "LREM",
-        "LREM",
-        "LRANGE",
-        "LTRIM",
-        "LPOS",
-        "LPOS",
-        "LMOVE",
-        "LMOVE",
-        "RPOPLPUSH",
-        "LMPOP",
-        "DEL",
-        "SET",
-        "EXPIRE",
-    ]);
+    let name = dice.pick(NAMES);
     let mut words = vec![name.trim_end_matches('#').to_owned()];
-    if name != "LMPOP" && name != "SET" {
+    if name == "BLMPOP" {
+        words.push(timeout(dice));
+    }
+    if !name.ends_with("LMPOP") && name != "SET" {
         words.push(key(dice));
     }
     match name {
@@ -196,12 +207,62 @@ fn request(dice: &mut Dice) -> Words {
         }
         "LMOVE" => words.extend([key(dice), side(dice), side(dice)]),
         "RPOPLPUSH" => words.push(key(dice)),
-        "LMPOP" => lmpop(dice, &mut words),
+        "LMPOP" | "BLMPOP" => lmpop(dice, &mut words),
+        "BLPOP" | "BRPOP" => {
+            let more = dice.below(3);
+            words.extend((0..more).map(|_| key(dice)));
+            words.push(timeout(dice));
+        }
+        "BLMOVE" => words.extend([key(dice), side(dice), side(dice), timeout(dice)]),
+        "BRPOPLPUSH" => words.extend([key(dice), timeout(dice)]),
         "SET" => words.extend(["s".to_owned(), element(dice)]),
         "EXPIRE" => words.push("10000".to_owned()),
         _ => {}
     }
     words
+}
+
+/// A time limit in seconds, mostly a good one.
+pub fn timeout(dice: &mut Dice) -> String {
+    const ODD: &[&str] = &[
+        "-1",
+        "-0",
+        "-0.0001",
+        "-0.001",
+        "-0.00100000001",
+        "-0.0009999999999999999999",
+        "-1e-20",
+        "1e-4931",
+        "1e-5000",
+        "0x1p-3",
+        "0x",
+        "1e15",
+        "9223372036854775",
+        "9223372036854775.8",
+        "9223372036854775.807",
+        "9223372036854775.8075",
+        "9223372036854775.808",
+        "9223372036854776",
+        "1e400",
+        "1e5000",
+        "inf",
+        "-inf",
+        "Infinity",
+        "nan",
+        "",
+        " 1",
+        "1 ",
+        "1x",
+        "+1",
+        ".",
+        ".5",
+        "5.",
+    ];
+    match dice.below(5) {
+        0 => dice.pick(ODD).to_owned(),
+        1 => format!("{}.{}", dice.below(3), dice.below(2000)),
+        _ => dice.below(4).to_string(),
+    }
 }
 
 fn lmpop(dice: &mut Dice, words: &mut Words) {

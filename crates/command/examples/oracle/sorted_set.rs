@@ -237,6 +237,9 @@ const WRITES: &[&str] = &[
     "ZPOPMIN",
     "ZPOPMAX",
     "ZMPOP",
+    "BZPOPMIN",
+    "BZPOPMAX",
+    "BZMPOP",
     "ZRANGESTORE",
     "ZUNIONSTORE",
     "ZINTERSTORE",
@@ -274,6 +277,9 @@ const NAMES: &[&str] = &[
     "ZPOPMIN",
     "ZPOPMAX",
     "ZMPOP",
+    "BZPOPMIN",
+    "BZPOPMAX",
+    "BZMPOP",
     "ZRANDMEMBER",
     "ZSCAN",
     "ZRANGESTORE",
@@ -296,6 +302,7 @@ fn request(dice: &mut Dice) -> Words {
     let mut words = vec![name.to_owned()];
     match name {
         "ZUNION" | "ZINTER" | "ZDIFF" | "ZINTERCARD" | "ZMPOP" => {}
+        "BZMPOP" => words.push(super::list::timeout(dice)),
         "SADD" | "SET" => words.push(if name == "SET" { "t" } else { "s" }.to_owned()),
         name if name.contains("LEX") => {
             words.push(dice.pick(&["l", "l", "l", "absent"]).to_owned())
@@ -331,7 +338,12 @@ fn request(dice: &mut Dice) -> Words {
         }
         "ZRANGE" | "ZRANGESTORE" => zrange(dice, name == "ZRANGESTORE", &mut words),
         "ZPOPMIN" | "ZPOPMAX" if dice.below(2) == 0 => words.push(count(dice)),
-        "ZMPOP" | "ZRANDMEMBER" | "ZSCAN" => chosen(dice, name, &mut words),
+        "BZPOPMIN" | "BZPOPMAX" => {
+            let more = dice.below(3);
+            words.extend((0..more).map(|_| key(dice)));
+            words.push(super::list::timeout(dice));
+        }
+        "ZMPOP" | "BZMPOP" | "ZRANDMEMBER" | "ZSCAN" => chosen(dice, name, &mut words),
         "ZUNION" | "ZINTER" | "ZDIFF" | "ZINTERCARD" | "ZUNIONSTORE" | "ZINTERSTORE"
         | "ZDIFFSTORE" => {
             several(dice, name, &mut words);
@@ -351,7 +363,7 @@ fn request(dice: &mut Dice) -> Words {
 
 fn chosen(dice: &mut Dice, name: &str, words: &mut Words) {
     match name {
-        "ZMPOP" => {
+        "ZMPOP" | "BZMPOP" => {
             keys(dice, words);
             words.push(dice.pick(&["MIN", "MAX", "min", "MAX", "x"]).to_owned());
             if dice.below(2) == 0 {

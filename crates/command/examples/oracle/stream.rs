@@ -213,6 +213,11 @@ fn xread(dice: &mut Dice, words: &mut Words) {
     if dice.below(3) == 0 {
         words.extend([text("COUNT"), number(dice)]);
     }
+    if dice.below(3) == 0 {
+        let odd: &[&str] = &["-1", "x", "", "1.5", "9223372036854775807", "9223372036854775808"];
+        let ms = if dice.below(6) == 0 { dice.pick(odd) } else { dice.pick(&["0", "1", "100"]) };
+        words.extend([text("BLOCK"), text(ms)]);
+    }
     if in_group && dice.below(5) == 0 {
         words.push(text("NOACK"));
     }

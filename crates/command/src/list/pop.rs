@@ -5,7 +5,7 @@ use crate::spec::{Arg, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpe
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use resp::write::Writer;
-use store::{End, ListEdit, Look};
+use store::{End, ListEdit};
 
 /// What both commands have in common.
 const POP: Spec = Spec {
@@ -100,15 +100,15 @@ pub const LMPOP: Command = Command::new(
     lmpop,
 );
 
-/// What LMPOP is asked for.
-struct Wish {
+/// What LMPOP and BLMPOP are asked for.
+pub(super) struct Wish {
     keys: usize,
     end: End,
     count: usize,
 }
 
-/// Reads the arguments of LMPOP.
-fn wish(args: &Args<'_>) -> Result<Wish, Failure> {
+/// Reads the arguments of LMPOP; of BLMPOP too, when its name is left out.
+pub(super) fn wish(args: &Args<'_>) -> Result<Wish, Failure> {
     let at_least_one = |index| args.integer(index).filter(|number| *number > 0);
     let keys = at_least_one(1).ok_or(Failure::NO_KEYS)?;
     let keys = usize::try_from(keys).ok().filter(|keys| *keys < args.len() - 2);
@@ -126,21 +126,30 @@ fn wish(args: &Args<'_>) -> Result<Wish, Failure> {
     Ok(Wish { keys, end, count: usize::try_from(count).unwrap_or(usize::MAX) })
 }
 
-fn lmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
-    let Wish { keys, end, count } = wish(args)?;
-    let Ctx { store, reply, db, now, .. } = ctx;
-    for at in 2..2 + keys {
-        let key = args.key(at);
-        if store.db(*db).list(&key, Look::Peek, *now)?.is_none() {
-            continue;
-        }
-        return Ok(store.db(*db).edit_list(&key, *now, |list| {
+impl Wish {
+    /// Positions of the keys.
+    pub(super) fn keys(&self) -> std::ops::Range<usize> {
+        2..2 + self.keys
+    }
+
+    /// Takes elements out of the first list that there is, and replies with its name and them. False, and no
+    /// reply, when there is none.
+    pub(super) fn take(&self, ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<bool, Failure> {
+        let Some(key) = super::first(ctx, args, self.keys())? else { return Ok(false) };
+        let Ctx { store, reply, db, now, .. } = ctx;
+        store.db(*db).edit_list(&key, *now, |list| {
             reply.array(2);
             reply.bulk(key.bytes);
-            reply_taken(reply, list, end, count);
-        })?);
+            reply_taken(reply, list, self.end, self.count);
+        })?;
+        Ok(true)
     }
-    reply.null_array();
+}
+
+fn lmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
+    if !wish(args)?.take(ctx, args)? {
+        ctx.reply.null_array();
+    }
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use store::{End, Look, Taken};
 
-/// What the three commands have in common.
-const TRANSFER: Spec = Spec {
+/// What the commands have in common.
+pub(super) const TRANSFER: Spec = Spec {
     keys: &[KeySpec::one(1, &["RW", "access", "delete"]), KeySpec::one(2, &["RW", "insert"])],
     flags: Flags::WRITE.and(Flags::DENYOOM),
     fanout: Fanout::Loan,
@@ -17,10 +17,10 @@ const TRANSFER: Spec = Spec {
     ..Spec::NEW
 };
 
-const SOURCE: Arg = Arg::key("source", 0);
-const DESTINATION: Arg = Arg::key("destination", 1);
-const FROM: Arg = Arg::one_of("wherefrom", ENDS);
-const TO: Arg = Arg::one_of("whereto", ENDS);
+pub(super) const SOURCE: Arg = Arg::key("source", 0);
+pub(super) const DESTINATION: Arg = Arg::key("destination", 1);
+pub(super) const FROM: Arg = Arg::one_of("wherefrom", ENDS);
+pub(super) const TO: Arg = Arg::one_of("whereto", ENDS);
 
 /// Moves an element from an end of a list to an end of another.
 pub const LMOVE: Command = Command::new(
@@ -35,7 +35,8 @@ pub const LMOVE: Command = Command::new(
     },
     |ctx, args| {
         let wish = Wish { from: end(args, 3)?, to: end(args, 4)?, ..Wish::ONE };
-        move_one(ctx, args, &wish)
+        move_one(ctx, args, &wish)?;
+        Ok(())
     },
 );
 
@@ -51,7 +52,10 @@ pub const RPOPLPUSH: Command = Command::new(
         deprecated: Some(("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments")),
         ..TRANSFER
     },
-    |ctx, args| move_one(ctx, args, &Wish { from: End::Tail, to: End::Head, ..Wish::ONE }),
+    |ctx, args| {
+        move_one(ctx, args, &Wish::RIGHT_TO_LEFT)?;
+        Ok(())
+    },
 );
 
 /// Moves several elements from an end of a list to an end of another, one by one or all at once.
@@ -66,10 +70,13 @@ pub const LMOVEM: Command = Command::new(
         args: &[SOURCE, DESTINATION, FROM, TO, HOW_MANY],
         ..TRANSFER
     },
-    lmovem,
+    |ctx, args| {
+        move_several(ctx, args, &wish(args, 5)?)?;
+        Ok(())
+    },
 );
 
-const HOW_MANY: Arg = Arg::block(
+pub(super) const HOW_MANY: Arg = Arg::block(
     "how-many",
     &[
         Arg::one_of(
@@ -82,19 +89,22 @@ const HOW_MANY: Arg = Arg::block(
 .optional();
 
 /// What is to be moved where.
-struct Wish {
-    from: End,
-    to: End,
-    count: usize,
+pub(super) struct Wish {
+    pub(super) from: End,
+    pub(super) to: End,
+    pub(super) count: usize,
     /// All of them or none.
-    exactly: bool,
+    pub(super) exactly: bool,
     /// Elements keep their order whatever the ends are; else they are moved one by one.
-    bulk: bool,
+    pub(super) bulk: bool,
 }
 
 impl Wish {
-    const ONE: Wish =
+    pub(super) const ONE: Wish =
         Wish { from: End::Head, to: End::Head, count: 1, exactly: false, bulk: false };
+
+    /// What RPOPLPUSH does.
+    pub(super) const RIGHT_TO_LEFT: Wish = Wish { from: End::Tail, to: End::Head, ..Wish::ONE };
 
     /// Whether elements change their order: the first to come out goes in first, at the same end.
     fn reverses(&self) -> bool {
@@ -131,36 +141,41 @@ fn transfer(ctx: &mut Ctx<'_>, args: &Args<'_>, wish: &Wish) -> Result<Option<Ta
     Ok(Some(taken))
 }
 
-fn move_one(ctx: &mut Ctx<'_>, args: &Args<'_>, wish: &Wish) -> Result<(), Failure> {
+/// Moves one element and replies with it, or with null. Says whether there was one.
+pub(super) fn move_one(ctx: &mut Ctx<'_>, args: &Args<'_>, wish: &Wish) -> Result<bool, Failure> {
     let taken = transfer(ctx, args, wish)?;
     match taken.as_ref().and_then(|taken| taken.iter().next()) {
         Some(element) => reply_text(&mut ctx.reply, element),
         None => ctx.reply.null(),
     }
-    Ok(())
+    Ok(taken.is_some())
 }
 
-/// Reads the arguments of LMOVEM.
-fn wish(args: &Args<'_>) -> Result<Wish, Failure> {
+/// Reads the ends, and what LMOVEM says from argument `how_many` on.
+pub(super) fn wish(args: &Args<'_>, how_many: usize) -> Result<Wish, Failure> {
     let wish = Wish { from: end(args, 3)?, to: end(args, 4)?, ..Wish::ONE };
-    if args.len() == 5 {
+    if args.len() == how_many {
         return Ok(wish);
     }
-    let exactly = args.is(5, "EXACTLY");
-    if args.len() != 8 || (!exactly && !args.is(5, "COUNT")) {
+    let exactly = args.is(how_many, "EXACTLY");
+    if args.len() != how_many + 3 || (!exactly && !args.is(how_many, "COUNT")) {
         return Err(Failure::SYNTAX);
     }
-    let count = count(args, 6)?;
-    let bulk = args.is(7, "BULK");
-    if !bulk && !args.is(7, "OBO") {
+    let count = count(args, how_many + 1)?;
+    let bulk = args.is(how_many + 2, "BULK");
+    if !bulk && !args.is(how_many + 2, "OBO") {
         return Err(Failure::SYNTAX);
     }
     Ok(Wish { count, exactly, bulk, ..wish })
 }
 
-fn lmovem(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
-    let wish = wish(args)?;
-    let taken = transfer(ctx, args, &wish)?;
+/// Moves what is wanted and replies with it. Says whether the source had it.
+pub(super) fn move_several(
+    ctx: &mut Ctx<'_>,
+    args: &Args<'_>,
+    wish: &Wish,
+) -> Result<bool, Failure> {
+    let taken = transfer(ctx, args, wish)?;
     let reply = &mut ctx.reply;
     match &taken {
         None if wish.exactly => reply.null_array(),
@@ -174,7 +189,7 @@ fn lmovem(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
             }
         }
     }
-    Ok(())
+    Ok(taken.is_some())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use resp::write::{Protocol, Writer};
-use store::{Kind, Look, Scored, SortedSetEdit};
+use std::ops::Range;
+use store::{Key, Kind, Look, Scored, SortedSetEdit};
 
 /// An end of a sorted set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +28,12 @@ impl End {
     }
 }
 
+/// What names an end in COMMAND DOCS.
+pub(super) const ENDS: &[Arg] = &[Arg::word("min", "MIN"), Arg::word("max", "MAX")];
+
 /// Takes up to `count` members from an end of a sorted set, and shows each before it goes; `show` gets how many
 /// there will be first.
-fn take(
+pub(super) fn take(
     set: &mut SortedSetEdit<'_, '_>,
     end: End,
     count: usize,
@@ -132,7 +136,7 @@ pub const ZMPOP: Command = Command::new(
         args: &[
             Arg::integer("numkeys"),
             KEY.multiple(),
-            Arg::one_of("where", &[Arg::word("min", "MIN"), Arg::word("max", "MAX")]),
+            Arg::one_of("where", ENDS),
             Arg::integer("count").token("COUNT").optional(),
         ],
         ..Spec::NEW
@@ -174,20 +178,16 @@ impl ManyPop {
         Ok(ManyPop { first, keys, end, count: count.unwrap_or(1) })
     }
 
-    /// Takes members from one key, and replies with its name and them. False, and no reply, when there are none.
-    pub fn pop(
-        &self,
-        ctx: &mut Ctx<'_>,
-        args: &Args<'_>,
-        position: usize,
-    ) -> Result<bool, Failure> {
+    /// Positions of the keys.
+    pub fn keys(&self) -> Range<usize> {
+        self.first..self.first + self.keys
+    }
+
+    /// Takes members from the first key that has any, and replies with its name and them. False, and no reply, when
+    /// none has.
+    pub fn pop(&self, ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<bool, Failure> {
+        let Some(key) = first(ctx, args, self.keys())? else { return Ok(false) };
         let Ctx { store, reply, db, now, .. } = ctx;
-        let key = args.key(position);
-        match store.db(*db).kind_as(&key, Look::Write, *now) {
-            None => return Ok(false),
-            Some(Kind::SortedSet) => {}
-            Some(_) => return Err(Failure::WRONG_TYPE),
-        }
         store.db(*db).edit_sorted_set(&key, *now, |set| {
             take(set, self.end, self.count, |len, scored| match scored {
                 None => {
@@ -202,6 +202,24 @@ impl ManyPop {
     }
 }
 
+/// The first of the keys at these positions that is there; it has to be a sorted set.
+pub(super) fn first<'a>(
+    ctx: &mut Ctx<'_>,
+    args: &Args<'a>,
+    positions: Range<usize>,
+) -> Result<Option<Key<'a>>, Failure> {
+    let now = ctx.now;
+    for position in positions {
+        let key = args.key(position);
+        match ctx.keyspace().kind_as(&key, Look::Write, now) {
+            None => {}
+            Some(Kind::SortedSet) => return Ok(Some(key)),
+            Some(_) => return Err(Failure::WRONG_TYPE),
+        }
+    }
+    Ok(None)
+}
+
 fn reply_pair(reply: &mut Writer<'_>, scored: Scored<'_>) {
     reply.array(2);
     reply_text(reply, scored.member);
@@ -209,13 +227,9 @@ fn reply_pair(reply: &mut Writer<'_>, scored: Scored<'_>) {
 }
 
 fn zmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
-    let told = ManyPop::parse(args, 1)?;
-    for position in told.first..told.first + told.keys {
-        if told.pop(ctx, args, position)? {
-            return Ok(());
-        }
+    if !ManyPop::parse(args, 1)?.pop(ctx, args)? {
+        ctx.reply.null_array();
     }
-    ctx.reply.null_array();
     Ok(())
 }
 

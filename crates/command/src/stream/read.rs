@@ -1,8 +1,8 @@
 //! Reading what is new: XREAD, and XREADGROUP for one consumer of a group.
 
-use super::{id, no_group, reply_entry, reply_id};
-use crate::spec::{Arg, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Spec};
-use crate::{Args, Ctx, Failure};
+use super::{id, no_group, reply_entry, reply_id, waiting};
+use crate::spec::{Arg, Arity, Begin, Blocks, Command, Fanout, Find, Flags, Group, KeySpec, Spec};
+use crate::{Args, Ctx, Failure, wait};
 use resp::write::Writer;
 use store::{Entry, Key, Look, StreamEdit, StreamId};
 
@@ -32,6 +32,7 @@ pub const XREAD: Command = Command::new(
         arity: Arity::at_least(4),
         keys: &[keys(1)],
         flags: Flags::READONLY.and(Flags::BLOCKING).and(Flags::MOVABLEKEYS),
+        blocks: Some(Blocks { ready: waiting::has_more, woken: xread }),
         complexity: "For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.",
         summary: "Returns the entries of several streams behind given IDs, and can wait for some.",
         args: &[COUNT, BLOCK, STREAMS],
@@ -47,6 +48,7 @@ pub const XREADGROUP: Command = Command::new(
         arity: Arity::at_least(7),
         keys: &[keys(4)],
         flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLEKEYS),
+        blocks: Some(Blocks { ready: waiting::has_news, woken: waiting::wake_in_group }),
         complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
         summary: "Returns entries of several streams that a consumer group has not read yet, or what is pending for a consumer, and can wait for some.",
         args: &[
@@ -62,8 +64,6 @@ pub const XREADGROUP: Command = Command::new(
     xreadgroup,
 );
 
-const TIMEOUT: Failure = Failure::new("ERR timeout is not an integer or out of range");
-const NEGATIVE_TIMEOUT: Failure = Failure::new("ERR timeout is negative");
 const UNBALANCED: Failure = Failure::new(
     "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
 );
@@ -80,17 +80,17 @@ const LAST_IN_XREADGROUP: Failure = Failure::new(
 const NO_GROUP: Failure = Failure::new("ERR Missing GROUP option for XREADGROUP");
 
 /// The options of both commands.
-struct Wish<'a> {
+pub(super) struct Wish<'a> {
     /// Entries of each stream at the most.
-    count: u64,
-    /// How long to wait in milliseconds, 0 for ever; `None` not to wait.
-    block_ms: Option<i64>,
+    pub(super) count: u64,
+    /// How long to wait in microseconds, 0 for ever; `None` not to wait.
+    pub(super) timeout_us: Option<u64>,
     /// Nothing is noted as pending.
-    forget: bool,
-    group: Option<(&'a [u8], &'a [u8])>,
+    pub(super) forget: bool,
+    pub(super) group: Option<(&'a [u8], &'a [u8])>,
     /// The first key, and how many there are.
-    first: usize,
-    streams: usize,
+    pub(super) first: usize,
+    pub(super) streams: usize,
 }
 
 impl Wish<'_> {
@@ -101,15 +101,21 @@ impl Wish<'_> {
     }
 }
 
-fn wish<'a>(args: &Args<'a>, in_group: bool) -> Result<Wish<'a>, Failure> {
-    let mut wish =
-        Wish { count: u64::MAX, block_ms: None, forget: false, group: None, first: 0, streams: 0 };
+/// Reads the options of XREAD, or of XREADGROUP.
+pub(super) fn wish<'a>(args: &Args<'a>, in_group: bool) -> Result<Wish<'a>, Failure> {
+    let mut wish = Wish {
+        count: u64::MAX,
+        timeout_us: None,
+        forget: false,
+        group: None,
+        first: 0,
+        streams: 0,
+    };
     let mut at = 1;
     while at < args.len() && wish.first == 0 {
         let more = args.len() - at - 1;
         if more > 0 && args.is(at, "BLOCK") {
-            let block = args.integer(at + 1).ok_or(TIMEOUT)?;
-            wish.block_ms = Some(Some(block).filter(|block| *block >= 0).ok_or(NEGATIVE_TIMEOUT)?);
+            wish.timeout_us = Some(wait::milliseconds(args, at + 1)?);
             at += 1;
         } else if more > 0 && args.is(at, "COUNT") {
             let count = args.integer(at + 1).ok_or(Failure::NOT_INTEGER)?;
@@ -143,14 +149,6 @@ fn wish<'a>(args: &Args<'a>, in_group: bool) -> Result<Wish<'a>, Failure> {
         return Err(NO_GROUP);
     }
     Ok(wish)
-}
-
-/// What is answered when no stream has anything.
-///
-/// NOT YET: with BLOCK the client is to wait until one has. This is the one place where that begins; whoever
-/// builds it runs the command again when an entry was added to one of the keys.
-fn nothing_yet(reply: &mut Writer<'_>, _block_ms: Option<i64>) {
-    reply.null_array();
 }
 
 /// The reply about several streams, of which those that have nothing are left out.
@@ -190,19 +188,21 @@ impl<'r, 'w> Found<'r, 'w> {
         }
     }
 
-    /// Ends the reply.
-    fn close(self, block_ms: Option<i64>) {
+    /// Ends the reply, which is null when no stream has anything. Says whether any has.
+    fn close(self) -> bool {
         if self.streams > 0 {
-            return self.reply.close(self.map, self.streams);
+            self.reply.close(self.map, self.streams);
+        } else {
+            self.reply.truncate(self.start);
+            self.reply.null_array();
         }
-        self.reply.truncate(self.start);
-        nothing_yet(self.reply, block_ms);
+        self.streams > 0
     }
 }
 
 fn xread(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let wish = wish(args, false)?;
-    let Ctx { store, reply, db, now, .. } = ctx;
+    let Ctx { store, reply, db, now, wait, .. } = ctx;
     let mut starts = Vec::with_capacity(wish.streams);
     for (key, id) in wish.streams() {
         let stream = store.db(*db).stream(&args.key(key), Look::Read, *now)?;
@@ -211,13 +211,13 @@ fn xread(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
             b">" => return Err(NEW_IN_XREAD),
             text => id::exact(text, 0)?,
         };
-        starts.push((key, after.next()));
+        starts.push(after);
     }
     let mut found = Found::new(reply);
-    for (at, start) in starts {
+    for ((at, _), after) in wish.streams().zip(&starts) {
         let key = args.key(at);
         let stream = store.db(*db).stream(&key, Look::Peek, *now)?;
-        let (Some(stream), Some(start)) = (stream, start) else { continue };
+        let (Some(stream), Some(start)) = (stream, after.next()) else { continue };
         found.stream(key.bytes, false, |reply| {
             let mut entries = 0;
             stream.each(start, StreamId::MAX, |entry| {
@@ -228,7 +228,9 @@ fn xread(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
             entries
         });
     }
-    found.close(wish.block_ms);
+    if !found.close() {
+        *wait = waiting::for_entries(args, &wish, &starts);
+    }
     Ok(())
 }
 
@@ -241,10 +243,10 @@ enum From {
     Pending(StreamId),
 }
 
-fn xreadgroup(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
+pub(super) fn xreadgroup(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     let wish = wish(args, true)?;
     let (group, consumer) = wish.group.expect("it was checked");
-    let Ctx { store, reply, db, now, .. } = ctx;
+    let Ctx { store, reply, db, now, wait, .. } = ctx;
     let mut wanted = Vec::with_capacity(wish.streams);
     for (at, id) in wish.streams() {
         let key = args.key(at);
@@ -270,7 +272,9 @@ fn xreadgroup(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
             reader.read(edit, &key, from, &mut found);
         })?;
     }
-    found.close(wish.block_ms);
+    if !found.close() {
+        *wait = waiting::for_news(args, &wish);
+    }
     Ok(())
 }
 

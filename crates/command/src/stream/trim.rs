@@ -201,6 +201,37 @@ mod tests {
     use resp::write::Protocol;
 
     #[test]
+    fn nodes_have_as_many_entries_as_in_redis_whatever_integers_are_in_them() {
+        type NextId = fn(u64) -> (u64, u64);
+        const FAR: u64 = 1 << 40;
+        let next: NextId = |entry| (entry, 1);
+        let later: NextId = |entry| (if entry > 1 { FAR + entry } else { 1 }, 1);
+        let further: NextId = |entry| (5, if entry > 1 { FAR + entry } else { 1 });
+        // As many as redis-server 7.0 put into the first node.
+        let seen: [(u64, NextId, &str); 6] = [
+            (383, next, "1"),
+            (280, next, "1700000000"),
+            (221, next, "1700000000000"),
+            (221, next, "1700000000000000"),
+            (227, later, "1"),
+            (227, further, "1"),
+        ];
+        for (entries, id, value) in seen {
+            let mut world = World::new(Protocol::Resp2);
+            world.configure("stream-node-max-entries", "0");
+            let mut nodes = |from: u64, to: u64| {
+                for (ms, seq) in (from..=to).map(id) {
+                    world.script(&format!("XADD x {ms}-{seq} a {value}"));
+                }
+                let told = world.script("XINFO STREAM x")[0].to_string();
+                told.contains("radix-tree-keys 1 ")
+            };
+            assert!(nodes(1, entries), "{value}: {entries} are in a node");
+            assert!(!nodes(entries + 1, entries + 1), "{value}: no more are in a node");
+        }
+    }
+
+    #[test]
     fn a_stream_is_trimmed_to_a_length_or_an_id() {
         check(
             "XADD x 1 a b; XADD x 2 a b; XADD x 3 a b; XADD x 4 a b; XTRIM x MAXLEN 3; XTRIM x MAXLEN = 3; XTRIM x MINID 4; XTRIM x MAXLEN 0; XLEN x; EXISTS x",

@@ -26,6 +26,7 @@ pub const COMMANDS: &[EngineCommand] = &[
     moves::FAILOVER,
     moves::MIGRATE,
     WAIT,
+    WAITAOF,
     MODULE,
     shutdown::SHUTDOWN,
 ];
@@ -177,11 +178,48 @@ const WAIT: EngineCommand = EngineCommand::new(
 
 fn wait(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     args.integer(1).ok_or(Failure::NOT_INTEGER)?;
-    let timeout =
-        args.integer(2).ok_or(Failure::new("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(Failure::new("ERR timeout is negative"));
+    command::wait::milliseconds(args, 2)?;
+    desk.reply.integer(0);
+    Ok(Next::Done)
+}
+
+/// What WAIT is, for a log of writes too. Nothing is logged and nobody replicates: none of either at once, or an error for
+/// who wants a log here.
+const WAITAOF: EngineCommand = EngineCommand::new(
+    Spec {
+        name: "WAITAOF",
+        arity: Arity::exactly(4),
+        flags: Flags::NOSCRIPT,
+        group: Group::Generic,
+        categories: &["@connection", "-@keyspace"],
+        since: "7.2.0",
+        summary: "Blocks until all preceding writes of the connection are in the append-only files of this server, of \
+                  replicas, or of both.",
+        args: &[
+            Arg::new("numlocal", ArgKind::Integer),
+            Arg::new("numreplicas", ArgKind::Integer),
+            Arg::new("timeout", ArgKind::Integer),
+        ],
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        ..Spec::NEW
+    },
+    waitaof,
+);
+
+fn waitaof(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
+    let local = args.integer(1).ok_or(Failure::NOT_INTEGER)?;
+    if !(0..=1).contains(&local) {
+        return Err(Failure::new("ERR value is out of range, must be between 0 and 1"));
     }
+    args.integer(2).filter(|replicas| *replicas >= 0).ok_or(Failure::NOT_POSITIVE)?;
+    command::wait::milliseconds(args, 3)?;
+    if local == 1 {
+        return Err(Failure::new(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    desk.reply.array(2);
+    desk.reply.integer(0);
     desk.reply.integer(0);
     Ok(Next::Done)
 }
@@ -352,6 +390,17 @@ mod tests {
             ("WAIT 1 -1", "(err) ERR timeout is negative"),
             ("WAIT x -1", "(err) ERR value is not an integer or out of range"),
             ("WAIT 1 x", "(err) ERR timeout is not an integer or out of range"),
+            ("WAITAOF 0 0 0", "[0 0]"),
+            ("WAITAOF 0 3 0", "[0 0]"),
+            (
+                "WAITAOF 1 0 0",
+                "(err) ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+            ),
+            ("WAITAOF 2 0 0", "(err) ERR value is out of range, must be between 0 and 1"),
+            ("WAITAOF x 0 0", "(err) ERR value is not an integer or out of range"),
+            ("WAITAOF 0 -1 x", "(err) ERR value is out of range, must be positive"),
+            ("WAITAOF 1 0 x", "(err) ERR timeout is not an integer or out of range"),
+            ("WAITAOF 1 0 -1", "(err) ERR timeout is negative"),
             ("MODULE LIST", "[]"),
         ] {
             assert_eq!(world.ask(client, words), reply, "{words}");

@@ -125,6 +125,7 @@ impl Shard {
             now: core.now,
             settings: &core.settings,
             reply: Writer::new(&mut unread, Protocol::Resp2),
+            wait: None,
         });
         self.guest(core).take_stats();
     }
@@ -237,6 +238,7 @@ fn run(
         now: core.now,
         settings: &core.settings,
         reply: Writer::to(reply.reborrow(), protocol),
+        wait: None,
     };
     let mut verdict = Verdict::default();
     let begin = ctx.reply.position();

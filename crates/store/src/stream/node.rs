@@ -152,7 +152,21 @@ fn put_item(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Bytes of an integer in a listpack.
 fn int_bytes(number: u64) -> usize {
-    Encoded::new(Item::Int(number as i64)).len()
+    listpack_bytes(&Encoded::new(Item::Int(number as i64)))
+}
+
+/// Bytes of an element in a listpack, by which nodes are bounded in Redis. There integers have no form of six bytes, as
+/// ours have, and a length behind an element takes a byte more from one below the greatest that would fit.
+fn listpack_bytes(element: &Encoded<'_>) -> usize {
+    let content = element.content() + if element.is_six_bytes() { 2 } else { 0 };
+    let length = match content {
+        0..0x80 => 1,
+        0x80..0x3fff => 2,
+        0x3fff..0x1f_ffff => 3,
+        0x1f_ffff..0xfff_ffff => 4,
+        _ => 5,
+    };
+    content + length
 }
 
 /// A node that is read: its first ID and what all its entries share.
@@ -264,7 +278,7 @@ impl Node {
         for field in 0..fields {
             let name = words(2 * field);
             put_item(&mut bytes, name);
-            listpack += encoded(name).len();
+            listpack += listpack_bytes(&encoded(name));
         }
         Node { bytes, live: 0, dead: 0, listpack: listpack as u32 }
     }
@@ -360,7 +374,7 @@ impl Node {
         for word in (0..count).filter(|word| !same || word % 2 == 1) {
             let encoded = encoded(words(word));
             encoded.bare().iter().for_each(|part| self.bytes.extend_from_slice(part));
-            listpack += encoded.len();
+            listpack += listpack_bytes(&encoded);
         }
         let length = self.bytes.len() - start;
         put_length(&mut self.bytes, length);
