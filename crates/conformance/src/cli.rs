@@ -24,6 +24,8 @@ pub enum Command {
     Exceptions,
     /// Random command scripts to the server and to redis-server, replies compared byte for byte.
     Random(RandomArgs),
+    /// Random scripts of several clients in step, on the server and on redis-server.
+    Together(TogetherArgs),
     /// A script typed by hand, compared in the same way.
     Replay(ReplayArgs),
     /// COMMAND INFO, DOCS and GETKEYS of both, field by field.
@@ -190,6 +192,64 @@ impl RandomArgs {
         }
         if !skipped.is_empty() {
             line.push_str(&format!(" --skip '{}'", skipped.join(",")));
+        }
+        if let Some(name) = &self.sabotage {
+            line.push_str(&format!(" --sabotage {name}"));
+        }
+        line
+    }
+}
+
+/// `together`
+#[derive(Debug, Args)]
+pub struct TogetherArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Stop after this many requests.
+    #[arg(long)]
+    pub commands: Option<u64>,
+    /// The first seed. Each seed is one script from an empty server; alone, without a limit, it is the only one.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Stop after this many seconds.
+    #[arg(long)]
+    pub max_seconds: Option<u64>,
+    /// Speak only this protocol; without it the clients of a script mix both.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=3))]
+    pub resp: Option<u8>,
+    /// Steps of one script.
+    #[arg(long, default_value_t = 100)]
+    pub episode: usize,
+    /// Only these families (comma-separated): transactions, blocking, scripts, functions, data.
+    #[arg(long, value_delimiter = ',')]
+    pub families: Vec<String>,
+    /// Go on until this many kinds of difference are found.
+    #[arg(long, default_value_t = 1)]
+    pub max_differences: usize,
+    /// Plant a mistake, to prove that it is found: deaf-watch, empty-exec, lost-wake, wrong-waiter, script-nil, lost-push.
+    #[arg(long)]
+    pub sabotage: Option<String>,
+}
+
+impl TogetherArgs {
+    /// First seed and the one after the last.
+    pub fn seed_range(&self) -> Result<(u64, u64)> {
+        let alone = self.commands.is_none() && self.max_seconds.is_none();
+        Ok((self.seed, if alone { self.seed + 1 } else { u64::MAX }))
+    }
+
+    /// The command that plays one seed again.
+    pub fn command_line(&self, seed: u64) -> String {
+        let mut line = format!(
+            "cargo run -p conformance -- together --server {} --cores {} --seed {seed} --episode {}",
+            self.places.server, self.places.cores, self.episode
+        );
+        if let Some(version) = self.resp {
+            line.push_str(&format!(" --resp {version}"));
+        }
+        if !self.families.is_empty() {
+            line.push_str(&format!(" --families {}", self.families.join(",")));
         }
         if let Some(name) = &self.sabotage {
             line.push_str(&format!(" --sabotage {name}"));
