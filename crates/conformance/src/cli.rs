@@ -26,6 +26,10 @@ pub enum Command {
     Random(RandomArgs),
     /// Random scripts of several clients in step, on the server and on redis-server.
     Together(TogetherArgs),
+    /// Money that moves between accounts on several cores while others count it.
+    Transfers(TransfersArgs),
+    /// A thousand clients that wait for what others push: nothing lost, nothing served twice, in order.
+    Queues(QueuesArgs),
     /// A script typed by hand, compared in the same way.
     Replay(ReplayArgs),
     /// COMMAND INFO, DOCS and GETKEYS of both, field by field.
@@ -256,6 +260,55 @@ impl TogetherArgs {
         }
         line
     }
+}
+
+/// `transfers`
+#[derive(Debug, Args)]
+pub struct TransfersArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub places: Places,
+    /// Transfers in all.
+    #[arg(long, default_value_t = 100_000)]
+    pub transfers: u64,
+    /// Other choices.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Give up after this many seconds.
+    #[arg(long, default_value_t = 300)]
+    pub max_seconds: u64,
+    /// Also move in a way that is wrong, to prove that it is caught: loose, lost-update.
+    #[arg(long)]
+    pub plant: Option<String>,
+}
+
+/// `queues`
+#[derive(Debug, Args)]
+pub struct QueuesArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub places: Places,
+    /// Clients that wait, each on a key of its own.
+    #[arg(long, default_value_t = 1000)]
+    pub clients: usize,
+    /// Pushes a second.
+    #[arg(long, default_value_t = 10_000)]
+    pub rate: u64,
+    /// Seconds of each part.
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+    /// Seconds for which the CPU of idle clients is measured.
+    #[arg(long, default_value_t = 5)]
+    pub idle_seconds: u64,
+    /// Other choices.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Nothing may be lost even with a client that goes while it is served, as Redis does.
+    #[arg(long)]
+    pub strict: bool,
+    /// Do something wrong on the way, to prove that it is caught: thief, twice, order.
+    #[arg(long)]
+    pub plant: Option<String>,
 }
 
 /// `replay`

@@ -17,8 +17,10 @@ mod dumps;
 mod r#gen;
 mod memtier;
 mod peer;
+mod queues;
 mod random;
 mod together;
+mod transfers;
 mod wire;
 
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         }
         Command::Random(args) => random::campaign(&args),
         Command::Together(args) => together::run(&args),
+        Command::Transfers(args) => transfers::run(&args),
+        Command::Queues(args) => queues::run(&args),
         Command::Replay(args) => random::replay(&args),
         Command::Table(args) => command_table::run(&args),
         Command::Dumps(args) => dumps::run(&args),

@@ -354,23 +354,20 @@ impl Player {
             && a.len() == queued.len()
         {
             let each = queued.iter().zip(a).zip(b);
-            return each.into_iter().find_map(|((request, a), b)| {
-                self.judge_values(request, a, b, &Sides { oracle, subject })
-            });
+            return each.into_iter().find_map(|((request, a), b)| self.judge_values(request, a, b));
         }
         match (oracle.value(), subject.value()) {
-            (Some(a), Some(b)) => self.judge_values(request, &a, &b, &Sides { oracle, subject }),
+            (Some(a), Some(b)) => self.judge_values(request, &a, &b),
             _ => Some(unlike(request, oracle.show(), subject.show())),
         }
     }
 
-    /// Two parsed replies to one request; `raw` is what they came in.
+    /// Two parsed replies to one request, or to one of a transaction.
     fn judge_values(
         &mut self,
         request: &Request,
         oracle: &Value,
         subject: &Value,
-        raw: &Sides<&Reply>,
     ) -> Option<Difference> {
         if oracle == subject {
             return None;
@@ -383,7 +380,8 @@ impl Player {
             }
             shown = normaliser.views(oracle, subject);
         }
-        let case = Case { args: request, replies: *raw, before: None };
+        let raw = Sides { oracle, subject }.map(|value| Reply::Raw(value.to_raw()));
+        let case = Case { args: request, replies: raw.as_ref(), before: None };
         if let Some(Intended { name, .. }) = intended::excuse(&case) {
             *self.excused.entry(name).or_default() += 1;
             return None;

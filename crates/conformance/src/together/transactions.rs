@@ -103,7 +103,6 @@ const TOUCHES: &[&str] = &[
     "PEXPIREAT $K 1",
     "EXPIREAT $K 1",
     "PERSIST $K",
-    "SET $S $V PXAT 1",
     "LPUSH $L $V",
     "LPUSHX $L $V",
     "LPOP $L",

@@ -1,0 +1,147 @@
+//! `transfers`: money that moves between accounts on several cores while others count all of it.
+//!
+//! Every way to move is atomic in Redis (MULTI, WATCH with EXEC, a script with its keys declared and not, MSET under WATCH, and a
+//! plain MSET where one client alone owns the accounts), and every way to count is a snapshot (MGET, MULTI of GETs, a script).
+//! So each sum must be right, and at the end each account must hold what the ledgers of all clients say. `--plant` moves
+//! in a way that is wrong and must be caught.
+
+mod audit;
+mod bank;
+mod movers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::cli::TransfersArgs;
+use crate::peer::{Caller, Server};
+use audit::Counting;
+use bank::{ACCOUNTS, Bank, VAULTS};
+use movers::Form;
+
+/// What all clients share.
+pub struct Shared {
+    /// Transfers that are still to be made.
+    pub left: AtomicU64,
+    /// No more transfers, whatever is left: a sum was wrong.
+    pub stop: AtomicBool,
+}
+
+/// What one client did.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// What it was.
+    pub name: &'static str,
+    /// Transfers made, or sums taken.
+    pub count: u64,
+    /// Transactions that had to be tried again.
+    pub retries: u64,
+    /// What it did to each account, in sum.
+    pub ledger: BTreeMap<String, i64>,
+    /// Sums that were wrong.
+    pub wrong: Vec<String>,
+}
+
+type Work = JoinHandle<Result<Done>>;
+
+/// Runs `transfers`. True when every sum and every account was right.
+pub fn run(args: &TransfersArgs) -> Result<bool> {
+    let server = match args.places.addr {
+        Some(addr) => Server::external(addr)?,
+        None => Server::start(args.places.subject_spec()?)?,
+    };
+    let mut control = Caller::connect(server.addr())?;
+    let banks = [Bank::new("account", ACCOUNTS), Bank::new("vault", VAULTS)];
+    for bank in &banks {
+        bank.open(&mut control)?;
+    }
+    let shared =
+        Arc::new(Shared { left: AtomicU64::new(args.transfers), stop: AtomicBool::new(false) });
+    let begun = Instant::now();
+    let forms = forms(args.plant.as_deref())?;
+    let mut seed = args.seed;
+    let mut movers: Vec<Work> = Vec::new();
+    for form in forms {
+        for _ in 0..form.clients() {
+            seed += 1;
+            movers.push(movers::start(&server, form, seed, &shared)?);
+        }
+    }
+    let mut auditors: Vec<Work> = Vec::new();
+    for counting in Counting::ALL {
+        for bank in &banks {
+            auditors.push(audit::start(&server, counting, bank.clone(), &shared)?);
+        }
+    }
+    let moved = ended(movers, Duration::from_secs(args.max_seconds), &shared)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    shared.stop.store(true, Ordering::Relaxed);
+    let audited = ended(auditors, Duration::from_secs(30), &shared)?;
+    let right = report(&moved, &audited, seconds);
+    let balanced = banks.iter().map(|bank| bank.settled(&mut control, &moved));
+    let balanced = balanced.collect::<Result<Vec<bool>>>()?.into_iter().all(|right| right);
+    let enough = moved.iter().map(|done| done.count).sum::<u64>() >= args.transfers;
+    if !enough {
+        println!("FAIL  fewer transfers than asked for");
+    }
+    Ok(right && balanced && enough)
+}
+
+fn forms(plant: Option<&str>) -> Result<Vec<Form>> {
+    let mut forms = Form::SOUND.to_vec();
+    match plant {
+        None => {}
+        Some("loose") => forms.push(Form::Loose),
+        Some("lost-update") => forms.push(Form::LostUpdate),
+        Some(other) => bail!("no plant {other:?}; there are loose, lost-update"),
+    }
+    Ok(forms)
+}
+
+/// What the clients did, once all of them are done.
+fn ended(work: Vec<Work>, within: Duration, shared: &Shared) -> Result<Vec<Done>> {
+    let begun = Instant::now();
+    let mut done = Vec::new();
+    for client in work {
+        while !client.is_finished() && begun.elapsed() < within {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if !client.is_finished() {
+            shared.stop.store(true, Ordering::Relaxed);
+        }
+        let outcome = client.join();
+        ensure!(outcome.is_ok(), "a client panicked");
+        done.push(outcome.expect("checked in the line before")?);
+    }
+    Ok(done)
+}
+
+fn report(moved: &[Done], audited: &[Done], seconds: f64) -> bool {
+    let mut lines: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for done in moved.iter().chain(audited) {
+        let line = lines.entry(done.name).or_default();
+        line.0 += done.count;
+        line.1 += done.retries;
+    }
+    let total: u64 = moved.iter().map(|done| done.count).sum();
+    println!("{total} transfers in {seconds:.1} s, {:.0}/s", total as f64 / seconds);
+    for (name, (count, retries)) in lines {
+        let again = if retries > 0 { format!(", {retries} tried again") } else { String::new() };
+        println!("  {name}: {count}{again}");
+    }
+    let wrong: Vec<&String> = audited.iter().flat_map(|done| &done.wrong).collect();
+    for text in wrong.iter().take(10) {
+        println!("FAIL  {text}");
+    }
+    let blind: Vec<&str> =
+        audited.iter().filter(|done| done.count == 0).map(|done| done.name).collect();
+    if !blind.is_empty() {
+        println!("FAIL  nothing was counted by {}", blind.join(", "));
+    }
+    println!("{} wrong sums", wrong.len());
+    wrong.is_empty() && blind.is_empty()
+}

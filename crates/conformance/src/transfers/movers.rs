@@ -1,0 +1,208 @@
+//! Clients that move money.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
+
+use super::bank::{ACCOUNTS, Bank, FIRST, VAULTS, balances};
+use super::{Done, Shared, Work};
+use crate::peer::{Caller, Server};
+use crate::wire::Value;
+
+/// A transaction that was beaten so often will never come through.
+const TRIES_MAX: u64 = 100_000;
+/// Moves money between two declared keys.
+const DECLARED: &str =
+    "redis.call('DECRBY',KEYS[1],ARGV[1]) redis.call('INCRBY',KEYS[2],ARGV[1]) return 1";
+/// The same with the keys among the arguments.
+const UNDECLARED: &str =
+    "redis.call('DECRBY',ARGV[2],ARGV[1]) redis.call('INCRBY',ARGV[3],ARGV[1]) return 1";
+
+/// A way to move money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// MULTI, DECRBY, INCRBY, EXEC.
+    Multi,
+    /// WATCH, GETs, then MULTI, SETs and EXEC; again when somebody was faster.
+    Watch,
+    /// WATCH, MGET, then MULTI, one MSET and EXEC.
+    WatchedMset,
+    /// A script with declared keys.
+    Script,
+    /// A script that builds its keys.
+    UndeclaredScript,
+    /// A plain MSET of all vaults, which nobody else writes.
+    Mset,
+    /// Wrong: two requests.
+    Loose,
+    /// Wrong: GETs and SETs without WATCH.
+    LostUpdate,
+}
+
+impl Form {
+    /// All that are right.
+    pub const SOUND: [Form; 6] = [
+        Form::Multi,
+        Form::Watch,
+        Form::WatchedMset,
+        Form::Script,
+        Form::UndeclaredScript,
+        Form::Mset,
+    ];
+
+    /// How many clients move in this way.
+    pub fn clients(self) -> usize {
+        if self == Form::Mset || self == Form::Loose { 1 } else { 2 }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Form::Multi => "moved by MULTI",
+            Form::Watch => "moved by WATCH and EXEC",
+            Form::WatchedMset => "moved by WATCH and MSET",
+            Form::Script => "moved by a script",
+            Form::UndeclaredScript => "moved by a script of undeclared keys",
+            Form::Mset => "moved by MSET",
+            Form::Loose => "moved by two requests (planted)",
+            Form::LostUpdate => "moved without WATCH (planted)",
+        }
+    }
+}
+
+struct Mover {
+    caller: Caller,
+    random: Rng,
+    bank: Bank,
+    /// What the vaults hold, which only their owner knows beforehand.
+    own: Vec<i64>,
+    done: Done,
+}
+
+/// Sets a client to work until no transfers are left.
+pub fn start(server: &Server, form: Form, seed: u64, shared: &Arc<Shared>) -> Result<Work> {
+    let caller = Caller::connect(server.addr())?;
+    let shared = Arc::clone(shared);
+    let bank = match form {
+        Form::Mset => Bank::new("vault", VAULTS),
+        _ => Bank::new("account", ACCOUNTS),
+    };
+    let done = Done { name: form.name(), ..Done::default() };
+    let own = vec![FIRST; VAULTS];
+    let mut mover = Mover { caller, random: Rng::with_seed(seed), bank, own, done };
+    Ok(std::thread::spawn(move || {
+        let take_one = |left: u64| left.checked_sub(1);
+        while !shared.stop.load(Ordering::Relaxed)
+            && shared.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one).is_ok()
+        {
+            mover.transfer(form).with_context(|| form.name())?;
+            mover.done.count += 1;
+        }
+        Ok(mover.done)
+    }))
+}
+
+impl Mover {
+    fn transfer(&mut self, form: Form) -> Result<()> {
+        let count = self.bank.keys.len();
+        let from = self.random.usize(..count);
+        let to = (from + 1 + self.random.usize(..count - 1)) % count;
+        let amount = self.random.i64(1..100);
+        let keys = [self.bank.keys[from].clone(), self.bank.keys[to].clone()];
+        let [source, target] = [keys[0].as_str(), keys[1].as_str()];
+        let text = amount.to_string();
+        match form {
+            Form::Multi => self.multi(&[&["DECRBY", source, &text], &["INCRBY", target, &text]])?,
+            Form::Watch | Form::WatchedMset => self.watched(form, source, target, amount)?,
+            Form::Script => {
+                self.expect_one(&["EVAL", DECLARED, "2", source, target, &text])?;
+            }
+            Form::UndeclaredScript => {
+                self.expect_one(&["EVAL", UNDECLARED, "0", &text, source, target])?;
+            }
+            Form::Mset => self.all_vaults(from, to, amount)?,
+            Form::Loose => {
+                self.caller.demand(&["DECRBY", source, &text])?;
+                self.caller.demand(&["INCRBY", target, &text])?;
+            }
+            Form::LostUpdate => {
+                let held = balances(&self.caller.demand(&["MGET", source, target])?)?;
+                let (less, more) = (held[0] - amount, held[1] + amount);
+                self.multi(&[
+                    &["SET", source, &less.to_string()],
+                    &["SET", target, &more.to_string()],
+                ])?;
+            }
+        }
+        *self.done.ledger.entry(keys[0].clone()).or_default() -= amount;
+        *self.done.ledger.entry(keys[1].clone()).or_default() += amount;
+        Ok(())
+    }
+
+    fn expect_one(&mut self, words: &[&str]) -> Result<()> {
+        let value = self.caller.demand(words)?;
+        ensure!(value == Value::Integer(1), "a script answered {}", value.show());
+        Ok(())
+    }
+
+    /// MULTI to EXEC in one write; nothing is watched, so it must run.
+    fn multi(&mut self, requests: &[&[&str]]) -> Result<()> {
+        ensure!(self.exec(requests)?, "EXEC answered nil though nothing was watched");
+        Ok(())
+    }
+
+    /// False when EXEC answered nil.
+    fn exec(&mut self, requests: &[&[&str]]) -> Result<bool> {
+        self.caller.queue(&["MULTI"]);
+        requests.iter().for_each(|request| self.caller.queue(request));
+        self.caller.queue(&["EXEC"]);
+        let replies = self.caller.finish(requests.len() + 2)?;
+        if let Some(error) = replies.iter().find_map(Value::error) {
+            anyhow::bail!("within a transaction: {error}");
+        }
+        match &replies[requests.len() + 1] {
+            Value::NullArray => Ok(false),
+            Value::Array(items) if items.len() == requests.len() => {
+                ensure!(items.iter().all(|item| item.error().is_none()), "an error within EXEC");
+                Ok(true)
+            }
+            other => anyhow::bail!("EXEC answered {}", other.show()),
+        }
+    }
+
+    fn watched(&mut self, form: Form, source: &str, target: &str, amount: i64) -> Result<()> {
+        for _ in 0..TRIES_MAX {
+            self.caller.demand(&["WATCH", source, target])?;
+            let held = if form == Form::Watch {
+                let one = |value: Value| value.integer().context("a balance is a number");
+                let first = one(self.caller.demand(&["GET", source])?)?;
+                vec![first, one(self.caller.demand(&["GET", target])?)?]
+            } else {
+                balances(&self.caller.demand(&["MGET", source, target])?)?
+            };
+            let (less, more) = ((held[0] - amount).to_string(), (held[1] + amount).to_string());
+            let through = if form == Form::Watch {
+                self.exec(&[&["SET", source, &less], &["SET", target, &more]])?
+            } else {
+                self.exec(&[&["MSET", source, &less, target, &more]])?
+            };
+            if through {
+                return Ok(());
+            }
+            self.done.retries += 1;
+        }
+        anyhow::bail!("beaten {TRIES_MAX} times")
+    }
+
+    fn all_vaults(&mut self, from: usize, to: usize, amount: i64) -> Result<()> {
+        self.own[from] -= amount;
+        self.own[to] += amount;
+        let mut words = vec!["MSET".to_owned()];
+        for (key, held) in self.bank.keys.iter().zip(&self.own) {
+            words.extend([key.clone(), held.to_string()]);
+        }
+        self.caller.demand(&words)?;
+        Ok(())
+    }
+}
