@@ -41,6 +41,8 @@ pub enum Command {
     Dumps(DumpsArgs),
     /// Real client libraries: redis-rs and fred, and redis-py and ioredis on request.
     Clients(ClientsArgs),
+    /// Real software: BullMQ, Celery with a worker, a leaky bucket in Lua.
+    Real(RealArgs),
     /// memtier_benchmark and redis-benchmark, briefly, for errors only.
     Memtier(MemtierArgs),
     /// Ten thousand connections, garbage, readers that never read.
@@ -377,6 +379,26 @@ pub struct ClientsArgs {
     /// Keys that the Python and Node cluster clients write and read.
     #[arg(long, default_value_t = 100_000)]
     pub script_keys: usize,
+}
+
+/// `real`
+#[derive(Debug, Args)]
+pub struct RealArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub places: Places,
+    /// Where Python and Node packages are installed.
+    #[arg(long)]
+    pub scratch: PathBuf,
+    /// Only these (comma-separated): bullmq, limiter, celery.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Jobs of each queue.
+    #[arg(long, default_value_t = 500)]
+    pub jobs: usize,
+    /// Also what needs PUBLISH and SUBSCRIBE: the results of Celery's tasks.
+    #[arg(long)]
+    pub pubsub: bool,
 }
 
 /// `memtier`

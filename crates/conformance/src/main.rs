@@ -19,6 +19,7 @@ mod memtier;
 mod peer;
 mod queues;
 mod random;
+mod real;
 mod together;
 mod transfers;
 mod wire;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Together(args) => together::run(&args),
         Command::Transfers(args) => transfers::run(&args),
         Command::Queues(args) => queues::run(&args),
+        Command::Real(args) => real::run(&args),
         Command::Replay(args) => random::replay(&args),
         Command::Table(args) => command_table::run(&args),
         Command::Dumps(args) => dumps::run(&args),
