@@ -340,10 +340,10 @@ impl Player {
         if matches!(oracle, Reply::Raw(raw) if raw == b"+QUEUED\r\n") {
             seat.queued.push(request.clone());
         }
-        let queued = match is(b"EXEC") || is(b"MULTI") || is(b"RESET") || is(b"DISCARD") {
-            true => std::mem::take(&mut seat.queued),
-            false => Vec::new(),
-        };
+        // One that is refused, such as a MULTI within another, leaves the transaction as it is.
+        let refused = matches!(oracle, Reply::Raw(raw) if raw.starts_with(b"-ERR"));
+        let ends = is(b"EXEC") || is(b"MULTI") || is(b"RESET") || is(b"DISCARD");
+        let queued = if ends && !refused { std::mem::take(&mut seat.queued) } else { Vec::new() };
         if oracle == subject {
             return None;
         }
