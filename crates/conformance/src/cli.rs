@@ -233,6 +233,10 @@ pub struct TogetherArgs {
     /// Go on until this many kinds of difference are found.
     #[arg(long, default_value_t = 1)]
     pub max_differences: usize,
+    /// Play the steps of this file instead, written as reports show them: `[0] MULTI ; SET a b`, `[0] (closes its connection)`,
+    /// `(wait 20 ms)`.
+    #[arg(long)]
+    pub script: Option<PathBuf>,
     /// Plant a mistake, to prove that it is found: deaf-watch, empty-exec, lost-wake, wrong-waiter, script-nil, lost-push.
     #[arg(long)]
     pub sabotage: Option<String>,

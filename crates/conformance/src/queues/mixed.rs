@@ -25,6 +25,8 @@ const KEYS: usize = 60;
 const SINK: &str = "mixed:sink";
 /// Between two batches of pushes.
 const TICK: Duration = Duration::from_millis(1);
+/// Redis counts time in whole milliseconds, so a wait may end so much before its limit.
+const EARLY_MOST: Duration = Duration::from_millis(2);
 /// All connections have ended after this.
 const END: Duration = Duration::from_secs(10);
 
@@ -44,6 +46,9 @@ enum Wait {
 struct Waiter {
     link: Link,
     wait: Wait,
+    begun: Instant,
+    /// How long it waits; for ever without.
+    limit: Option<Duration>,
 }
 
 struct Game {
@@ -57,6 +62,7 @@ struct Game {
     popped: BTreeMap<String, u32>,
     moved: BTreeMap<String, u32>,
     timed_out: u64,
+    latest: Duration,
     left_early: u64,
     complaints: Vec<String>,
 }
@@ -80,11 +86,12 @@ pub fn run(server: &Server, args: &QueuesArgs, plant: Plant) -> Result<Vec<Strin
         game.complaints.push(format!("{lost} values were lost, {} clients went", game.left_early));
     }
     println!(
-        "{WAITERS} clients on 3 keys each: {} pushed, {} popped, {} moved, {} waits timed out, {} clients went, {lost} values went with them",
+        "{WAITERS} clients on 3 keys each: {} pushed, {} popped, {} moved, {} waits timed out (up to {:.1} ms late), {} clients went, {lost} values went with them",
         game.pushed,
         game.popped.len(),
         game.moved.len(),
         game.timed_out,
+        1000.0 * game.latest.as_secs_f64(),
         game.left_early
     );
     Ok(game.complaints)
@@ -101,12 +108,13 @@ impl Game {
             popped: BTreeMap::new(),
             moved: BTreeMap::new(),
             timed_out: 0,
+            latest: Duration::ZERO,
             left_early: 0,
             complaints: Vec::new(),
         };
         for _ in 0..WAITERS {
             let link = Link::connect(server.addr())?;
-            let mut waiter = Waiter { link, wait: Wait::Pop };
+            let mut waiter = Waiter { link, wait: Wait::Pop, begun: Instant::now(), limit: None };
             begin(&mut waiter, &mut game.random);
             game.waiters.push(waiter);
         }
@@ -163,16 +171,30 @@ impl Game {
     fn note_all(&mut self, waiter: &mut Waiter) -> bool {
         let values = heard(&mut waiter.link);
         for value in &values {
-            self.note(waiter.wait, value);
+            if matches!(value, Value::NullArray | Value::NullBulk | Value::Null) {
+                self.note_end(waiter);
+            } else {
+                self.note(waiter.wait, value);
+            }
         }
         !values.is_empty()
     }
 
-    fn note(&mut self, wait: Wait, value: &Value) {
-        if matches!(value, Value::NullArray | Value::NullBulk | Value::Null) {
-            self.timed_out += 1;
-            return;
+    /// A wait that ended without anything must have lasted as long as it was meant to.
+    fn note_end(&mut self, waiter: &Waiter) {
+        self.timed_out += 1;
+        let lasted = waiter.begun.elapsed();
+        match waiter.limit {
+            Some(limit) if lasted + EARLY_MOST >= limit => {
+                self.latest = self.latest.max(lasted.saturating_sub(limit));
+            }
+            limit => {
+                self.complaints.push(format!("a wait of {limit:?} ended after {lasted:?}"));
+            }
         }
+    }
+
+    fn note(&mut self, wait: Wait, value: &Value) {
         let served: Option<Vec<String>> = match (wait, value.items()) {
             (Wait::Move, None) => value.string().map(|text| vec![text]),
             (Wait::Pop, Some([_, one])) | (Wait::PopScored, Some([_, one, _])) => {
@@ -201,7 +223,7 @@ impl Game {
             }
             let at = self.random.usize(..self.waiters.len());
             let link = Link::connect(server.addr())?;
-            let mut new = Waiter { link, wait: Wait::Pop };
+            let mut new = Waiter { link, wait: Wait::Pop, begun: Instant::now(), limit: None };
             begin(&mut new, &mut self.random);
             let old = std::mem::replace(&mut self.waiters[at], new);
             leave(&old);
@@ -276,11 +298,12 @@ fn count(list: &Value, book: &mut BTreeMap<String, u32>) -> Result<()> {
 fn begin(waiter: &mut Waiter, random: &mut Rng) {
     let keys: Vec<usize> = (0..3).map(|_| random.usize(..KEYS)).collect();
     let names = |prefix: &str| keys.iter().map(|key| format!("{prefix}{key}")).collect::<Vec<_>>();
-    let limit = match random.u8(..4) {
-        0 => "0".to_owned(),
-        1 => "0.001".to_owned(),
-        _ => format!("{:.3}", random.f64() / 2.0),
+    let seconds = match random.u8(..4) {
+        0 => None,
+        1 => Some(0.001),
+        _ => Some(f64::from(random.u32(1..500)) / 1000.0),
     };
+    let limit = seconds.map_or_else(|| "0".to_owned(), |seconds: f64| format!("{seconds:.3}"));
     let word = |text: &str| vec![text.to_owned()];
     let (wait, words) = match random.u8(..10) {
         0..=2 => (Wait::Pop, [word("BLPOP"), names("mixed:"), vec![limit]].concat()),
@@ -298,6 +321,8 @@ fn begin(waiter: &mut Waiter, random: &mut Rng) {
         _ => (Wait::PopScored, [word("BZPOPMIN"), names("mixed:z"), vec![limit]].concat()),
     };
     waiter.wait = wait;
+    waiter.begun = Instant::now();
+    waiter.limit = seconds.map(Duration::from_secs_f64);
     say(&mut waiter.link, &words);
 }
 

@@ -18,9 +18,10 @@ mod seat;
 mod step;
 mod transactions;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::TogetherArgs;
 use crate::peer::{Server, Sides};
@@ -42,6 +43,9 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
     let plant = args.sabotage.as_deref().map(Plant::named).transpose()?;
     let scenes = scenes_of(&args.families)?;
     let mut player = Player::new(servers(args)?, plant);
+    if let Some(path) = &args.script {
+        return by_hand(&mut player, args, path);
+    }
     let (first, last) = args.seed_range()?;
     let begun = Instant::now();
     let mut told = begun;
@@ -88,6 +92,23 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
         println!("  meant: {name} ({count} times)");
     }
     Ok(known.is_empty())
+}
+
+/// Plays a script from a file.
+fn by_hand(player: &mut Player, args: &TogetherArgs, path: &Path) -> Result<bool> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let steps = step::parse(&text).map_err(anyhow::Error::msg)?;
+    ensure!(!steps.is_empty(), "no steps in {}", path.display());
+    match attempt(player, &steps, [args.resp.unwrap_or(2); CLIENTS])? {
+        None => println!("no difference in {} steps", steps.len()),
+        Some(difference) => {
+            println!("DIFFERENCE in step {}: {}", difference.action + 1, difference.request);
+            println!("  oracle    {}\n  subject   {}", difference.expected, difference.got);
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn scenes_of(families: &[String]) -> Result<Vec<(u32, Scene)>> {
