@@ -17,6 +17,7 @@ pub const FAMILY: Family = Family {
         (20, queue_up),
         (8, groups),
         (1, wait_for_replicas),
+        (1, paused),
         (4, refused),
         (6, at_once),
     ],
@@ -342,6 +343,23 @@ fn wait_for_replicas(plot: &mut Plot) {
     ]);
     plot.send(client, vec![request]);
     plot.wait(40);
+}
+
+/// A write that comes while all writes are held up. Nobody looks before the time is over, since that would be a race.
+fn paused(plot: &mut Plot) {
+    let client = plot.somebody_free();
+    let writer = plot.another(client);
+    if plot.blocked[writer] {
+        return;
+    }
+    plot.say(client, "CLIENT PAUSE 30 WRITE");
+    let request = match plot.pen.draw.below(3) {
+        0 => plot.pen.request("LPUSH|RPUSH $L $V"),
+        1 => plot.pen.request("EVAL return(redis.call('rpush',KEYS[1],'e1','e2')) 1 $L"),
+        _ => plot.pen.one_of(WAKERS),
+    };
+    plot.send(writer, vec![request]);
+    plot.wait(70);
 }
 
 /// Waits that are not begun.

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::TogetherArgs;
-use crate::peer::{Server, Sides};
+use crate::peer::{Caller, Server, Sides};
 use crate::random::{Difference, fewer};
 use plant::Plant;
 use play::{CLIENTS, PATIENCE, PATIENCE_SHORT, Player};
@@ -35,6 +35,8 @@ use step::Step;
 const CONFIRMATIONS: usize = 3;
 /// Shrinking one script ends after this, however long it still is.
 const SHRINK_TIME: Duration = Duration::from_secs(30);
+/// A server that does not answer FLUSHALL within this time is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(3);
 /// Between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
@@ -81,8 +83,9 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
         }
     }
     println!(
-        "{} requests of seeds {first}..{seed} compared in {:.0} s: {} kinds of difference ({repeated} met again); {} replies woke a client, {} steps were slow",
+        "{} requests in {} steps of seeds {first}..{seed} compared in {:.0} s: {} kinds of difference ({repeated} met again); {} replies woke a client, {} steps were slow",
         player.compared,
+        player.steps,
         begun.elapsed().as_secs_f64(),
         known.len(),
         player.woken,
@@ -150,7 +153,7 @@ fn attempt(
     let suspicious = !matches!(&outcome, Ok(None));
     let subject = &mut player.servers.subject;
     let end = subject.panic().or_else(|| suspicious.then(|| subject.end_of_process()).flatten());
-    let Some(end) = end else {
+    let Some(end) = end.or_else(|| suspicious.then(|| stuck(subject)).flatten()) else {
         return outcome;
     };
     subject.restart()?;
@@ -166,6 +169,14 @@ fn attempt(
     }))
 }
 
+/// Whether a server that lives no longer does what needs all of its cores, as after a lock that nobody gives back.
+fn stuck(server: &Server) -> Option<String> {
+    let mut caller = Caller::connect(server.addr()).ok()?;
+    caller.set_patience(STUCK_AFTER).ok()?;
+    let failed = caller.ask(&["FLUSHALL"]).err()?;
+    Some(format!("it answers no FLUSHALL: {failed:#}"))
+}
+
 /// Shrinks the script of a difference and prints both.
 fn report(
     player: &mut Player,
@@ -175,7 +186,7 @@ fn report(
     difference: &Difference,
 ) -> Result<()> {
     let protocols = protocols(seed, args.resp);
-    let (mut last, compared) = (difference.clone(), player.compared);
+    let (mut last, counted) = (difference.clone(), (player.compared, player.steps));
     let mut fails =
         |player: &mut Player, candidate: &[Step]| match attempt(player, candidate, protocols) {
             Ok(Some(found)) if found.signature == difference.signature => {
@@ -197,7 +208,7 @@ fn report(
         player.patience = PATIENCE;
         fails(player, &shortest);
     }
-    player.compared = compared;
+    (player.compared, player.steps) = counted;
     println!("DIFFERENCE{}", if confirmed { "" } else { " (it did not show again)" });
     println!("  request   {}", last.request);
     println!("  oracle    {}", last.expected);

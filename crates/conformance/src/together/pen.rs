@@ -126,6 +126,20 @@ pub fn all_keys() -> impl Iterator<Item = String> {
     KINDS.iter().flat_map(|(kind, _)| (0..KEYS).map(|number| key(*kind, number)))
 }
 
+/// The request that shows all of a key, if it holds what its name says.
+pub fn whole(key: &str) -> String {
+    let name = key.strip_prefix("{t}").unwrap_or(key);
+    let kind = KINDS.iter().find(|(_, known)| name.starts_with(known)).map(|(kind, _)| *kind);
+    match kind {
+        Some('L') => format!("LRANGE {key} 0 -1"),
+        Some('H') => format!("HGETALL {key}"),
+        Some('E') => format!("SMEMBERS {key}"),
+        Some('Z') => format!("ZRANGE {key} 0 -1 WITHSCORES"),
+        Some('X') => format!("XRANGE {key} - +"),
+        _ => format!("GET {key}"),
+    }
+}
+
 /// Whether a word is a key as the pen writes them.
 pub fn is_key(word: &[u8]) -> bool {
     let word = word.strip_prefix(b"{t}").unwrap_or(word);

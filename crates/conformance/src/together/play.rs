@@ -49,6 +49,8 @@ pub struct Player {
     pub patience: Duration,
     /// Requests compared so far.
     pub compared: u64,
+    /// Steps played so far.
+    pub steps: u64,
     /// Steps whose end was waited for longer than a few rounds.
     pub slow: u64,
     /// Replies that came to clients which were blocked.
@@ -78,6 +80,7 @@ impl Player {
             vanished: false,
             patience: PATIENCE,
             compared: 0,
+            steps: 0,
             slow: 0,
             woken: 0,
             excused: BTreeMap::new(),
@@ -100,6 +103,7 @@ impl Player {
         }
         for (at, step) in steps.iter().enumerate() {
             self.compared += step.requests() as u64;
+            self.steps += 1;
             if let Some(mut difference) = self.step(step)? {
                 difference.action = at;
                 return Ok(Some(difference));

@@ -162,22 +162,10 @@ fn look(plot: &mut Plot) {
     let mut requests: Vec<Request> = Vec::new();
     for database in 0..3 {
         requests.push(plot.pen.request(&format!("SELECT {database}")));
-        let all: Vec<Vec<u8>> = super::pen::all_keys().map(String::into_bytes).collect();
-        requests.push([vec![b"EXISTS".to_vec()], all].concat());
-        for number in 0..3 {
-            for template in [
-                format!("GET string:{number}"),
-                format!("LRANGE list:{number} 0 -1"),
-                format!("ZRANGE zset:{number} 0 -1 WITHSCORES"),
-                format!("XRANGE stream:{number} - +"),
-            ] {
-                requests.push(plot.pen.request(&template));
-            }
-        }
-        for template in ["LRANGE {t}list:3 0 -1", "LRANGE {t}list:4 0 -1", "XRANGE {t}stream:3 - +"]
-        {
-            requests.push(plot.pen.request(template));
-        }
+        let all: Vec<String> = super::pen::all_keys().collect();
+        let words = all.iter().map(|key| key.as_bytes().to_vec());
+        requests.push([b"EXISTS".to_vec()].into_iter().chain(words).collect());
+        requests.extend(all.iter().map(|key| plot.pen.request(&super::pen::whole(key))));
     }
     requests.push(plot.pen.request("SELECT 0"));
     plot.send(client, requests);
