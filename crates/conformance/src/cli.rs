@@ -283,6 +283,12 @@ pub struct TransfersArgs {
     /// Give up after this many seconds.
     #[arg(long, default_value_t = 300)]
     pub max_seconds: u64,
+    /// Move only in these ways (comma-separated): multi, watch, watched-mset, script, undeclared-script, mset.
+    #[arg(long, value_delimiter = ',')]
+    pub forms: Vec<String>,
+    /// Count only in these ways (comma-separated): mget, multi, script, undeclared-script.
+    #[arg(long, value_delimiter = ',')]
+    pub counts: Vec<String>,
     /// Also move in a way that is wrong, to prove that it is caught: loose, lost-update.
     #[arg(long)]
     pub plant: Option<String>,

@@ -23,6 +23,10 @@ use audit::Counting;
 use bank::{ACCOUNTS, Bank, VAULTS};
 use movers::Form;
 
+/// Clients that count in one way at one bank. What comes from one core is in order by nature, so there are several, which the
+/// server spreads over its cores.
+const AUDITORS: usize = 2;
+
 /// What all clients share.
 pub struct Shared {
     /// Transfers that are still to be made.
@@ -62,7 +66,8 @@ pub fn run(args: &TransfersArgs) -> Result<bool> {
     let shared =
         Arc::new(Shared { left: AtomicU64::new(args.transfers), stop: AtomicBool::new(false) });
     let begun = Instant::now();
-    let forms = forms(args.plant.as_deref())?;
+    let forms = forms(args)?;
+    let ways = chosen(&Counting::ALL, &args.counts, Counting::word)?;
     let mut seed = args.seed;
     let mut movers: Vec<Work> = Vec::new();
     for form in forms {
@@ -72,8 +77,10 @@ pub fn run(args: &TransfersArgs) -> Result<bool> {
         }
     }
     let mut auditors: Vec<Work> = Vec::new();
-    for counting in Counting::ALL {
-        for bank in &banks {
+    for counting in ways {
+        // Those of one bank connect one after the other: a server that deals connections out in turn would else give all of
+        // them to the core of the client that moves.
+        for bank in banks.iter().flat_map(|bank| [bank; AUDITORS]) {
             auditors.push(audit::start(&server, counting, bank.clone(), &shared)?);
         }
     }
@@ -91,15 +98,25 @@ pub fn run(args: &TransfersArgs) -> Result<bool> {
     Ok(right && balanced && enough)
 }
 
-fn forms(plant: Option<&str>) -> Result<Vec<Form>> {
-    let mut forms = Form::SOUND.to_vec();
-    match plant {
+fn forms(args: &TransfersArgs) -> Result<Vec<Form>> {
+    let mut forms = chosen(&Form::SOUND, &args.forms, Form::word)?;
+    match args.plant.as_deref() {
         None => {}
         Some("loose") => forms.push(Form::Loose),
         Some("lost-update") => forms.push(Form::LostUpdate),
         Some(other) => bail!("no plant {other:?}; there are loose, lost-update"),
     }
     Ok(forms)
+}
+
+/// Those of `all` that are named; all when none is.
+fn chosen<T: Copy>(all: &[T], names: &[String], word: fn(T) -> &'static str) -> Result<Vec<T>> {
+    let known: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("no way {name:?}; there are {}", known.join(", "));
+    }
+    let is_chosen = |one: &&T| names.is_empty() || names.iter().any(|name| name == word(**one));
+    Ok(all.iter().filter(is_chosen).copied().collect())
 }
 
 /// What the clients did, once all of them are done.
