@@ -11,7 +11,7 @@ mod movers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,7 @@ const AUDITORS: usize = 2;
 
 /// What all clients share.
 pub struct Shared {
-    /// Transfers that are still to be made.
-    pub left: AtomicU64,
-    /// No more transfers, whatever is left: a sum was wrong.
+    /// No more transfers: all are made, or a sum was wrong.
     pub stop: AtomicBool,
 }
 
@@ -63,17 +61,19 @@ pub fn run(args: &TransfersArgs) -> Result<bool> {
     for bank in &banks {
         bank.open(&mut control)?;
     }
-    let shared =
-        Arc::new(Shared { left: AtomicU64::new(args.transfers), stop: AtomicBool::new(false) });
+    let shared = Arc::new(Shared { stop: AtomicBool::new(false) });
     let begun = Instant::now();
     let forms = forms(args)?;
     let ways = chosen(&Counting::ALL, &args.counts, Counting::word)?;
+    let clients: usize = forms.iter().map(|form| form.clients()).sum();
+    // Each client has its share, so that those who are beaten all the time by others come to theirs at last.
+    let quota = args.transfers.div_ceil(clients as u64);
     let mut seed = args.seed;
     let mut movers: Vec<Work> = Vec::new();
     for form in forms {
         for _ in 0..form.clients() {
             seed += 1;
-            movers.push(movers::start(&server, form, seed, &shared)?);
+            movers.push(movers::start(&server, form, seed, quota, &shared)?);
         }
     }
     let mut auditors: Vec<Work> = Vec::new();

@@ -13,6 +13,8 @@ use crate::wire::Value;
 
 /// A transaction that was beaten so often will never come through.
 const TRIES_MAX: u64 = 100_000;
+/// Transfers of one write, where they depend on nothing.
+const TOGETHER: usize = 4;
 /// MSETs of one write; an odd number, since every other one takes back what was moved.
 const IN_FLIGHT: usize = 9;
 /// Moves money between two declared keys.
@@ -96,8 +98,14 @@ struct Mover {
     done: Done,
 }
 
-/// Sets a client to work until no transfers are left.
-pub fn start(server: &Server, form: Form, seed: u64, shared: &Arc<Shared>) -> Result<Work> {
+/// Sets a client to work until it has made so many transfers, or a few more.
+pub fn start(
+    server: &Server,
+    form: Form,
+    seed: u64,
+    quota: u64,
+    shared: &Arc<Shared>,
+) -> Result<Work> {
     let caller = Caller::connect(server.addr())?;
     let shared = Arc::clone(shared);
     let bank = match form {
@@ -108,58 +116,80 @@ pub fn start(server: &Server, form: Form, seed: u64, shared: &Arc<Shared>) -> Re
     let own = vec![FIRST; VAULTS];
     let mut mover = Mover { caller, random: Rng::with_seed(seed), bank, own, done };
     Ok(std::thread::spawn(move || {
-        let take_one = |left: u64| left.checked_sub(1);
-        while !shared.stop.load(Ordering::Relaxed)
-            && shared.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one).is_ok()
-        {
-            mover.transfer(form).with_context(|| form.name())?;
-            mover.done.count += 1;
+        while !shared.stop.load(Ordering::Relaxed) && mover.done.count < quota {
+            mover.done.count += mover.transfer(form).with_context(|| form.name())?;
         }
         Ok(mover.done)
     }))
 }
 
 impl Mover {
-    fn transfer(&mut self, form: Form) -> Result<()> {
-        let count = self.bank.keys.len();
-        let from = self.random.usize(..count);
-        let to = (from + 1 + self.random.usize(..count - 1)) % count;
-        let amount = self.random.i64(1..100);
-        let keys = [self.bank.keys[from].clone(), self.bank.keys[to].clone()];
-        let [source, target] = [keys[0].as_str(), keys[1].as_str()];
-        let text = amount.to_string();
+    /// Moves money once, or a few times in one write where nothing has to be read first; gives how often.
+    fn transfer(&mut self, form: Form) -> Result<u64> {
+        if matches!(form, Form::Multi | Form::Script | Form::UndeclaredScript) {
+            return self.together(form);
+        }
+        let (from, to, amount) = self.choice();
+        let [source, target] = [self.bank.keys[from].clone(), self.bank.keys[to].clone()];
         match form {
-            Form::Multi => self.multi(&[&["DECRBY", source, &text], &["INCRBY", target, &text]])?,
-            Form::Watch | Form::WatchedMset => self.watched(form, source, target, amount)?,
-            Form::Script => {
-                self.expect_one(&["EVAL", DECLARED, "2", source, target, &text])?;
-            }
-            Form::UndeclaredScript => {
-                self.expect_one(&["EVAL", UNDECLARED, "0", &text, source, target])?;
-            }
             Form::Mset => self.all_vaults(from, to, amount)?,
             Form::Loose => {
-                self.caller.demand(&["DECRBY", source, &text])?;
-                self.caller.demand(&["INCRBY", target, &text])?;
+                self.caller.demand(&["DECRBY", &source, &amount.to_string()])?;
+                self.caller.demand(&["INCRBY", &target, &amount.to_string()])?;
             }
             Form::LostUpdate => {
-                let held = balances(&self.caller.demand(&["MGET", source, target])?)?;
-                let (less, more) = (held[0] - amount, held[1] + amount);
-                self.multi(&[
-                    &["SET", source, &less.to_string()],
-                    &["SET", target, &more.to_string()],
-                ])?;
+                let held = balances(&self.caller.demand(&["MGET", &source, &target])?)?;
+                let (less, more) = ((held[0] - amount).to_string(), (held[1] + amount).to_string());
+                self.multi(&[&["SET", &source, &less], &["SET", &target, &more]])?;
             }
+            _ => self.watched(form, &source, &target, amount)?,
         }
-        *self.done.ledger.entry(keys[0].clone()).or_default() -= amount;
-        *self.done.ledger.entry(keys[1].clone()).or_default() += amount;
-        Ok(())
+        self.note(from, to, amount);
+        Ok(1)
     }
 
-    fn expect_one(&mut self, words: &[&str]) -> Result<()> {
-        let value = self.caller.demand(words)?;
-        ensure!(value == Value::Integer(1), "a script answered {}", value.show());
-        Ok(())
+    fn choice(&mut self) -> (usize, usize, i64) {
+        let count = self.bank.keys.len();
+        let from = self.random.usize(..count);
+        (from, (from + 1 + self.random.usize(..count - 1)) % count, self.random.i64(1..100))
+    }
+
+    fn note(&mut self, from: usize, to: usize, amount: i64) {
+        *self.done.ledger.entry(self.bank.keys[from].clone()).or_default() -= amount;
+        *self.done.ledger.entry(self.bank.keys[to].clone()).or_default() += amount;
+    }
+
+    /// A few transfers that do not depend on what is there, in one write.
+    fn together(&mut self, form: Form) -> Result<u64> {
+        let choices: Vec<(usize, usize, i64)> = (0..TOGETHER).map(|_| self.choice()).collect();
+        for (from, to, amount) in &choices {
+            let (source, target) = (&self.bank.keys[*from], &self.bank.keys[*to]);
+            let text = amount.to_string();
+            match form {
+                Form::Multi => {
+                    self.caller.queue(&["MULTI"]);
+                    self.caller.queue(&["DECRBY", source, &text]);
+                    self.caller.queue(&["INCRBY", target, &text]);
+                    self.caller.queue(&["EXEC"]);
+                }
+                Form::Script => self.caller.queue(&["EVAL", DECLARED, "2", source, target, &text]),
+                _ => self.caller.queue(&["EVAL", UNDECLARED, "0", &text, source, target]),
+            }
+        }
+        let replies_each = if form == Form::Multi { 4 } else { 1 };
+        let replies = self.caller.finish(TOGETHER * replies_each)?;
+        for (reply, (from, to, amount)) in replies.chunks(replies_each).zip(choices) {
+            let last = &reply[replies_each - 1];
+            let done = match form {
+                Form::Multi => last.items().is_some_and(|items| {
+                    items.len() == 2 && items.iter().all(|item| item.integer().is_some())
+                }),
+                _ => *last == Value::Integer(1),
+            };
+            ensure!(done, "answered {}", last.show());
+            self.note(from, to, amount);
+        }
+        Ok(TOGETHER as u64)
     }
 
     /// MULTI to EXEC in one write; nothing is watched, so it must run.
