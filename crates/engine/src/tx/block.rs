@@ -39,6 +39,17 @@ pub struct Blocked {
     words: Words,
 }
 
+/// What came of looking for somebody to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// One was served; there may be others.
+    Served,
+    /// One was offered the key, which is locked for that.
+    Offered,
+    /// Nobody can be served now.
+    Nobody,
+}
+
 impl Blocked {
     /// Whether the reply is on its way.
     pub fn is_claimed(&self) -> bool {
@@ -169,6 +180,7 @@ impl Engine {
         if let Some(due) = deadline_us {
             self.deadlines.0.insert((due, conn.index, conn.generation));
         }
+        self.touch(conn);
         if self.sessions.get(conn).is_some_and(|session| session.ended) {
             self.drop_client(conn);
         }
@@ -256,15 +268,20 @@ impl Engine {
 
     /// Looks who can be served by the keys that were written to.
     pub(crate) fn serve_waiters(&mut self) {
-        while let Some(key) = self.waiters.due.pop_front() {
-            while self.serve_one(&key, None) {}
+        // Serving may make further keys ready: they are looked at when it is done.
+        if std::mem::replace(&mut self.waiters.serving, true) {
+            return;
         }
+        while let Some(key) = self.waiters.due.pop_front() {
+            while self.serve_one(&key, None) == Step::Served {}
+        }
+        self.waiters.serving = false;
     }
 
     /// Serves, or offers the key to, the first who can be served by it. `held` is a lock of this key and of others that a waiter for it
-    /// needs. False when nobody can be served now.
-    fn serve_one(&mut self, key: &DbKey, held: Option<&Wanted>) -> bool {
-        let Some(index) = self.first_ready(key) else { return false };
+    /// needs, which an offer takes over.
+    fn serve_one(&mut self, key: &DbKey, held: Option<(&Wanted, u32)>) -> Step {
+        let Some(index) = self.first_ready(key) else { return Step::Nobody };
         let queue = self.waiters.of(key).expect("looked at above");
         let (client, place) = (queue[index].client, queue[index].place);
         let words = queue[index].words.clone();
@@ -275,26 +292,28 @@ impl Engine {
         keys.dedup();
         let wanted = Wanted::Keys(keys);
         let far = self.is_far(&words);
-        if held != Some(&wanted) && self.locks.must_wait(&wanted) {
+        let held = held.filter(|(held, _)| **held == wanted).map(|(_, ticket)| ticket);
+        if held.is_none() && self.locks.must_wait(&wanted) {
             self.locks.enter(wanted, Waiting::Key(key.clone()));
-            return false;
+            return Step::Nobody;
         }
         if client.0 == self.core.id && !far {
+            _ = self.end_block(client.1);
             let (mut answer, served) = self.serve_words(key, &words);
-            if served {
-                _ = self.end_block(client.1);
-                let chain = std::mem::take(&mut answer.chain);
-                let reply = whole_of(&mut answer.bytes, chain);
-                self.note_woken(words.command, answer.verdict, reply.whole());
-                self.wake(client.1, place, reply);
-            }
-            return true;
+            assert!(served, "who is ready is served");
+            let chain = std::mem::take(&mut answer.chain);
+            let reply = whole_of(&mut answer.bytes, chain);
+            self.note_woken(words.command, answer.verdict, reply.whole());
+            self.wake(client.1, place, reply);
+            return Step::Served;
         }
         self.waiters.of(key).expect("looked at above")[index].offered = true;
         let ticket = (!far).then(|| {
-            let ticket = self.locks.enter(wanted, Waiting::Offered);
-            self.locks.take_granted(ticket);
-            ticket
+            held.unwrap_or_else(|| {
+                let ticket = self.locks.enter(wanted, Waiting::Offered);
+                self.locks.take_granted(ticket);
+                ticket
+            })
         });
         let offer = Box::new(Offer {
             owner: self.core.id,
@@ -310,17 +329,16 @@ impl Engine {
             true => self.on_offer(offer),
             false => self.outbox.post(client.0, Message::Offer(offer)),
         }
-        true
+        if far { Step::Nobody } else { Step::Offered }
     }
 
     /// The first who waits for a key, is not being offered it, and can be served.
     fn first_ready(&mut self, key: &DbKey) -> Option<usize> {
         let Engine { waiters, shard, core, .. } = self;
         let queue = waiters.of(key)?;
-        queue.iter().position(|waiter| {
-            if waiter.offered {
-                return false;
-            }
+        // Who is being offered the key is before those behind him.
+        let free = queue.iter().position(|waiter| waiter.offered).unwrap_or(queue.len());
+        queue.iter().take(free).position(|waiter| {
             let words = &waiter.words;
             let args = Args::new(&words.bytes, &words.spans, core.hasher);
             let blocks = core.table.entry(words.command).spec.blocks;
@@ -363,8 +381,20 @@ impl Engine {
     }
 
     /// Locks that somebody wanted who looks for a key's waiters are free.
-    pub(crate) fn on_key_free(&mut self, key: &DbKey, wanted: &Wanted) {
-        while self.serve_one(key, Some(wanted)) {}
+    pub(crate) fn on_key_free(&mut self, key: &DbKey, ticket: u32) {
+        let wanted = self.locks.wanted(ticket).clone();
+        let nested = std::mem::replace(&mut self.waiters.serving, true);
+        let last = loop {
+            match self.serve_one(key, Some((&wanted, ticket))) {
+                Step::Served => {}
+                last => break last,
+            }
+        };
+        self.waiters.serving = nested;
+        if last == Step::Nobody {
+            self.locks.leave(ticket);
+        }
+        self.serve_waiters();
     }
 
     /// A session of this core is offered a key: it claims it if it still waits.

@@ -121,11 +121,7 @@ impl Engine {
                     self.run_parked(parked);
                     self.locks.leave(ticket);
                 }
-                Waiting::Key(key) => {
-                    let wanted = self.locks.wanted(ticket).clone();
-                    self.on_key_free(&key, &wanted);
-                    self.locks.leave(ticket);
-                }
+                Waiting::Key(key) => self.on_key_free(&key, ticket),
                 Waiting::Offered => unreachable!("granted as it came"),
             }
         }

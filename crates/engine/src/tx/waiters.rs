@@ -25,6 +25,8 @@ pub struct Waiters {
     by_client: HashMap<Client, Vec<DbKey>>,
     /// Keys that were written to and are to be looked at.
     pub due: VecDeque<DbKey>,
+    /// They are being looked at.
+    pub serving: bool,
 }
 
 impl Waiters {
