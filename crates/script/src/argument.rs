@@ -19,7 +19,7 @@ pub enum Arg {
     /// A number.
     Number(f64),
     /// A boolean.
-    Boolean,
+    Boolean(bool),
     /// One of the marks that only the prelude has.
     Mark(usize),
     /// Anything else, by the name of its type.
@@ -33,7 +33,7 @@ impl FromLua for Arg {
             Value::String(text) => Arg::of(&text.as_bytes()),
             Value::Integer(number) => Arg::Number(*number as f64),
             Value::Number(number) => Arg::Number(*number),
-            Value::Boolean(_) => Arg::Boolean,
+            Value::Boolean(value) => Arg::Boolean(*value),
             Value::LightUserData(mark) if !mark.0.is_null() => Arg::Mark(mark.0.addr()),
             other => Arg::Other(type_name(other)),
         })
@@ -75,7 +75,7 @@ impl Arg {
         match self {
             Arg::Short(..) | Arg::Long(_) => "string",
             Arg::Number(_) => "number",
-            Arg::Boolean => "boolean",
+            Arg::Boolean(_) => "boolean",
             Arg::Mark(_) => "userdata",
             Arg::Other(name) => name,
         }

@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) protocol: Cell<Protocol>,
     /// The state of `math.random`: 48 bits.
     pub(crate) random: Cell<u64>,
+    /// What a script has set of cjson.
+    cjson: Rc<Cell<library::CjsonSettings>>,
     /// What a library under way has registered.
     pub(crate) registering: RefCell<crate::functions::Registering>,
 }
@@ -122,6 +124,7 @@ impl Interpreter {
             abandoned: Cell::new(false),
             protocol: Cell::new(Protocol::Resp2),
             random: Cell::new(0),
+            cjson: Rc::default(),
             registering: RefCell::default(),
         });
         let rust = rust_table(&lua, &shared, setup)?;
@@ -340,6 +343,7 @@ impl Interpreter {
     fn begin(&self, seed: u64) {
         self.shared.abandoned.set(false);
         self.shared.protocol.set(Protocol::Resp2);
+        self.shared.cjson.set(library::CjsonSettings::default());
         self.shared.random.set(library::random::seeded(seed));
     }
 
@@ -546,7 +550,7 @@ fn rust_table(lua: &Lua, shared: &Rc<Shared>, setup: &Setup) -> mlua::Result<Tab
     rust.raw_set("abandon", lua.create_function(abandon)?)?;
     api::install(lua, shared, &rust)?;
     rust.raw_set("register_function", crate::functions::register_function(lua, shared)?)?;
-    library::install(lua, &rust)?;
+    library::install(lua, &rust, &shared.cjson)?;
     Ok(rust)
 }
 
