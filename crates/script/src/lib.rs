@@ -29,6 +29,8 @@ mod outgoing;
 pub mod payload;
 mod sha;
 pub mod shebang;
+#[cfg(test)]
+mod tests;
 pub mod texts;
 
 pub use self::functions::{Function, FunctionFlags, Library};

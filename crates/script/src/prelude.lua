@@ -33,8 +33,9 @@ local function refuse() error(READONLY, 2) end
 local function guard(real)
   local proxy = {}
   guarded[proxy] = real
-  raw_setmetatable(proxy, { __index = real, __newindex = refuse, __metatable = false })
-  return proxy
+  local meta = { __index = real, __newindex = refuse, __metatable = false }
+  raw_setmetatable(proxy, meta)
+  return proxy, meta
 end
 
 local function lacking(_, name)
@@ -321,7 +322,7 @@ string_meta.__metatable = guard({ __index = shown_libraries.string })
 
 local shown_global_meta = guard({ __index = lacking })
 
--- Gives what scripts see as _G, and the table behind it.
+-- Gives what scripts see as _G, the table behind it, and the metatable between them.
 local function globals(redis_shown)
   local real = {
     _VERSION = _VERSION, assert = assert, error = error, gcinfo = gcinfo, ipairs = ipairs, next = next,
@@ -331,20 +332,19 @@ local function globals(redis_shown)
     collectgarbage = base.collectgarbage, redis = redis_shown, server = redis_shown,
   }
   for name, library in raw_next, shown_libraries do real[name] = library end
-  local shown = guard(raw_setmetatable(real, { __index = lacking }))
+  local shown, meta = guard(raw_setmetatable(real, { __index = lacking }))
   meta_shown[shown] = shown_global_meta
   real._G = shown
   real.loadstring, real.load = loader(function() return shown end)
-  return shown, real
+  return shown, real, meta
 end
 
-local script_env, script_globals = globals(guard(redis))
+local script_env, script_globals = globals((guard(redis)))
 script_globals.__redis__err__handler = leaving
 
-local function_env, function_globals = globals(guard(function_redis))
+local function_env, function_globals, function_env_meta = globals((guard(function_redis)))
 local loading_redis_shown = guard(raw_setmetatable(loading_redis, { __index = lacking }))
 local loading_globals = raw_setmetatable({ redis = loading_redis_shown, server = loading_redis_shown }, { __index = lacking })
-local function_env_meta = raw_getmetatable(function_env)
 
 function loading_redis.register_function(...) rust.register_function(select('#', ...), ...) end
 
