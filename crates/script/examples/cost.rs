@@ -1,6 +1,6 @@
 //! What a run costs beside the commands it calls: nanoseconds of a rate limiter over a host that answers at once.
 //!
-//! `cargo run --profile release -p script --example cost [runs]`; under callgrind, instructions.
+//! `cargo run --profile release -p script --example cost [runs] [bytes] [name]`; under callgrind, instructions.
 #![forbid(unsafe_code)]
 
 use resp::Protocol;
@@ -59,7 +59,10 @@ fn main() {
     let mut interpreter = Interpreter::new(&setup);
     let mut host = Counter(0);
     let mut reply = Vec::new();
-    for (name, source) in SCRIPTS {
+    let only = std::env::args().nth(3);
+    for (name, source) in
+        SCRIPTS.into_iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name))
+    {
         let sha = interpreter.load(source.as_bytes()).expect("it compiles");
         let call =
             Call { keys: &[b"rate:user:123"], args: &[b"60"], seed: 1, protocol: Protocol::Resp2 };

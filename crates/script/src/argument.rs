@@ -3,7 +3,7 @@
 //! mlua keeps values that it hands to Rust on a stack of 8,000 places and panics beyond it. A script may pass
 //! nearly as many arguments, so none is held: strings are copied, short ones without an allocation.
 
-use crate::errors::positioned;
+use crate::errors::{named, positioned};
 use crate::number_text;
 use mlua::{FromLua, Lua, Value};
 
@@ -84,6 +84,7 @@ impl Arg {
 
 /// `bad argument #1 to 'name' (what)`, with its position.
 pub fn bad(lua: &Lua, at: usize, name: &str, what: &str) -> mlua::Error {
+    let name = if named(lua, 0) { name } else { "?" };
     positioned(lua, format!("bad argument #{} to '{name}' ({what})", at + 1))
 }
 

@@ -53,6 +53,13 @@ fn position(lua: &Lua, level: usize) -> String {
     place.flatten().unwrap_or_default()
 }
 
+/// Whether the function at this level has a name for its caller; one that `pcall` calls has none.
+pub fn named(lua: &Lua, level: usize) -> bool {
+    let name = lua.inspect_stack(level, |debug| debug.names().name.is_some());
+    let tail = lua.inspect_stack(level + 1, |debug| debug.source().what == "tail");
+    name.unwrap_or(false) || tail.unwrap_or(false)
+}
+
 /// The name that the prelude's own code has in positions.
 pub const PRELUDE: &str = "=prelude";
 

@@ -168,12 +168,30 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A bulk string that is text, which mlua puts into Lua without a detour.
+    fn text_ahead(&mut self) -> Option<&'a str> {
+        let before = self.at;
+        let text = (self.bytes.get(before) == Some(&b'$')).then(|| {
+            self.at += 1;
+            let len = self.number().ok()?;
+            std::str::from_utf8(self.string(len).ok()?).ok()
+        });
+        let text = text.flatten();
+        if text.is_none() {
+            self.at = before;
+        }
+        text
+    }
+
     fn array(&mut self, len: i64, depth: usize) -> mlua::Result<Table> {
         // Each element has three bytes or more, so a length that promises too much reserves nothing.
         let room = usize::try_from(len).unwrap_or(0).min(self.bytes.len() / 3);
         let table = self.lua.create_table_with_capacity(room, 0)?;
         for index in 1..=len {
-            table.raw_set(index, self.value(depth + 1)?)?;
+            match self.text_ahead() {
+                Some(text) => table.raw_set(index, text)?,
+                None => table.raw_set(index, self.value(depth + 1)?)?,
+            }
         }
         Ok(table)
     }

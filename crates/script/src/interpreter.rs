@@ -362,10 +362,14 @@ impl Interpreter {
         result
     }
 
+    /// A table of strings. mlua puts text into Lua without a detour, other bytes with one.
     fn strings(&self, strings: &[&[u8]]) -> mlua::Result<Table> {
         let table = self.lua.create_table_with_capacity(strings.len(), 0)?;
         for (index, string) in strings.iter().enumerate() {
-            table.raw_set(index + 1, self.lua.create_string(string)?)?;
+            match std::str::from_utf8(string) {
+                Ok(text) => table.raw_set(index + 1, text)?,
+                Err(_) => table.raw_set(index + 1, self.lua.create_string(string)?)?,
+            }
         }
         Ok(table)
     }
@@ -541,6 +545,8 @@ fn rust_table(lua: &Lua, shared: &Rc<Shared>, setup: &Setup) -> mlua::Result<Tab
     rust.raw_set("version", setup.version.as_str())?;
     rust.raw_set("version_number", version_number(&setup.version))?;
     rust.raw_set("describe", lua.create_function(errors::describe)?)?;
+    let named = |lua: &Lua, (): ()| Ok(errors::named(lua, 2));
+    rust.raw_set("named", lua.create_function(named)?)?;
     let place = |lua: &Lua, (): ()| Ok(errors::place(lua).unzip());
     rust.raw_set("place", lua.create_function(place)?)?;
     let state = Rc::clone(shared);

@@ -15,7 +15,7 @@ local raw_next, raw_pcall, raw_xpcall, rawget, rawset = next, pcall, xpcall, raw
 local raw_setmetatable, raw_getmetatable, setfenv = setmetatable, getmetatable, setfenv
 local raw_loadstring, raw_insert, raw_collect = loadstring, table.insert, collectgarbage
 local raw_resume, concat = coroutine.resume, table.concat
-local abandoned, describe, place = rust.abandoned, rust.describe, rust.place
+local abandoned, describe, place, named = rust.abandoned, rust.describe, rust.place, rust.named
 local PCALL, BREATHE, LOG, MAY_RUN, CLOCK = rust.PCALL, rust.BREATHE, rust.LOG, rust.MAY_RUN, rust.CLOCK
 
 local READONLY = 'Attempt to modify a readonly table'
@@ -44,8 +44,14 @@ end
 
 -- `count` is how many arguments were given; past it an argument is absent rather than nil.
 local function bad(position, name, expected, value, count)
+  if not named() then name = '?' end
   local got = position > count and 'no value' or type(value)
   error('bad argument #' .. position .. " to '" .. name .. "' (" .. expected .. ' expected, got ' .. got .. ')', 3)
+end
+
+local function lacks(position, name, what)
+  if not named() then name = '?' end
+  error('bad argument #' .. position .. " to '" .. name .. "' (" .. what .. ')', 3)
 end
 
 -- Catching errors -----------------------------------------------------------------------------------
@@ -83,7 +89,7 @@ end
 
 local function xpcall(...)
   local f, handler = ...
-  if select('#', ...) < 2 then error("bad argument #2 to 'xpcall' (value expected)", 2) end
+  if select('#', ...) < 2 then lacks(2, 'xpcall', 'value expected') end
   return settle_table(raw_xpcall(f, function(e)
     if abandoned() then return e end
     return handler(shown(e))
@@ -91,7 +97,7 @@ local function xpcall(...)
 end
 
 local function resume(co, ...)
-  if type(co) ~= 'thread' then error("bad argument #1 to 'resume' (coroutine expected)", 2) end
+  if type(co) ~= 'thread' then lacks(1, 'resume', 'coroutine expected') end
   return settle_table(raw_resume(co, ...))
 end
 
@@ -133,7 +139,7 @@ function base.rawset(...)
   local count = select('#', ...)
   if type(t) ~= 'table' then bad(1, 'rawset', 'table', t, count) end
   if guarded[t] then error(READONLY, 0) end
-  if count < 3 then error("bad argument #" .. (count + 1) .. " to 'rawset' (value expected)", 2) end
+  if count < 3 then lacks(count + 1, 'rawset', 'value expected') end
   if k == nil then error('table index is nil', 0) end
   return rawset(t, k, v)
 end
@@ -142,7 +148,7 @@ function base.rawget(...)
   local t, k = ...
   local count = select('#', ...)
   if type(t) ~= 'table' then bad(1, 'rawget', 'table', t, count) end
-  if count < 2 then error("bad argument #2 to 'rawget' (value expected)", 2) end
+  if count < 2 then lacks(2, 'rawget', 'value expected') end
   return rawget(guarded[t] or t, k)
 end
 
@@ -151,7 +157,7 @@ function base.setmetatable(...)
   local count = select('#', ...)
   if type(t) ~= 'table' then bad(1, 'setmetatable', 'table', t, count) end
   if count < 2 or meta ~= nil and type(meta) ~= 'table' then
-    error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+    lacks(2, 'setmetatable', 'nil or table expected')
   end
   if guarded[t] then error(READONLY, 0) end
   local old = raw_getmetatable(t)
@@ -163,7 +169,7 @@ end
 
 function base.getmetatable(...)
   local v = ...
-  if select('#', ...) == 0 then error("bad argument #1 to 'getmetatable' (value expected)", 2) end
+  if select('#', ...) == 0 then lacks(1, 'getmetatable', 'value expected') end
   if type(v) == 'table' and guarded[v] then return meta_shown[v] end
   if type(v) == 'userdata' then return nil end
   return raw_getmetatable(v)
