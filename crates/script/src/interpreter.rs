@@ -29,6 +29,13 @@ use std::rc::Rc;
 /// Instructions of Lua between two breaths.
 pub const BREATH_INSTRUCTIONS: u32 = 10_000;
 
+/// Up to so many bytes a state lets garbage gather.
+const PATIENT_BYTES_MAX: usize = 4 << 20;
+/// The heap at which a collection begins, in hundredths of what lived after the last.
+const PATIENT_PAUSE: i32 = 1000;
+/// The same for a large state; Lua's own setting.
+const PAUSE: i32 = 200;
+
 /// What an interpreter is made with.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -102,6 +109,8 @@ pub struct Interpreter {
     scripts: HashMap<Sha, Script>,
     pub(crate) libraries: Libraries,
     memory_bytes_max: usize,
+    /// Whether the collector waits long, because the state is small.
+    patient: Cell<bool>,
     /// Where commands' replies are read from; kept for its memory.
     answer: RefCell<Vec<u8>>,
 }
@@ -152,6 +161,7 @@ impl Interpreter {
             scripts: HashMap::new(),
             libraries: Libraries::default(),
             memory_bytes_max: setup.memory_bytes_max,
+            patient: Cell::new(false),
             answer: RefCell::default(),
         })
     }
@@ -340,7 +350,15 @@ impl Interpreter {
         outcome.unwrap_or_else(|error| Err(error_line(&error)))
     }
 
+    /// Sets what one run may change back to its beginning.
     fn begin(&self, seed: u64) {
+        // A collection marks everything that lives, which is mostly ours and stays: with a small state it is
+        // cheaper to let much garbage gather first. A large one must not grow so far.
+        let patient = self.lua.used_memory() < PATIENT_BYTES_MAX;
+        if self.patient.replace(patient) != patient {
+            let pause = if patient { PATIENT_PAUSE } else { PAUSE };
+            self.lua.gc_inc(pause, 0, 0);
+        }
         self.shared.abandoned.set(false);
         self.shared.protocol.set(Protocol::Resp2);
         self.shared.cjson.set(library::CjsonSettings::default());
