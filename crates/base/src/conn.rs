@@ -10,3 +10,8 @@ pub struct ConnId {
     /// How often the index was given out before.
     pub generation: u32,
 }
+
+impl ConnId {
+    /// No connection.
+    pub const NONE: ConnId = ConnId { index: u32::MAX, generation: u32::MAX };
+}

@@ -87,6 +87,11 @@ impl<'a> Args<'a> {
         Args { spans: &self.spans[count.min(self.spans.len())..], hashed: None, ..*self }
     }
 
+    /// `count` arguments from `first` on, as a request of their own.
+    pub fn part(&self, first: usize, count: usize) -> Args<'a> {
+        Args { spans: &self.spans[first..first + count], hashed: None, ..*self }
+    }
+
     /// All arguments from `first` on.
     pub fn from(&self, first: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
         let (bytes, spans) = (self.bytes, &self.spans[first.min(self.spans.len())..]);

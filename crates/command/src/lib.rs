@@ -31,6 +31,7 @@ pub mod spec;
 pub mod stream;
 pub mod string;
 pub mod table;
+pub mod transaction;
 pub mod wait;
 pub mod walk;
 

@@ -189,6 +189,11 @@ impl Flags {
     /// Internal to servers: COMMAND DOCS says so.
     pub const SYSCMD: Flags = Flags(1 << 23);
 
+    /// Carried out at once by a client in MULTI, not queued.
+    pub const AT_ONCE: Flags = Flags(1 << 24);
+    /// Its keys are watched for the client from then on.
+    pub const WATCHES: Flags = Flags(1 << 25);
+
     /// The union; usable in constants.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)

@@ -3,6 +3,7 @@
 use crate::spec::Command;
 use crate::{
     bitmap, expire, generic, geo, hash, hyperloglog, list, set, sorted_set, stream, string,
+    transaction,
 };
 
 /// Every data command, family by family. A sub-command stands in its container.
@@ -19,6 +20,7 @@ pub fn families() -> impl Iterator<Item = &'static Command> {
         stream::COMMANDS,
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
+        transaction::COMMANDS,
     ];
     FAMILIES.iter().copied().flatten()
 }

@@ -142,6 +142,10 @@ impl Engine {
         let protocol = session.protocol;
         let writer = Writer::new(&mut reply, protocol);
         write(&mut Desk { session, core: &mut self.core, reply: writer });
+        if self.is_for_tail(conn, &reply) {
+            return;
+        }
+        let Some(session) = self.sessions.get(conn) else { return };
         session.stall = None;
         self.observe_late(conn, reply.len());
         let Some(session) = self.sessions.get(conn) else { return };

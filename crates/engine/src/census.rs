@@ -17,6 +17,8 @@ pub struct Census {
     pub gathers: usize,
     /// Transactions and jobs that have or want locks.
     pub locks: usize,
+    /// Clients that watch keys.
+    pub watches: usize,
     /// Questions to all cores or the process that are not answered.
     pub asks: usize,
     /// Batches sent and not yet back.
@@ -44,6 +46,7 @@ impl Engine {
             session_bytes_max: self.sessions.iter().map(Session::memory).max().unwrap_or(0),
             gathers: self.gathers.len(),
             locks: self.locks.len(),
+            watches: self.watches.len(),
             asks: self.asks.len(),
             batches,
             messages,

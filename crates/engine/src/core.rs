@@ -118,6 +118,10 @@ pub struct Core {
     pub command_logs: CommandLogs,
     /// A request or reply of so many bytes is looked at closer.
     pub large_bytes: u64,
+    /// EXEC's position in the table.
+    pub exec: u16,
+    /// SELECT's.
+    pub select: u16,
     /// What LATENCY remembers.
     pub spikes: Spikes,
     /// `latency-monitor-threshold` in milliseconds; 0 is off.
@@ -180,6 +184,8 @@ impl Core {
             sampler: Sampler::default(),
             command_logs: CommandLogs::default(),
             large_bytes: u64::MAX,
+            exec: 0,
+            select: 0,
             spikes: Spikes::default(),
             spike_threshold_ms: 0,
             tracks_latency: true,
@@ -189,6 +195,7 @@ impl Core {
             setting_stamps: vec![(0, 0); settings::TABLE.len()],
             fast_until_sample: FAST_SAMPLE,
         };
+        (core.exec, core.select) = (core.known("EXEC"), core.known("SELECT"));
         core.configure();
         core
     }
@@ -219,7 +226,7 @@ impl Core {
         self.watched = self.clients.watched() || self.frozen;
     }
 
-    /// The position of a data command that the engine itself makes use of.
+    /// The position of a command that the engine itself makes use of.
     pub fn known(&self, name: &str) -> u16 {
         let mut entries = self.table.entries().iter();
         let found = entries.find(|entry| entry.parent.is_none() && entry.spec.name == name);

@@ -64,13 +64,16 @@ impl Engine {
         };
         session.last_command = Some(id);
         session.commands += 1;
-        if gated && let Some(flow) = self.gate(conn, id, planned) {
+        if gated && let Some(flow) = self.gate(conn, id, planned, args) {
             if flow == Flow::Wait {
                 self.put_off(conn);
             }
             return flow;
         }
         self.touch(conn);
+        if self.core.table.entry(id).spec.flags.has(Flags::WATCHES) {
+            return self.begin_watch(conn, id, planned, args);
+        }
         let flow = match planned.plan {
             Plan::Here => self.run_here(conn, id, planned, args),
             Plan::One(core) => self.run_there(conn, core, id, planned, args),
@@ -81,6 +84,30 @@ impl Engine {
             self.after_gated(conn, id, args, flow);
         }
         flow
+    }
+
+    /// WATCH: what follows it waits until its keys are watched.
+    #[cold]
+    fn begin_watch(&mut self, conn: ConnId, id: u16, planned: Planned, args: &Args<'_>) -> Flow {
+        self.note_watched(conn, args);
+        let flow = match planned.plan {
+            Plan::Here => {
+                let flow = self.run_here(conn, id, planned, args);
+                if flow == Flow::Next {
+                    let db = self.sessions.get(conn).map_or(0, |session| session.db);
+                    self.watch((self.core.id, conn), id, db, args);
+                }
+                return flow;
+            }
+            Plan::One(core) => self.run_there(conn, core, id, planned, args),
+            _ => self.spread(conn, id, args),
+        };
+        if flow != Flow::Next {
+            return flow;
+        }
+        let many = planned.plan == Plan::Many;
+        self.stall(conn, if many { Stall::Sequenced } else { Stall::Asking });
+        self.wait_if_stalled(conn)
     }
 
     /// What follows a request that was not of the usual kind: MONITOR clients see it, or it is put
@@ -123,6 +150,7 @@ impl Engine {
             let verdict = shard.execute(core, call, &args, Sink::plain(&mut unread));
             if !verdict.is_plain() {
                 self.note(conn, id, verdict, &args, &unread);
+                self.heed();
                 return Flow::Next;
             }
             verdict
@@ -139,17 +167,19 @@ impl Engine {
             };
             if !verdict.is_plain() {
                 self.note_at(conn, None, id, verdict, &args, (&error, bytes));
+                self.heed();
                 return Flow::Next;
             }
             verdict
         };
         self.core.account(id, verdict.ticks, verdict.weight);
+        self.heed();
         Flow::Next
     }
 
     /// Sends a data command to the one core that owns its keys.
     #[inline]
-    fn run_there(
+    pub(crate) fn run_there(
         &mut self,
         conn: ConnId,
         core: CoreId,
@@ -173,6 +203,9 @@ impl Engine {
 
     /// Runs a command of the connection or the server.
     fn run_at_session(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+        if id == self.core.exec {
+            return self.exec(conn, id, args);
+        }
         let entry = self.core.table.entry(id);
         let Home::Engine(run) = entry.home else { unreachable!("the plan says that it is one") };
         let fast = entry.spec.flags.has(Flags::FAST);
@@ -195,7 +228,7 @@ impl Engine {
         });
         verdict.slow = verdict.ticks >= self.core.slow_ticks
             || args.extent().max(reply.len()) as u64 >= self.core.large_bytes;
-        if !matches!(next, Next::Done | Next::Close) {
+        if !matches!(next, Next::Done | Next::Close | Next::Unwatch) {
             // The answer is still to come, and may change what is slow.
             verdict.slow = false;
             self.observe_later(conn, id, verdict.ticks, args);
@@ -204,6 +237,11 @@ impl Engine {
         self.append_unless_muted(conn, &reply);
         match next {
             Next::Done => Flow::Next,
+            Next::Exec => unreachable!("taken above"),
+            Next::Unwatch => {
+                self.unwatch_all(conn);
+                Flow::Next
+            }
             Next::Close => self.close_after_replies(conn),
             Next::Ask(query) => {
                 self.ask(conn, query);
@@ -260,6 +298,7 @@ impl Engine {
             session.last_command = named;
         }
         self.core.account_error(&failure.0);
+        self.spoil_queue(conn);
         let mut reply = Vec::new();
         Writer::new(&mut reply, Protocol::Resp2).error(&*failure.0);
         self.append_unless_muted(conn, &reply);
@@ -316,7 +355,7 @@ impl Engine {
 
     /// Gates that only few sessions meet. None lets the request pass.
     #[cold]
-    fn gate(&mut self, conn: ConnId, id: u16, planned: Planned) -> Option<Flow> {
+    fn gate(&mut self, conn: ConnId, id: u16, planned: Planned, args: &Args<'_>) -> Option<Flow> {
         if self.is_frozen() {
             self.stall(conn, Stall::Frozen);
             return Some(Flow::Wait);
@@ -336,6 +375,12 @@ impl Engine {
         if must_authenticate(session, &self.core) && !flags.has(Flags::NO_AUTH) {
             return Some(self.reject(conn, id, "NOAUTH Authentication required."));
         }
+        let queueing = session.queue.is_some();
+        // EXEC is judged by what it executes.
+        let flags = match &session.queue {
+            Some(queue) if id == self.core.exec => Flags(flags.0 | queue.flags),
+            _ => flags,
+        };
         let touches = Flags::WRITE.0 | Flags::READONLY.0 | Flags::MAY_REPLICATE.0;
         if session.is_monitor() && flags.0 & touches != 0 {
             return Some(self.reject(conn, id, "ERR Replica can't interact with the keyspace"));
@@ -345,11 +390,49 @@ impl Engine {
             self.touch(conn);
             return Some(Flow::Wait);
         }
-        None
+        queueing.then(|| self.queue_up(conn, id, args)).flatten()
+    }
+
+    /// A command of a client in MULTI: it is queued, unless it is one of those that are carried out at once.
+    fn queue_up(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Option<Flow> {
+        let flags = self.core.table.entry(id).spec.flags;
+        if flags.has(Flags::WATCHES) {
+            let error = Failure::new("ERR WATCH inside MULTI is not allowed");
+            self.touch(conn);
+            return Some(self.fail(conn, id, args, &error));
+        }
+        if flags.has(Flags::AT_ONCE) {
+            return None;
+        }
+        if flags.has(Flags::NO_MULTI) {
+            let text = "ERR Command not allowed inside a transaction";
+            return Some(self.reject(conn, id, text));
+        }
+        if self.shard.refuses(&mut self.core, flags, args.extent()) {
+            self.core.commands[id as usize].rejected += 1;
+            self.spoil_queue(conn);
+            self.touch(conn);
+            return Some(self.fail(conn, id, args, &Failure::OOM));
+        }
+        let session = self.sessions.get(conn)?;
+        session.queue.as_mut()?.push(id, flags, args);
+        self.append_unless_muted(conn, b"+QUEUED\r\n");
+        self.touch(conn);
+        Some(Flow::Next)
+    }
+
+    /// Something of a client in MULTI could not be queued: its EXEC will refuse.
+    fn spoil_queue(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.get(conn)
+            && let Some(queue) = &mut session.queue
+        {
+            queue.failed = true;
+        }
     }
 
     /// Answers a command that a gate refuses.
     fn reject(&mut self, conn: ConnId, id: u16, text: &str) -> Flow {
+        self.spoil_queue(conn);
         self.core.commands[id as usize].rejected += 1;
         self.core.account_error(text.as_bytes());
         let mut reply = Vec::new();

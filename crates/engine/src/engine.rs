@@ -15,7 +15,7 @@ use crate::session::input::{Arena, Source};
 use crate::session::{Session, Sessions, client::Stall};
 use crate::shard::{Shard, lease::Account};
 use crate::table::Table;
-use crate::tx::{grant::Waiting, locks::Locks};
+use crate::tx::{grant::Waiting, locks::Locks, watch::Watches};
 use crate::{ask::Asks, flush::Flusher, patrol::Patrol, share::Shares};
 use arrayvec::ArrayVec;
 use base::limits::TURN_EVENTS_MAX;
@@ -71,6 +71,7 @@ pub struct Engine {
     pub(crate) jobs_ahead: Ahead,
     pub(crate) gathers: Gathers,
     pub(crate) locks: Locks<Waiting>,
+    pub(crate) watches: Watches,
     pub(crate) asks: Asks,
     pub(crate) outbox: Outbox,
     pub(crate) flusher: Flusher,
@@ -115,6 +116,7 @@ impl Engine {
             jobs_ahead: Ahead::default(),
             gathers: Gathers::default(),
             locks: Locks::default(),
+            watches: Watches::default(),
             asks: Asks::default(),
             outbox: Outbox::new(cores),
             flusher: Flusher::default(),
@@ -338,6 +340,7 @@ impl Engine {
             Message::Finish(share) => self.on_finish(share),
             Message::Finished(share) => self.on_finished(share),
             Message::Late(parked) => self.on_late(parked),
+            Message::Unwatch(conn) => self.unwatch((from, conn)),
             Message::Ask { ticket, query } => self.on_ask(from, ticket, &query),
             Message::Answer { ticket, answer } => self.on_answer(from, ticket, *answer),
             Message::Lease(lease) => {
@@ -381,6 +384,7 @@ impl Engine {
             if session.is_monitor() {
                 self.watcher_gone();
             }
+            self.unwatch_at(conn, session.watched_at);
             let mut session = session;
             self.flusher.spare(session.out.take().1);
         }

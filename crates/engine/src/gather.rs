@@ -5,7 +5,7 @@
 
 use crate::message::{JobFlags, Share};
 use crate::walk::Found;
-use base::ConnId;
+use base::{ConnId, CoreSet};
 use command::Merge;
 use resp::write::{Protocol, Writer};
 use resp::{Chain, Reply};
@@ -88,6 +88,10 @@ pub struct Gather {
     pub then: Then,
     /// Keys that it has turned out to need beside those that it names.
     pub extra: Vec<(u8, Box<[u8]>, bool)>,
+    /// Where keys are watched on which it depends.
+    pub watched: CoreSet,
+    /// It concerns more than the keys that it names.
+    pub global: bool,
 }
 
 /// All gathers of one core. Bounded by the places in the sessions' pipelines.
@@ -326,6 +330,8 @@ mod tests {
                 due: 1,
                 then: Then::Merge(Merge::Ok),
                 extra: Vec::new(),
+                watched: CoreSet::default(),
+                global: false,
             })
         };
         let (number, generation) = gathers.insert(gather());

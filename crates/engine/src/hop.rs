@@ -8,8 +8,8 @@ use crate::message::{Address, Batch, Job, JobFlags, Message, Outcome};
 use crate::session::plan::Planned;
 use crate::shard::execute::{Call, Verdict};
 use crate::table::Home;
-use base::CoreId;
-use command::Args;
+use base::{ConnId, CoreId};
+use command::{Args, Flags};
 use resp::chain::{Chain, Reply, Sink, finish};
 use resp::parse::Span;
 use store::Hint;
@@ -91,7 +91,10 @@ impl Engine {
                 continue;
             }
             let (start, mut chain) = (replies.len(), Chain::default());
-            let verdict = self.execute_job(job, &args, Sink::behind(replies, &mut chain));
+            let conn = job.address.session();
+            let sink = Sink::behind(replies, &mut chain);
+            let verdict = self.execute_job(from, conn, job, &args, sink);
+            self.heed();
             let in_pieces = !chain.is_empty();
             if in_pieces {
                 finish(replies, start, &mut chain);
@@ -113,11 +116,26 @@ impl Engine {
         self.outbox.post(from, Message::Outcomes(batch));
     }
 
-    fn execute_job(&mut self, job: &Job, args: &Args<'_>, reply: Sink<'_>) -> Verdict {
+    /// Executes a job of a session of some core, whose keys are free.
+    pub(crate) fn execute_job(
+        &mut self,
+        from: CoreId,
+        conn: ConnId,
+        job: &Job,
+        args: &Args<'_>,
+        reply: Sink<'_>,
+    ) -> Verdict {
         let entry = self.core.table.entry(job.command);
-        let Home::Data(run) = entry.home else { unreachable!("only data commands become jobs") };
-        let call = Call { spec: entry.spec, run, db: job.db, flags: job.flags };
-        self.shard.execute(&mut self.core, call, args, reply)
+        let spec = entry.spec;
+        let Home::Data(run) = entry.home else {
+            return self.execute_queue((from, conn), job.flags, args, reply);
+        };
+        let call = Call { spec, run, db: job.db, flags: job.flags };
+        let verdict = self.shard.execute(&mut self.core, call, args, reply);
+        if spec.flags.has(Flags::WATCHES) {
+            self.watch((from, conn), job.command, job.db, args);
+        }
+        verdict
     }
 
     /// Puts the outcomes of a batch of ours where they belong.
@@ -162,6 +180,9 @@ impl Engine {
         reply: Reply<'_>,
     ) {
         let (whole, bytes) = (reply.whole(), reply.len());
+        if self.core.table.entry(job.command).spec.flags.has(Flags::WATCHES) {
+            self.after_condition(job.address.session());
+        }
         match job.address {
             Address::Session(conn, place) => {
                 let told = (whole, bytes);

@@ -7,7 +7,7 @@ use crate::gather::{Gather, Part, Then};
 use crate::message::{Lent, Message, Share};
 use crate::session::client::Stall;
 use crate::shard::execute::Call;
-use crate::spread::{joined, take_shares, whole_of};
+use crate::spread::{joined, protocol, take_shares, whole_of};
 use base::{ConnId, CoreId, Slot};
 use command::{Args, Flags, KeySpec};
 use resp::write::{Protocol, Writer};
@@ -40,7 +40,7 @@ impl Engine {
     }
 
     /// Asks the owners of all keys of a gather for their values: its next attempt.
-    fn ask_for_loans(&mut self, gather: Box<Gather>) {
+    pub(crate) fn ask_for_loans(&mut self, gather: Box<Gather>) {
         let loans = {
             let (bytes, spans) = joined(gather.args.iter().map(Vec::as_slice));
             let args = Args::new(&bytes, &spans, self.core.hasher);
@@ -48,7 +48,8 @@ impl Engine {
         };
         let whole = matches!(gather.then, Then::Loan { attempts } if attempts >= ATTEMPTS_MAX);
         let share = |owner: CoreId, items: Vec<Lent>| {
-            Box::new(Share { items, whole, ..*self.share(&gather, owner) })
+            let watched = gather.watched.contains(owner);
+            Box::new(Share { items, whole, watched, ..*self.share(&gather, owner) })
         };
         let mut shares: Vec<Box<Share>> = Vec::new();
         let mut cores: Vec<CoreId> = (0..self.core.route.cores() as u16).map(CoreId).collect();
@@ -56,7 +57,10 @@ impl Engine {
             cores.retain(|core| *core != owner);
             shares.push(share(owner, items));
         }
-        if whole {
+        if !whole {
+            cores.retain(|core| gather.watched.contains(*core));
+        }
+        if !cores.is_empty() {
             shares.extend(cores.into_iter().map(|core| share(core, Vec::new())));
         }
         self.begin_transaction(gather, shares);
@@ -106,7 +110,13 @@ impl Engine {
 
     /// Everything that was asked for has come: the command runs, or asks for the keys that follow from what has come.
     pub(crate) fn on_all_lent(&mut self, mut gather: Box<Gather>) {
+        if gather.parts.iter().flat_map(|part| &part.share).any(|share| share.dirty) {
+            return self.give_up_loans(gather);
+        }
         self.guests_enter(&mut gather.parts);
+        if gather.command == self.core.exec {
+            return self.exec_on_guests(gather);
+        }
         let more = self.derived_keys(&gather);
         if more.len() > DERIVED_MAX {
             return self.refuse_loans(gather);
@@ -194,6 +204,36 @@ impl Engine {
         self.leave_transaction(gather.session);
     }
 
+    /// What an EXEC depends on has changed: it does nothing.
+    fn give_up_loans(&mut self, mut gather: Box<Gather>) {
+        for share in take_shares(&mut gather.parts) {
+            self.finish_share(share);
+        }
+        let mut reply = Vec::new();
+        Writer::new(&mut reply, protocol(&gather)).null_array();
+        self.end_gather(&gather, Reply::Whole(&reply));
+        self.leave_transaction(gather.session);
+    }
+
+    /// Runs what an EXEC has queued on what was lent, and sends it home; what runs at the session follows.
+    fn exec_on_guests(&mut self, mut gather: Box<Gather>) {
+        let words = std::mem::take(&mut gather.args);
+        let (bytes, spans) = joined(words.iter().map(Vec::as_slice));
+        let args = Args::new(&bytes, &spans, self.core.hasher);
+        let before = self.shard.guest(&self.core).changes();
+        let (replies, todo) = self.execute_on_guests(&args, gather.flags);
+        let changes = self.shard.guest(&self.core).changes() - before;
+        self.guests_leave(&mut gather.parts, changes);
+        if !todo.is_empty() {
+            return self.run_tail(gather.session, gather.place, replies, todo);
+        }
+        let mut reply = Vec::new();
+        Writer::new(&mut reply, Protocol::Resp2).array(replies.len());
+        replies.iter().for_each(|one| reply.extend_from_slice(one));
+        self.end_gather(&gather, Reply::Whole(&reply));
+        self.leave_transaction(gather.session);
+    }
+
     /// Runs the command on what was lent and sends it home.
     fn run_on_loans(&mut self, mut gather: Box<Gather>) {
         let words = std::mem::take(&mut gather.args);
@@ -234,8 +274,12 @@ impl Engine {
     /// Takes everything out of the guest keyspace and tells the owners that it is over.
     fn guests_leave(&mut self, parts: &mut [Part], mut changes: u64) {
         self.guests_rise(parts);
+        let touched = std::mem::take(&mut self.shard.guest_touched);
         for mut share in take_shares(parts) {
             share.items.retain(|item| !item.copied);
+            for item in share.items.iter_mut().filter(|item| item.writes) {
+                item.touched = touched.iter().any(|(db, key)| (*db, key) == (item.db, &item.key));
+            }
             // Counted once, where something may have changed.
             if share.items.iter().any(|item| item.writes) {
                 share.changes = std::mem::take(&mut changes);

@@ -31,6 +31,8 @@ pub enum Message {
     Finished(Box<Share>),
     /// From an owner to the origin: the outcome of a job that had to wait for a lock.
     Late(Box<Parked>),
+    /// A session of the sender watches nothing any more.
+    Unwatch(ConnId),
     /// A question that every core answers.
     Ask {
         /// The asker's number for it.
@@ -130,6 +132,12 @@ pub struct Share {
     pub generation: u32,
     /// Which part.
     pub part: u32,
+    /// Whose request it is.
+    pub session: ConnId,
+    /// It depends on what that session watches.
+    pub watched: bool,
+    /// What it watches has changed.
+    pub dirty: bool,
     /// What the owner calls it while it is locked; none when it locks nothing of its own.
     pub ticket: Option<u32>,
     /// Everything that the owner has is locked, not only the keys.
@@ -202,12 +210,14 @@ pub struct Lent {
     pub parcel: Option<Parcel>,
     /// The owner has kept the value, and this is a copy.
     pub copied: bool,
+    /// It was written to.
+    pub touched: bool,
 }
 
 impl Lent {
     /// A key that is only read, still to be lent.
     pub fn read(db: u8, key: &[u8]) -> Lent {
-        Lent { db, key: key.into(), writes: false, parcel: None, copied: false }
+        Lent { db, key: key.into(), writes: false, parcel: None, copied: false, touched: false }
     }
 }
 
@@ -227,6 +237,16 @@ pub enum Address {
     },
     /// Nowhere: the client wants no reply. Only SLOWLOG still asks who it was.
     Nobody(ConnId),
+}
+
+impl Address {
+    /// The session that a job is for; the jobs of gathers are parts, and for nobody in particular.
+    pub fn session(self) -> ConnId {
+        match self {
+            Address::Session(conn, _) | Address::Nobody(conn) => conn,
+            Address::Gather { .. } => ConnId::NONE,
+        }
+    }
 }
 
 /// The header of one job.

@@ -9,7 +9,7 @@ use crate::message::{Address, Share, Words};
 use crate::session::client::{Gates, Stall};
 use crate::session::plan::{Plan, Planned, key_step};
 use crate::shard::execute::{Call, Verdict};
-use base::{ConnId, CoreId, Slot};
+use base::{ConnId, CoreId, CoreSet, Slot};
 use command::string::Pairs;
 use command::{Args, Fanout, Flags, Merge};
 use resp::chain::{Chain, Reply, Sink, finish};
@@ -129,6 +129,8 @@ impl Engine {
             due: 0,
             then,
             extra: Vec::new(),
+            watched: CoreSet::default(),
+            global: false,
         }))
     }
 

@@ -112,6 +112,7 @@ pub const QUIT: EngineCommand = EngineCommand::new(
         name: "QUIT",
         arity: Arity::at_least(1),
         flags: Flags::ALLOW_BUSY
+            .and(Flags::AT_ONCE)
             .and(Flags::FAST)
             .and(Flags::LOADING)
             .and(Flags::NO_AUTH)
@@ -137,6 +138,7 @@ pub const RESET: EngineCommand = EngineCommand::new(
         name: "RESET",
         arity: Arity::exactly(1),
         flags: Flags::ALLOW_BUSY
+            .and(Flags::AT_ONCE)
             .and(Flags::FAST)
             .and(Flags::LOADING)
             .and(Flags::NO_AUTH)
@@ -159,7 +161,7 @@ fn reset(desk: &mut Desk<'_>, _args: &Args<'_>) -> Result<Next, Failure> {
         return Ok(Next::Ask(query));
     }
     desk.reply.simple("RESET");
-    Ok(Next::Done)
+    Ok(Next::Unwatch)
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod monitor;
 pub mod query;
 pub mod server;
 pub mod slowlog;
+pub mod transactions;
 
 use crate::action::Request;
 use crate::core::Core;
@@ -82,6 +83,10 @@ pub enum Next {
     Done,
     /// The reply is written; the connection is closed when it is out.
     Close,
+    /// What was queued is executed; that is the reply.
+    Exec,
+    /// The reply is written; the session watches nothing any more.
+    Unwatch,
     /// Every core is asked; the merged answers are the reply.
     Ask(Query),
     /// The process is asked; its answer is the reply.
@@ -104,6 +109,7 @@ pub fn not_enabled(command: &str, directive: &str) -> Failure {
 pub fn families() -> impl Iterator<Item = &'static EngineCommand> {
     [
         connection::COMMANDS,
+        transactions::COMMANDS,
         client::COMMANDS,
         cluster::COMMANDS,
         monitor::COMMANDS,

@@ -4,7 +4,9 @@ use super::Pipeline;
 use super::input::Pending;
 use crate::event::Peer;
 use crate::message::JobFlags;
-use base::{ConnId, Now};
+use crate::tx::exec::Tail;
+use crate::tx::queue::Queue;
+use base::{ConnId, CoreSet, Now};
 use resp::Output;
 use resp::parse::Partial;
 use resp::write::Protocol;
@@ -24,6 +26,8 @@ impl Gates {
     pub const MUTE_THIS: u16 = 1 << 4;
     /// Transactions of it are not granted yet: only further ones may follow.
     pub const SEQUENCED: u16 = 1 << 5;
+    /// Commands are queued for EXEC.
+    pub const MULTI: u16 = 1 << 6;
     /// A MONITOR client: accepts little.
     pub const MONITOR: u16 = 1 << 3;
 
@@ -121,6 +125,12 @@ pub struct Session {
     pub parked: u32,
     /// Its transactions that are not granted yet.
     pub transactions: u32,
+    /// What was queued since MULTI.
+    pub queue: Option<Box<Queue>>,
+    /// Where keys are watched for it.
+    pub watched_at: CoreSet,
+    /// What of an EXEC is still to be done here.
+    pub tail: Option<Box<Tail>>,
     /// Close when the output is out.
     pub closing: bool,
     /// The other side sends nothing more: close when everything it asked for is answered.
@@ -175,6 +185,9 @@ impl Session {
             spent: (0, 0),
             parked: 0,
             transactions: 0,
+            queue: None,
+            watched_at: CoreSet::default(),
+            tail: None,
             closing: false,
             ended: false,
             usual_reply_bytes: USUAL_REPLY_BYTES,
@@ -194,6 +207,7 @@ impl Session {
         self.gates = Gates(self.gates.0 & (Gates::MUTE_THIS | Gates::SEQUENCED));
         self.gates.set(Gates::AUTH, needs_password);
         self.authenticated = !needs_password;
+        self.queue = None;
         self.no_touch = false;
         self.readonly = false;
         self.name = None;
@@ -234,6 +248,7 @@ impl Session {
             + self.pipeline.memory()
             + self.peer.address.capacity()
             + self.peer.local_address.capacity()
+            + self.queue.as_ref().map_or(0, |queue| queue.memory())
             + self.partial.as_ref().map_or(0, |partial| partial.memory_bytes())
     }
 }

@@ -1,10 +1,10 @@
 //! Before and after every data command: ordered gates, the command, what its change brings about.
 
-use super::Shard;
 use super::lease::Account;
+use super::{Shard, feed};
 use crate::core::Core;
 use crate::message::JobFlags;
-use command::{Args, Ctx, Failure, Flags, Run, Spec};
+use command::{Args, Ctx, Failure, Flags, Run, Spec, Wait};
 use resp::Sink;
 use resp::write::{Protocol, Writer};
 use store::{Evicted, Policy, Store};
@@ -80,7 +80,7 @@ impl Shard {
             return refusal;
         }
         let start = reply.len();
-        let verdict = run(&mut self.store, core, call, args, reply.reborrow());
+        let verdict = self.run_here(core, call, args, reply.reborrow());
         self.work += ((reply.len() - start).max(args.extent()) as u64 / BYTES_PER_WORK) as u32;
         verdict
     }
@@ -93,7 +93,42 @@ impl Shard {
         args: &Args<'_>,
         reply: Sink<'_>,
     ) -> Verdict {
-        run(&mut self.store, core, call, args, reply)
+        self.run_here(core, call, args, reply)
+    }
+
+    /// Runs a command on this core's keyspace, and notes what it has written to if somebody cares.
+    #[inline]
+    fn run_here(
+        &mut self,
+        core: &mut Core,
+        call: Call,
+        args: &Args<'_>,
+        reply: Sink<'_>,
+    ) -> Verdict {
+        if self.feed.is_on() && feed::may_write(call.spec) {
+            return self.run_watched(core, call, args, reply);
+        }
+        run(&mut self.store, &mut self.wait, core, call, args, reply)
+    }
+
+    #[cold]
+    fn run_watched(
+        &mut self,
+        core: &mut Core,
+        call: Call,
+        args: &Args<'_>,
+        reply: Sink<'_>,
+    ) -> Verdict {
+        let (hasher, now) = (core.hasher, core.now);
+        let candidates = self.feed.candidates(call.spec, call.db, args);
+        let before = feed::look(&mut self.store, hasher, candidates, now);
+        let changes = self.store.changes();
+        let verdict = run(&mut self.store, &mut self.wait, core, call, args, reply);
+        if self.store.changes() != changes {
+            let written = feed::written(&mut self.store, hasher, call.spec, args, before, now);
+            self.feed.touched.extend(written);
+        }
+        verdict
     }
 
     /// Whether the gates refuse a command that brings so many bytes.
@@ -113,7 +148,33 @@ impl Shard {
         if let Some(refusal) = self.refuse(core, call, args, reply.reborrow()) {
             return refusal;
         }
-        run(self.guest(core), core, call, args, reply)
+        self.run_as_guest(core, call, args, reply)
+    }
+
+    /// The same for a command that the gates have let pass before. What it has written to is noted.
+    pub fn run_as_guest(
+        &mut self,
+        core: &mut Core,
+        call: Call,
+        args: &Args<'_>,
+        reply: Sink<'_>,
+    ) -> Verdict {
+        let (hasher, now) = (core.hasher, core.now);
+        self.guest(core);
+        let Shard { guest, wait, .. } = self;
+        let guest = guest.as_deref_mut().expect("made above");
+        if !feed::may_write(call.spec) {
+            return run(guest, wait, core, call, args, reply);
+        }
+        let candidates = feed::written_keys(call.spec, call.db, args);
+        let before = feed::look(guest, hasher, candidates, now);
+        let changes = guest.changes();
+        let verdict = run(guest, wait, core, call, args, reply);
+        if guest.changes() != changes {
+            let written = feed::written(guest, hasher, call.spec, args, before, now);
+            self.guest_touched.extend(written);
+        }
+        verdict
     }
 
     /// Calls `look` with the guest keyspace, as the commands that run there see it. What it counts is forgotten.
@@ -221,6 +282,7 @@ impl Shard {
 #[inline]
 fn run(
     store: &mut Store,
+    wait: &mut Option<Box<Wait>>,
     core: &mut Core,
     call: Call,
     args: &Args<'_>,
@@ -246,6 +308,9 @@ fn run(
         ctx.reply.truncate(begin);
         ctx.reply.error(&*failure.0);
         verdict.failed = true;
+    }
+    if ctx.wait.is_some() {
+        *wait = ctx.wait.take();
     }
     if measured {
         verdict.ticks = (core.ticks)().wrapping_sub(before).max(1);

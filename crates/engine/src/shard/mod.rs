@@ -2,6 +2,7 @@
 //! and the work done between turns. Nothing here names a connection.
 
 pub mod execute;
+pub mod feed;
 pub mod housekeeping;
 pub mod lease;
 
@@ -15,6 +16,12 @@ pub struct Shard {
     pub store: Store,
     /// Where commands run on what other cores have lent; made when first needed.
     pub(super) guest: Option<Box<Store>>,
+    /// Keys there that were written to.
+    pub guest_touched: Vec<feed::DbKey>,
+    /// Which keys somebody cares for, and what has happened to them.
+    pub feed: feed::Feed,
+    /// What the last command would wait for, if it would.
+    pub wait: Option<Box<command::Wait>>,
     /// This core's share of `maxmemory`.
     pub account: Account,
     /// What the configuration says about memory, read once a change.
@@ -48,6 +55,9 @@ impl Shard {
         Shard {
             store,
             guest: None,
+            guest_touched: Vec::new(),
+            feed: feed::Feed::default(),
+            wait: None,
             account,
             memory: MemoryPolicy::default(),
             next_expire_us: 0,

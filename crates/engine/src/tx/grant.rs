@@ -56,6 +56,9 @@ impl Engine {
             gather: 0,
             generation: 0,
             part: 0,
+            session: gather.session,
+            watched: false,
+            dirty: false,
             ticket: None,
             whole: false,
             db: gather.db,
@@ -118,6 +121,11 @@ impl Engine {
 
     /// Everything that a share needs of this core is its own: what it reads goes to the origin.
     fn grant(&mut self, mut share: Box<Share>) {
+        let client = (share.origin, share.session);
+        share.dirty = share.watched && self.is_dirty(client);
+        if share.watched {
+            self.unwatch(client);
+        }
         self.lend(&mut share.items);
         if let Some(words) = &share.write
             && self.refuses_words(words)
@@ -126,6 +134,7 @@ impl Engine {
         }
         if let Some(words) = share.read.take() {
             share.answer = self.run_granted(&words, share.db, share.flags);
+            self.watch_words(client, &words, share.db);
         }
         match share.origin == self.core.id {
             true => self.on_granted(share),
@@ -185,6 +194,7 @@ impl Engine {
         if let Some(ticket) = share.ticket.take() {
             self.locks.leave(ticket);
         }
+        self.heed();
         if share.applies && !share.silent {
             match share.origin == self.core.id {
                 true => self.on_finished(share),
@@ -209,6 +219,9 @@ impl Engine {
             let key = self.core.hasher.key(&item.key);
             if let Some(parcel) = item.parcel {
                 self.shard.store.db(item.db).put(&key, parcel, now);
+            }
+            if item.touched {
+                self.shard.feed.touch((item.db, item.key));
             }
         }
         self.shard.store.db(0).count_changes(std::mem::take(&mut share.changes));

@@ -5,13 +5,13 @@
 
 use super::grant::Waiting;
 use super::locks::{LockId, Wanted, lock_id};
+use super::queue::commands;
 use crate::core::Core;
 use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::message::{Address, Job, Message, Parked, Replied, Words};
 use crate::session::client::Stall;
 use crate::session::plan::Planned;
-use crate::shard::execute::Call;
 use crate::spread::whole_of;
 use base::{ConnId, CoreId};
 use command::{Args, Fanout};
@@ -21,6 +21,12 @@ use resp::parse::Span;
 impl Core {
     /// Adds the locks of all keys that a request names.
     pub(crate) fn lock_ids(&self, id: u16, db: u8, args: &Args<'_>, locks: &mut Vec<LockId>) {
+        if id == self.exec {
+            for queued in commands(args) {
+                self.lock_ids(queued.command, queued.db, &queued.part(args), locks);
+            }
+            return;
+        }
         let spec = self.table.entry(id).spec;
         let mut positions = Vec::new();
         spec.keys.iter().for_each(|keys| keys.positions(args, &mut positions));
@@ -92,11 +98,11 @@ impl Engine {
 
     /// Executes a job whose keys are free now.
     pub(crate) fn run_parked(&mut self, mut parked: Box<Parked>) {
-        let Parked { job, words, answer, .. } = &mut *parked;
+        let Parked { from, job, words, answer } = &mut *parked;
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
-        let call = Call { db: job.db, flags: job.flags, ..self.core.call(job.command) };
         let sink = Sink::behind(&mut answer.bytes, &mut answer.chain);
-        answer.verdict = self.shard.execute(&mut self.core, call, &args, sink);
+        answer.verdict = self.execute_job(*from, job.address.session(), job, &args, sink);
+        self.heed();
         match parked.from == self.core.id {
             true => self.on_late(parked),
             false => self.outbox.post(parked.from, Message::Late(parked)),

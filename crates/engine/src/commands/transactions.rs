@@ -1,0 +1,227 @@
+//! MULTI, EXEC, DISCARD, UNWATCH. What EXEC does is in `tx/exec.rs`; WATCH is a data command, because it has keys.
+
+use super::{Desk, EngineCommand, Next};
+use crate::session::client::Gates;
+use command::{Args, Arity, Failure, Flags, Group, Spec};
+
+/// The family's list.
+pub const COMMANDS: &[EngineCommand] = &[DISCARD, EXEC, MULTI, UNWATCH];
+
+/// What all of them have in common.
+const FLAGS: Flags = Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE);
+
+/// Begins a transaction: commands are queued from now on.
+pub const MULTI: EngineCommand = EngineCommand::new(
+    Spec {
+        name: "MULTI",
+        arity: Arity::exactly(1),
+        flags: FLAGS.and(Flags::FAST).and(Flags::ALLOW_BUSY).and(Flags::AT_ONCE),
+        group: Group::Transactions,
+        since: "1.2.0",
+        summary: "Begins a transaction: the commands that follow are queued",
+        ..Spec::NEW
+    },
+    multi,
+);
+
+fn multi(desk: &mut Desk<'_>, _args: &Args<'_>) -> Result<Next, Failure> {
+    if desk.session.queue.is_some() {
+        return Err(Failure::new("ERR MULTI calls can not be nested"));
+    }
+    desk.session.queue = Some(Box::default());
+    desk.session.gates.set(Gates::MULTI, true);
+    desk.reply.ok();
+    Ok(Next::Done)
+}
+
+/// Executes what was queued, all of it and nothing in between.
+pub const EXEC: EngineCommand = EngineCommand::new(
+    Spec {
+        name: "EXEC",
+        arity: Arity::exactly(1),
+        flags: FLAGS.and(Flags::SKIP_SLOWLOG).and(Flags::AT_ONCE),
+        group: Group::Transactions,
+        since: "1.2.0",
+        complexity: "Depends on commands in the transaction",
+        summary: "Executes all commands of a transaction",
+        ..Spec::NEW
+    },
+    |_, _| Ok(Next::Exec),
+);
+
+/// Forgets what was queued.
+pub const DISCARD: EngineCommand = EngineCommand::new(
+    Spec {
+        name: "DISCARD",
+        arity: Arity::exactly(1),
+        flags: FLAGS.and(Flags::FAST).and(Flags::ALLOW_BUSY).and(Flags::AT_ONCE),
+        group: Group::Transactions,
+        since: "2.0.0",
+        complexity: "O(N), when N is the number of queued commands",
+        summary: "Ends a transaction without executing its commands",
+        ..Spec::NEW
+    },
+    discard,
+);
+
+fn discard(desk: &mut Desk<'_>, _args: &Args<'_>) -> Result<Next, Failure> {
+    if desk.session.queue.take().is_none() {
+        return Err(Failure::new("ERR DISCARD without MULTI"));
+    }
+    desk.session.gates.set(Gates::MULTI, false);
+    desk.reply.ok();
+    Ok(Next::Unwatch)
+}
+
+/// Watches nothing any more.
+pub const UNWATCH: EngineCommand = EngineCommand::new(
+    Spec {
+        name: "UNWATCH",
+        arity: Arity::exactly(1),
+        flags: FLAGS.and(Flags::FAST).and(Flags::ALLOW_BUSY),
+        group: Group::Transactions,
+        since: "2.2.0",
+        summary: "Watches none of the keys any more",
+        ..Spec::NEW
+    },
+    |desk, _| {
+        desk.reply.ok();
+        Ok(Next::Unwatch)
+    },
+);
+
+#[cfg(test)]
+mod tests {
+    use crate::check::{World, check};
+
+    #[test]
+    fn what_was_queued_is_executed_at_exec_on_one_core_and_on_several() {
+        check(
+            "MULTI; SET a 1; INCR b; SADD c x y; GET a; EXEC; GET a; EXEC; DISCARD",
+            &[
+                "OK",
+                "QUEUED",
+                "QUEUED",
+                "QUEUED",
+                "QUEUED",
+                "[OK 1 2 1]",
+                "1",
+                "(err) ERR EXEC without MULTI",
+                "(err) ERR DISCARD without MULTI",
+            ],
+        );
+        check(
+            "MULTI; EXEC; MULTI; DISCARD; EXEC",
+            &["OK", "[]", "OK", "OK", "(err) ERR EXEC without MULTI"],
+        );
+        check(
+            "MULTI; SET {t}a 1; INCR {t}a; LPOP {t}a; GET {t}a; EXEC",
+            &[
+                "OK",
+                "QUEUED",
+                "QUEUED",
+                "QUEUED",
+                "QUEUED",
+                "[OK 2 (err) WRONGTYPE Operation against a key holding the wrong kind of value 2]",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_error_while_queueing_aborts_and_one_while_executing_does_not() {
+        check(
+            "MULTI; SET a; SET a 1; EXEC; GET a; MULTI; NOSUCH; EXEC; MULTI; MULTI; SET a 2; WATCH a; EXEC",
+            &[
+                "OK",
+                "(err) ERR wrong number of arguments for 'set' command",
+                "QUEUED",
+                "(err) EXECABORT Transaction discarded because of previous errors.",
+                "nil",
+                "OK",
+                "(err) ERR unknown command 'NOSUCH', with args beginning with: ",
+                "(err) EXECABORT Transaction discarded because of previous errors.",
+                "OK",
+                "(err) ERR MULTI calls can not be nested",
+                "QUEUED",
+                "(err) ERR WATCH inside MULTI is not allowed",
+                "[OK]",
+            ],
+        );
+    }
+
+    #[test]
+    fn commands_of_the_session_and_the_server_have_their_places_in_the_reply() {
+        check(
+            "MULTI; SET a 1; PING; SELECT 2; SET a 2; CONFIG SET hz 20; CONFIG GET hz; EXEC; GET a; SELECT 0; GET a",
+            &[
+                "OK",
+                "QUEUED",
+                "QUEUED",
+                "QUEUED",
+                "QUEUED",
+                "QUEUED",
+                "QUEUED",
+                "[OK PONG OK OK OK [hz 20]]",
+                "2",
+                "OK",
+                "1",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_watched_key_that_changes_undoes_the_transaction() {
+        for cores in [1, 3] {
+            for (change, applies) in [
+                ("SET a 2", false),
+                ("GET a", true),
+                ("DEL a", false),
+                ("DEL b nokey", true),
+                ("MSET b 1 a 2", false),
+                ("RENAME a b", false),
+                ("FLUSHALL", false),
+                ("PEXPIREAT a 1", false),
+                ("SUNIONSTORE c d", true),
+                ("SWAPDB 0 5", false),
+                ("SWAPDB 4 5", true),
+            ] {
+                let mut world = World::new(cores);
+                let (one, two) = (world.open(0), world.open(cores - 1));
+                for command in ["SET a 1", "WATCH a e", "GET a", "MULTI", "SET x 1", "SET y 2"] {
+                    world.ask(one, command);
+                }
+                world.ask(two, change);
+                let reply = world.ask(one, "EXEC");
+                assert_eq!(reply, if applies { "[OK OK]" } else { "nil" }, "{change} on {cores}");
+                // Watched no longer.
+                world.ask(two, "SET a 3");
+                for command in ["MULTI", "SET x 2"] {
+                    world.ask(one, command);
+                }
+                assert_eq!(world.ask(one, "EXEC"), "[OK]");
+            }
+        }
+    }
+
+    #[test]
+    fn unwatch_discard_and_leaving_end_the_watch() {
+        for cores in [1, 3] {
+            for end in ["UNWATCH", "DISCARD", "RESET"] {
+                let mut world = World::new(cores);
+                let (one, two) = (world.open(0), world.open(0));
+                world.ask(one, "WATCH a b c d");
+                if end == "DISCARD" {
+                    world.ask(one, "MULTI");
+                }
+                world.ask(one, end);
+                world.ask(two, "MSET a 1 b 1 c 1 d 1");
+                world.ask(one, "MULTI");
+                world.ask(one, "PING");
+                assert_eq!(world.ask(one, "EXEC"), "[PONG]", "{end}");
+                world.ask(one, "WATCH a b c d");
+                world.hang_up(one);
+                assert!((0..cores).all(|core| world.census(core).watches == 0));
+            }
+        }
+    }
+}

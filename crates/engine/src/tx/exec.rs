@@ -1,0 +1,369 @@
+//! EXEC. Where one core owns everything that was queued, and everything that was watched, the queue travels there as one job, and
+//! is executed in one go. Else its keys are lent to the origin, and it is executed on these. Commands of the session and of the server
+//! (PING, CONFIG, INFO, …) run at the session when the data commands have, each at its place in the reply.
+
+use super::queue::{Queue, Queued, commands};
+use super::watch::Client;
+use crate::commands::Next;
+use crate::core::Core;
+use crate::dispatch::Flow;
+use crate::engine::Engine;
+use crate::gather::Then;
+use crate::message::{Address, Job, JobFlags, Words};
+use crate::session::client::{Gates, Stall};
+use crate::session::plan::{Plan, Planned};
+use crate::shard::execute::{Call, Verdict};
+use crate::table::Home;
+use base::{ConnId, CoreSet, Slot};
+use command::{Args, Failure, Fanout, Flags, KeySpec};
+use resp::Sink;
+use resp::write::{Protocol, Writer};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What of an EXEC is still to be done at the session.
+#[derive(Debug)]
+pub struct Tail {
+    /// Its place in the session's pipeline.
+    place: Option<u32>,
+    replies: Vec<Vec<u8>>,
+    todo: VecDeque<(usize, Words)>,
+    /// The one under way, whose answer is awaited.
+    under_way: usize,
+}
+
+/// Where the commands of a queue have to run.
+#[derive(Debug, Default)]
+struct Places {
+    owners: CoreSet,
+    /// Some run at the session.
+    at_session: bool,
+    /// Some concern more than the keys that they name.
+    global: bool,
+}
+
+impl Engine {
+    /// EXEC of a session.
+    pub(crate) fn exec(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let Some(queue) = session.queue.take() else {
+            return self.fail(conn, id, args, &Failure::new("ERR EXEC without MULTI"));
+        };
+        session.gates.set(Gates::MULTI, false);
+        if queue.failed {
+            self.unwatch_all(conn);
+            let text = "EXECABORT Transaction discarded because of previous errors.";
+            return self.fail(conn, id, args, &Failure::new(text));
+        }
+        let flags = Flags(queue.flags);
+        if self.shard.refuses(&mut self.core, flags, 0) {
+            self.unwatch_all(conn);
+            let why: &[u8] = &Failure::OOM.0;
+            let text = [&b"EXECABORT Transaction discarded because of: "[..], why].concat();
+            return self.fail(conn, id, args, &Failure::text(text));
+        }
+        let words = self.seal(conn, id, *queue);
+        self.run_queue(conn, id, words)
+    }
+
+    /// A queue as one request; each command with the database that a SELECT before it has chosen.
+    fn seal(&self, conn: ConnId, id: u16, queue: Queue) -> Words {
+        let mut db = self.sessions.peek(conn).map_or(0, |session| session.db);
+        let databases = self.shard.store.databases() as u64;
+        let select = self.core.select;
+        queue.seal(id, b"EXEC", |command, args| {
+            let own = db;
+            if command == select
+                && let Some(index) = args.get(1).and_then(|index| resp::number::parse_i64(index))
+                && (0..databases as i64).contains(&index)
+            {
+                db = index as u8;
+            }
+            own
+        })
+    }
+
+    fn run_queue(&mut self, conn: ConnId, id: u16, words: Words) -> Flow {
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let mut places = self.core.places(&args);
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let watched = session.watched_at;
+        watched.iter().for_each(|owner| _ = places.owners.insert(owner));
+        if places.at_session || places.global || places.owners.len() > 1 {
+            return self.exec_on_loans(conn, id, &args, places);
+        }
+        session.watched_at = CoreSet::default();
+        let owner = places.owners.iter().next().unwrap_or(self.core.id);
+        let nowhere = Planned { plan: Plan::One(owner), key: 0, slot: Slot::of_key(b""), hash: 0 };
+        if owner != self.core.id {
+            return self.run_there(conn, owner, id, nowhere, &args);
+        }
+        if !self.locks.is_idle()
+            && let Some(wanted) = self.must_park(id, 0, &args)
+        {
+            return self.park_request(conn, id, nowhere, &args, wanted);
+        }
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let address = Address::Nobody(conn);
+        let (db, flags) = (session.db, session.job_flags());
+        let job =
+            Job { address, command: id, db, flags, args: 0, key: 0, slot: nowhere.slot, hash: 0 };
+        let (mut bytes, mut chain) = (Vec::new(), resp::Chain::default());
+        let sink = Sink::behind(&mut bytes, &mut chain);
+        let verdict = self.execute_job(owner, conn, &job, &args, sink);
+        self.heed();
+        let reply = crate::spread::whole_of(&mut bytes, chain);
+        self.note_at(conn, None, id, verdict, &args, (reply.whole(), reply.len()));
+        self.reply_to(conn, reply);
+        Flow::Next
+    }
+
+    /// Appends a reply behind all that are due.
+    fn reply_to(&mut self, conn: ConnId, reply: resp::Reply<'_>) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        if session.muted() {
+            return;
+        }
+        let place = session.pipeline.reserve();
+        self.fill_place(conn, place, reply);
+    }
+
+    /// Executes a sealed queue on this core, which owns all of it. The caller holds what locks there are.
+    pub(crate) fn execute_queue(
+        &mut self,
+        client: Client,
+        flags: JobFlags,
+        args: &Args<'_>,
+        mut reply: Sink<'_>,
+    ) -> Verdict {
+        let dirty = self.is_dirty(client);
+        self.unwatch(client);
+        let before = (self.core.ticks)();
+        let mut out = Writer::to(reply.reborrow(), protocol(flags));
+        if dirty {
+            out.null_array();
+        } else {
+            out.array(commands(args).count());
+            for queued in commands(args) {
+                let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
+                let own = queued.part(args);
+                let start = reply.len();
+                let verdict =
+                    self.shard.execute_admitted(&mut self.core, call, &own, reply.reborrow());
+                let error = if verdict.failed { reply.since(start).to_vec() } else { Vec::new() };
+                self.account_queued(queued.command, verdict, &error);
+            }
+            self.shard.wait = None;
+        }
+        Verdict {
+            ticks: (self.core.ticks)().wrapping_sub(before).max(1),
+            weight: 1,
+            ..Verdict::default()
+        }
+    }
+
+    fn account_queued(&mut self, id: u16, verdict: Verdict, reply: &[u8]) {
+        self.core.account(id, verdict.ticks, verdict.weight);
+        if verdict.failed {
+            self.core.commands[id as usize].failed += 1;
+            self.core.account_error(reply.strip_prefix(b"-").unwrap_or(reply).trim_ascii_end());
+        }
+    }
+
+    /// Has the keys of a queue lent to this core.
+    fn exec_on_loans(&mut self, conn: ConnId, id: u16, args: &Args<'_>, places: Places) -> Flow {
+        let then = Then::Loan { attempts: 0 };
+        let Some(mut gather) = self.begin_gather(conn, id, args, then) else {
+            return Flow::WaitAfter;
+        };
+        let mut keys = BTreeMap::new();
+        for queued in commands(args) {
+            self.core.queued_keys(queued, args, |db, key, writes| {
+                *keys.entry((db, Box::from(key))).or_insert(false) |= writes;
+            });
+        }
+        gather.extra = keys.into_iter().map(|((db, key), writes)| (db, key, writes)).collect();
+        gather.global = places.global;
+        if let Some(session) = self.sessions.get(conn) {
+            gather.watched = std::mem::take(&mut session.watched_at);
+        }
+        self.enter_transaction(conn);
+        if places.at_session {
+            // Its commands at the session come before what follows it.
+            self.stall(conn, Stall::Sequenced);
+        }
+        match places.owners.is_empty() && !places.global {
+            true => self.on_all_lent(gather),
+            false => self.ask_for_loans(gather),
+        }
+        if places.at_session { self.wait_if_stalled(conn) } else { Flow::Next }
+    }
+
+    /// Executes the data commands of a queue on what was lent; gives each reply, and what is left for the session.
+    pub(crate) fn execute_on_guests(
+        &mut self,
+        args: &Args<'_>,
+        flags: JobFlags,
+    ) -> (Vec<Vec<u8>>, VecDeque<(usize, Words)>) {
+        let (mut replies, mut todo) = (Vec::new(), VecDeque::new());
+        for (index, queued) in commands(args).enumerate() {
+            let own = queued.part(args);
+            let mut reply = Vec::new();
+            if let Home::Engine(_) = self.core.table.entry(queued.command).home {
+                todo.push_back((index, Words::of(queued.command, own.from(0))));
+            } else {
+                let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
+                let sink = Sink::plain(&mut reply);
+                let verdict = self.shard.run_as_guest(&mut self.core, call, &own, sink);
+                self.account_queued(queued.command, verdict, &reply);
+            }
+            replies.push(reply);
+        }
+        self.shard.wait = None;
+        (replies, todo)
+    }
+
+    /// Goes on with the part of an EXEC that runs at the session, and answers when it is done.
+    pub(crate) fn run_tail(
+        &mut self,
+        conn: ConnId,
+        place: Option<u32>,
+        replies: Vec<Vec<u8>>,
+        todo: VecDeque<(usize, Words)>,
+    ) {
+        let tail = Tail { place, replies, todo, under_way: 0 };
+        let Some(session) = self.sessions.get(conn) else { return };
+        session.tail = Some(Box::new(tail));
+        self.go_on_with_tail(conn);
+    }
+
+    fn go_on_with_tail(&mut self, conn: ConnId) {
+        loop {
+            let Some(session) = self.sessions.get(conn) else { return };
+            let tail = session.tail.as_mut().expect("only a session with a tail goes on with it");
+            let Some((index, words)) = tail.todo.pop_front() else { break };
+            tail.under_way = index;
+            let (reply, next) = self.run_words_at_session(conn, &words);
+            self.keep_tail_reply(conn, reply);
+            match next {
+                Next::Done | Next::Close | Next::Exec | Next::Unwatch => {}
+                Next::Ask(query) => return self.ask(conn, query),
+                Next::Control(request) => return self.ask_process(conn, request, None),
+                Next::ControlThen(request, query) => {
+                    return self.ask_process(conn, request, Some(query));
+                }
+            }
+        }
+        let Some(session) = self.sessions.get(conn) else { return };
+        let tail = session.tail.take().expect("looked at above");
+        let mut reply = Vec::new();
+        Writer::new(&mut reply, Protocol::Resp2).array(tail.replies.len());
+        tail.replies.iter().for_each(|one| reply.extend_from_slice(one));
+        if let Some(place) = tail.place {
+            self.fill_place(conn, place, resp::Reply::Whole(&reply));
+        }
+        self.leave_transaction(conn);
+    }
+
+    /// Runs a command of the session or the server; gives its reply, if it has one already, and what is to follow.
+    fn run_words_at_session(&mut self, conn: ConnId, words: &Words) -> (Vec<u8>, Next) {
+        let Home::Engine(run) = self.core.table.entry(words.command).home else {
+            unreachable!("data commands ran before")
+        };
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let mut reply = Vec::new();
+        let Some(session) = self.sessions.get(conn) else { return (reply, Next::Done) };
+        let writer = Writer::new(&mut reply, session.protocol);
+        let mut desk = crate::commands::Desk { session, core: &mut self.core, reply: writer };
+        let result = run(&mut desk, &args);
+        let failed = result.is_err();
+        let next = result.unwrap_or_else(|failure| {
+            reply.clear();
+            Writer::new(&mut reply, Protocol::Resp2).error(&*failure.0);
+            Next::Done
+        });
+        let verdict = Verdict { failed, weight: 1, ..Verdict::default() };
+        self.account_queued(words.command, verdict, &reply);
+        (reply, next)
+    }
+
+    fn keep_tail_reply(&mut self, conn: ConnId, reply: Vec<u8>) {
+        if let Some(tail) = self.sessions.get(conn).and_then(|session| session.tail.as_mut()) {
+            let index = tail.under_way;
+            tail.replies[index] = reply;
+        }
+    }
+
+    /// A late reply of a session: true when it belongs into an EXEC, which has taken it.
+    pub(crate) fn is_for_tail(&mut self, conn: ConnId, reply: &[u8]) -> bool {
+        if self.sessions.peek(conn).is_none_or(|session| session.tail.is_none()) {
+            return false;
+        }
+        self.keep_tail_reply(conn, reply.to_vec());
+        self.stall(conn, Stall::Sequenced);
+        self.go_on_with_tail(conn);
+        true
+    }
+}
+
+impl Queued {
+    /// The command's own arguments.
+    pub(crate) fn part<'a>(self, all: &Args<'a>) -> Args<'a> {
+        all.part(self.first, self.count)
+    }
+}
+
+impl Core {
+    /// Calls `add` with each key of a queued command, and whether it may be written.
+    pub(crate) fn queued_keys(
+        &self,
+        queued: Queued,
+        args: &Args<'_>,
+        mut add: impl FnMut(u8, &[u8], bool),
+    ) {
+        let spec = self.table.entry(queued.command).spec;
+        let own = queued.part(args);
+        let is_written = |keys: &KeySpec| keys.flags.first() != Some(&"RO");
+        let hidden = spec.flags.has(Flags::WRITE) && !spec.keys.iter().any(is_written);
+        let other = spec.other_db.and_then(|other| other(&own));
+        let mut positions = Vec::new();
+        for keys in spec.keys {
+            positions.clear();
+            keys.positions(&own, &mut positions);
+            for position in &positions {
+                let key = own.get(*position as usize);
+                add(queued.db, key, is_written(keys) || hidden);
+                if let Some(other) = other.filter(|other| *other != queued.db)
+                    && i64::from(other) < self.settings.int(base::settings::DATABASES)
+                {
+                    add(other, key, true);
+                }
+            }
+        }
+    }
+
+    /// Where the commands of a sealed queue have to run.
+    fn places(&self, args: &Args<'_>) -> Places {
+        let mut places = Places::default();
+        let several = self.route.cores() > 1;
+        for queued in commands(args) {
+            let entry = self.table.entry(queued.command);
+            if let Home::Engine(_) = entry.home {
+                places.at_session = true;
+                continue;
+            }
+            let own = queued.part(args);
+            let derives = entry.spec.derived.is_some_and(|derived| (derived.any)(&own));
+            let wide =
+                matches!(entry.spec.fanout, Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor);
+            places.global |= several && (derives || wide);
+            self.queued_keys(queued, args, |_, key, _| {
+                places.owners.insert(self.route.owner(Slot::of_key(key)));
+            });
+        }
+        places
+    }
+}
+
+fn protocol(flags: JobFlags) -> Protocol {
+    if flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 }
+}

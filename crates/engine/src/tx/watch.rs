@@ -1,0 +1,140 @@
+//! WATCH, at the owners of the keys: who watches what, and whether it has changed since.
+//!
+//! A key has changed when a command has written to it, or when it is there and was not, or is not and was: so keys that expire, are
+//! evicted or flushed count, and one that had expired before and is only now deleted does not.
+
+use crate::engine::Engine;
+use crate::message::{Message, Words};
+use crate::shard::feed::{DbKey, is_there};
+use base::{ConnId, CoreId, CoreSet, Slot};
+use command::{Args, Flags};
+use std::collections::HashMap;
+
+/// A session of any core.
+pub type Client = (CoreId, ConnId);
+
+/// Everybody who watches keys of this core.
+#[derive(Debug, Default)]
+pub struct Watches {
+    clients: HashMap<Client, Watching>,
+    by_key: HashMap<DbKey, Vec<Client>>,
+}
+
+/// What one client watches here.
+#[derive(Debug, Default)]
+struct Watching {
+    dirty: bool,
+    /// Each with whether it was there.
+    keys: Vec<(DbKey, bool)>,
+}
+
+impl Watches {
+    /// How many clients watch something.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether nobody does.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// A key was written to.
+    pub(crate) fn on_touched(&mut self, key: &DbKey) {
+        for client in self.by_key.get(key).into_iter().flatten() {
+            self.clients.get_mut(client).expect("who watches a key is known").dirty = true;
+        }
+    }
+}
+
+impl Engine {
+    /// A request has been executed here: if it is a WATCH, its client watches its keys from now on. O(keys).
+    pub(crate) fn watch_words(&mut self, client: Client, words: &Words, db: u8) {
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        self.watch(client, words.command, db, &args);
+    }
+
+    /// The same for a request that is not held in a transaction.
+    pub(crate) fn watch(&mut self, client: Client, id: u16, db: u8, args: &Args<'_>) {
+        if !self.core.table.entry(id).spec.flags.has(Flags::WATCHES) {
+            return;
+        }
+        let watching = self.watches.clients.entry(client).or_default();
+        for key in args.from(1) {
+            let key: DbKey = (db, key.into());
+            if watching.keys.iter().any(|(known, _)| *known == key) {
+                continue;
+            }
+            let there = is_there(&mut self.shard.store, self.core.hasher, &key, self.core.now);
+            self.shard.feed.care(key.clone());
+            self.watches.by_key.entry(key.clone()).or_default().push(client);
+            watching.keys.push((key, there));
+        }
+    }
+
+    /// Whether anything that a client watches here has changed. O(keys that it watches).
+    pub(crate) fn is_dirty(&mut self, client: Client) -> bool {
+        let Engine { watches, shard, core, .. } = self;
+        let Some(watching) = watches.clients.get(&client) else { return false };
+        let mut changed = |(key, before): &(DbKey, bool)| {
+            is_there(&mut shard.store, core.hasher, key, core.now) != *before
+        };
+        watching.dirty || watching.keys.iter().any(|key| changed(key))
+    }
+
+    /// A client watches nothing here any more.
+    pub(crate) fn unwatch(&mut self, client: Client) {
+        let Some(watching) = self.watches.clients.remove(&client) else { return };
+        for (key, _) in watching.keys {
+            self.shard.feed.forget(&key);
+            let others = self.watches.by_key.get_mut(&key).expect("a watched key has watchers");
+            others.retain(|other| *other != client);
+            if others.is_empty() {
+                self.watches.by_key.remove(&key);
+            }
+        }
+    }
+
+    /// A session's WATCH is about to go to the owners of these keys.
+    pub(crate) fn note_watched(&mut self, conn: ConnId, args: &Args<'_>) {
+        let owners = args.from(1).map(|key| self.core.route.owner(Slot::of_key(key)));
+        if let Some(session) = self.sessions.get(conn) {
+            owners.for_each(|owner| _ = session.watched_at.insert(owner));
+        }
+    }
+
+    /// Tells all owners that a session watches nothing any more.
+    pub(crate) fn unwatch_all(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        let owners = std::mem::take(&mut session.watched_at);
+        self.unwatch_at(conn, owners);
+    }
+
+    /// The same for a session that may be gone already.
+    pub(crate) fn unwatch_at(&mut self, conn: ConnId, owners: CoreSet) {
+        if owners.is_empty() {
+            return;
+        }
+        for owner in owners.iter() {
+            match owner == self.core.id {
+                true => self.unwatch((owner, conn)),
+                false => self.outbox.post_in_order(owner, Message::Unwatch(conn)),
+            }
+        }
+    }
+
+    /// Looks at what the last commands have written to.
+    #[inline]
+    pub(crate) fn heed(&mut self) {
+        if !self.shard.feed.touched.is_empty() {
+            self.heed_touched();
+        }
+    }
+
+    #[cold]
+    fn heed_touched(&mut self) {
+        for key in std::mem::take(&mut self.shard.feed.touched) {
+            self.watches.on_touched(&key);
+        }
+    }
+}
