@@ -131,9 +131,8 @@ impl State {
         if spoilt {
             return Told::Nil;
         }
-        let one = |words: &Vec<Vec<u8>>| {
-            Bench { names, state: self }.run(words).unwrap_or(Told::Nil)
-        };
+        let one =
+            |words: &Vec<Vec<u8>>| Bench { names, state: self }.run(words).unwrap_or(Told::Nil);
         Told::Several(block.iter().map(one).collect())
     }
 
@@ -275,7 +274,9 @@ impl Bench<'_> {
                 self.put(&words[1], Some(Held::List(list)));
                 Told::Number(len)
             }
-            b"LPOP" | b"RPOP" => self.pop(&words[1], name == b"LPOP").map_or(Told::Nil, Told::Bytes),
+            b"LPOP" | b"RPOP" => {
+                self.pop(&words[1], name == b"LPOP").map_or(Told::Nil, Told::Bytes)
+            }
             b"LLEN" => Told::Number(list.len() as i64),
             b"LRANGE" => Told::Several(list.into_iter().map(Told::Bytes).collect()),
             b"LMOVE" => {
@@ -303,6 +304,9 @@ impl Bench<'_> {
     }
 
     fn moved(&mut self, name: &[u8], words: &[Vec<u8>]) -> Told {
+        if name == b"COPY" && words[1] == words[2] {
+            return Told::Error;
+        }
         let Some(held) = self.get(&words[1]).cloned() else {
             return if name == b"COPY" { Told::Number(0) } else { Told::Error };
         };
@@ -339,11 +343,7 @@ impl Bench<'_> {
         Told::Several(names.into_iter().map(Told::Bytes).collect())
     }
 
-    fn count(
-        &mut self,
-        keys: &[Vec<u8>],
-        mut one: impl FnMut(&mut Self, &[u8]) -> bool,
-    ) -> Told {
+    fn count(&mut self, keys: &[Vec<u8>], mut one: impl FnMut(&mut Self, &[u8]) -> bool) -> Told {
         Told::Number(keys.iter().filter(|key| one(self, key)).count() as i64)
     }
 

@@ -45,6 +45,15 @@ impl Operation {
         }
     }
 
+    /// What stood between MULTI and EXEC.
+    fn show_block(&self) -> String {
+        let Body::Block(block) = &self.body else { return String::new() };
+        let line = |words: &Vec<Vec<u8>>| {
+            words.iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        format!(" of {}", block.iter().map(line).collect::<Vec<_>>().join("; "))
+    }
+
     /// Whether what the same client sends later may not take effect before this: an owner executes a session's requests in their order, and a
     /// transaction is a barrier.
     pub fn precedes(&self, later: &Operation) -> bool {
@@ -61,7 +70,10 @@ pub fn check(history: &History, cores: usize) -> Result<usize, String> {
         Outcome::Fine => Ok(0),
         Outcome::Undecided => Ok(1),
         Outcome::Violated { done, state, stuck } => {
-            let show = |index: &usize| format!("  {}", history.records[all[*index].record].show());
+            let show = |index: &usize| {
+                let one = &all[*index];
+                format!("  {}{}", history.records[one.record].show(), one.show_block())
+            };
             let lines = |some: &[usize]| some.iter().map(show).collect::<Vec<_>>().join("\n");
             Err(format!(
                 "no order of all operations explains the replies. After, among others,\n{}\nthe keyspace is {state}, and none of these can be next:\n{}",
@@ -156,10 +168,22 @@ fn is_harmless(words: &[Vec<u8>], told: Option<&Told>) -> bool {
     let name = words[0].as_slice();
     let reads = matches!(
         name,
-        b"GET" | b"MGET" | b"EXISTS" | b"LRANGE" | b"LLEN" | b"SMEMBERS" | b"SCARD" | b"SISMEMBER"
-            | b"SINTER" | b"SUNION" | b"SDIFF" | b"DBSIZE" | b"KEYS"
+        b"GET"
+            | b"MGET"
+            | b"EXISTS"
+            | b"LRANGE"
+            | b"LLEN"
+            | b"SMEMBERS"
+            | b"SCARD"
+            | b"SISMEMBER"
+            | b"SINTER"
+            | b"SUNION"
+            | b"SDIFF"
+            | b"DBSIZE"
+            | b"KEYS"
     );
-    let stores = matches!(name, b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" | b"INCRBY" | b"DECRBY");
+    let stores =
+        matches!(name, b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" | b"INCRBY" | b"DECRBY");
     match told {
         _ if reads => true,
         Some(Told::Number(0)) => !stores,
@@ -173,9 +197,8 @@ fn told(body: &Body, reply: &Value) -> Told {
     match (body, reply) {
         (Body::One(words), _) => Told::from(reply, is_sorted(&words[0])),
         (Body::Block(block), Value::Array(values)) => {
-            let one = |(words, value): (&Vec<Vec<u8>>, &Value)| {
-                Told::from(value, is_sorted(&words[0]))
-            };
+            let one =
+                |(words, value): (&Vec<Vec<u8>>, &Value)| Told::from(value, is_sorted(&words[0]));
             Told::Several(block.iter().zip(values).map(one).collect())
         }
         (Body::Block(_), other) => Told::from(other, false),

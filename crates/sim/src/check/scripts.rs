@@ -8,8 +8,7 @@ pub const SWAP: &str = "local a, b = redis.call('GET', KEYS[1]), redis.call('GET
     redis.call('SET', KEYS[1], b or '') redis.call('SET', KEYS[2], a or '') return {a, b}";
 
 /// The same, without declaring any key.
-pub const SWAP_UNDECLARED: &str =
-    "local a, b = redis.call('GET', ARGV[1]), redis.call('GET', ARGV[2]) \
+pub const SWAP_UNDECLARED: &str = "local a, b = redis.call('GET', ARGV[1]), redis.call('GET', ARGV[2]) \
     redis.call('SET', ARGV[1], b or '') redis.call('SET', ARGV[2], a or '') return {a, b}";
 
 /// Reads all; the reply is what was found.

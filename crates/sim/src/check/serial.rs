@@ -210,12 +210,8 @@ impl Search<'_> {
         for (_, index) in self.candidates(&node.done) {
             let Some(state) = self.after(&node.state, &self.all[index]) else { continue };
             let Node { done, way, count, .. } = node;
-            let mut next = Node {
-                done: done.clone(),
-                state: state.clone(),
-                way: way.clone(),
-                count: *count,
-            };
+            let mut next =
+                Node { done: done.clone(), state: state.clone(), way: way.clone(), count: *count };
             self.advance(&mut next, index, state);
             stack.push(next);
         }
