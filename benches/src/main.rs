@@ -1,5 +1,6 @@
 //! What is measured, and how: see `benches/README.md`.
 
+mod atomic;
 mod collections;
 mod commands;
 mod compare;
@@ -21,6 +22,7 @@ mod prefetch;
 mod probe;
 mod process;
 mod report;
+mod script_storm;
 mod subject;
 mod teardown;
 
@@ -45,6 +47,10 @@ enum Command {
     Collections(collections::Options),
     /// CPU per operation of the collections' commands, beside Redis.
     Commands(commands::Options),
+    /// CPU per operation of scripts, transactions and MGET over one core's keys and over two's, beside Redis (P12).
+    Atomic(atomic::Options),
+    /// The tail that others see beside a script of undeclared keys in a loop.
+    ScriptStorm(script_storm::Options),
     /// The longest turn while a table grows (P8).
     Growth(growth::Options),
     /// The longest turn while collections of ten million elements go.
@@ -75,6 +81,8 @@ fn main() -> anyhow::Result<()> {
         Command::Memory(options) => memory::run(&options),
         Command::Collections(options) => collections::run(&options),
         Command::Commands(options) => commands::run(&options),
+        Command::Atomic(options) => atomic::run(&options),
+        Command::ScriptStorm(options) => script_storm::run(&options),
         Command::Growth(options) => growth::run(&options),
         Command::Teardown(options) => teardown::run(&options),
         Command::Hop(options) => hop::run(&options),

@@ -24,6 +24,12 @@ pub enum Command {
     Exceptions,
     /// Random command scripts to the server and to redis-server, replies compared byte for byte.
     Random(RandomArgs),
+    /// Random scripts of several clients in step, on the server and on redis-server.
+    Together(TogetherArgs),
+    /// Money that moves between accounts on several cores while others count it.
+    Transfers(TransfersArgs),
+    /// A thousand clients that wait for what others push: nothing lost, nothing served twice, in order.
+    Queues(QueuesArgs),
     /// A script typed by hand, compared in the same way.
     Replay(ReplayArgs),
     /// COMMAND INFO, DOCS and GETKEYS of both, field by field.
@@ -35,6 +41,8 @@ pub enum Command {
     Dumps(DumpsArgs),
     /// Real client libraries: redis-rs and fred, and redis-py and ioredis on request.
     Clients(ClientsArgs),
+    /// Real software: BullMQ, Celery with a worker, a leaky bucket in Lua.
+    Real(RealArgs),
     /// memtier_benchmark and redis-benchmark, briefly, for errors only.
     Memtier(MemtierArgs),
     /// Ten thousand connections, garbage, readers that never read.
@@ -198,6 +206,123 @@ impl RandomArgs {
     }
 }
 
+/// `together`
+#[derive(Debug, Args)]
+pub struct TogetherArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub places: Places,
+    /// Stop after this many requests.
+    #[arg(long)]
+    pub commands: Option<u64>,
+    /// The first seed. Each seed is one script from an empty server; alone, without a limit, it is the only one.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Stop after this many seconds.
+    #[arg(long)]
+    pub max_seconds: Option<u64>,
+    /// Speak only this protocol; without it the clients of a script mix both.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=3))]
+    pub resp: Option<u8>,
+    /// Steps of one script.
+    #[arg(long, default_value_t = 100)]
+    pub episode: usize,
+    /// Only these families (comma-separated): transactions, blocking, scripts, functions, data.
+    #[arg(long, value_delimiter = ',')]
+    pub families: Vec<String>,
+    /// Go on until this many kinds of difference are found.
+    #[arg(long, default_value_t = 1)]
+    pub max_differences: usize,
+    /// Play the steps of this file instead, written as reports show them: `[0] MULTI ; SET a b`, `[0] (closes its connection)`,
+    /// `(wait 20 ms)`.
+    #[arg(long)]
+    pub script: Option<PathBuf>,
+    /// Plant a mistake, to prove that it is found: deaf-watch, empty-exec, lost-wake, wrong-waiter, script-nil, lost-push.
+    #[arg(long)]
+    pub sabotage: Option<String>,
+}
+
+impl TogetherArgs {
+    /// First seed and the one after the last.
+    pub fn seed_range(&self) -> Result<(u64, u64)> {
+        let alone = self.commands.is_none() && self.max_seconds.is_none();
+        Ok((self.seed, if alone { self.seed + 1 } else { u64::MAX }))
+    }
+
+    /// The command that plays one seed again.
+    pub fn command_line(&self, seed: u64) -> String {
+        let mut line = format!(
+            "cargo run -p conformance -- together --server {} --cores {} --seed {seed} --episode {}",
+            self.places.server, self.places.cores, self.episode
+        );
+        if let Some(version) = self.resp {
+            line.push_str(&format!(" --resp {version}"));
+        }
+        if !self.families.is_empty() {
+            line.push_str(&format!(" --families {}", self.families.join(",")));
+        }
+        if let Some(name) = &self.sabotage {
+            line.push_str(&format!(" --sabotage {name}"));
+        }
+        line
+    }
+}
+
+/// `transfers`
+#[derive(Debug, Args)]
+pub struct TransfersArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub places: Places,
+    /// Transfers in all.
+    #[arg(long, default_value_t = 100_000)]
+    pub transfers: u64,
+    /// Other choices.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Give up after this many seconds.
+    #[arg(long, default_value_t = 300)]
+    pub max_seconds: u64,
+    /// Move only in these ways (comma-separated): multi, watch, watched-mset, script, undeclared-script, mset.
+    #[arg(long, value_delimiter = ',')]
+    pub forms: Vec<String>,
+    /// Count only in these ways (comma-separated): mget, multi, script, undeclared-script.
+    #[arg(long, value_delimiter = ',')]
+    pub counts: Vec<String>,
+    /// Also move in a way that is wrong, to prove that it is caught: loose, lost-update.
+    #[arg(long)]
+    pub plant: Option<String>,
+}
+
+/// `queues`
+#[derive(Debug, Args)]
+pub struct QueuesArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub places: Places,
+    /// Clients that wait, each on a key of its own.
+    #[arg(long, default_value_t = 1000)]
+    pub clients: usize,
+    /// Pushes a second.
+    #[arg(long, default_value_t = 10_000)]
+    pub rate: u64,
+    /// Seconds of each part.
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+    /// Seconds for which the CPU of idle clients is measured.
+    #[arg(long, default_value_t = 5)]
+    pub idle_seconds: u64,
+    /// Other choices.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Nothing may be lost even with a client that goes while it is served, as Redis does.
+    #[arg(long)]
+    pub strict: bool,
+    /// Do something wrong on the way, to prove that it is caught: thief, twice, order.
+    #[arg(long)]
+    pub plant: Option<String>,
+}
+
 /// `replay`
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
@@ -264,6 +389,26 @@ pub struct ClientsArgs {
     /// Keys that the Python and Node cluster clients write and read.
     #[arg(long, default_value_t = 100_000)]
     pub script_keys: usize,
+}
+
+/// `real`
+#[derive(Debug, Args)]
+pub struct RealArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub places: Places,
+    /// Where Python and Node packages are installed.
+    #[arg(long)]
+    pub scratch: PathBuf,
+    /// Only these (comma-separated): bullmq, limiter, celery.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Jobs of each queue.
+    #[arg(long, default_value_t = 500)]
+    pub jobs: usize,
+    /// Also what needs PUBLISH and SUBSCRIBE: the results of Celery's tasks.
+    #[arg(long)]
+    pub pubsub: bool,
 }
 
 /// `memtier`

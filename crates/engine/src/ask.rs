@@ -129,6 +129,12 @@ impl Engine {
                     self.drop_client(conn);
                 }
             }
+            Query::Unblock { .. } => {
+                for (conn, error) in std::mem::take(&mut self.core.clients.unblocked) {
+                    let text = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+                    self.unblock(conn, error.then_some(text));
+                }
+            }
             Query::Unpause => self.wake_paused(),
             Query::Debug { .. } => self.freeze_after(query),
             _ => {}

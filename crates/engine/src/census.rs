@@ -19,6 +19,8 @@ pub struct Census {
     pub locks: usize,
     /// Clients that watch keys.
     pub watches: usize,
+    /// Clients that wait for keys.
+    pub waiters: usize,
     /// Questions to all cores or the process that are not answered.
     pub asks: usize,
     /// Batches sent and not yet back.
@@ -47,6 +49,7 @@ impl Engine {
             gathers: self.gathers.len(),
             locks: self.locks.len(),
             watches: self.watches.len(),
+            waiters: self.waiters.len(),
             asks: self.asks.len(),
             batches,
             messages,

@@ -71,8 +71,13 @@ impl Engine {
             return flow;
         }
         self.touch(conn);
-        if self.core.table.entry(id).spec.flags.has(Flags::WATCHES) {
-            return self.begin_watch(conn, id, planned, args);
+        if self.core.table.entry(id).spec.flags.0 & (Flags::WATCHES.0 | Flags::BLOCKING.0) != 0
+            && let Some(flow) = self.hold_up(conn, id, planned, args)
+        {
+            if gated {
+                self.after_gated(conn, id, args, flow);
+            }
+            return flow;
         }
         let flow = match planned.plan {
             Plan::Here => self.run_here(conn, id, planned, args),
@@ -86,8 +91,23 @@ impl Engine {
         flow
     }
 
-    /// WATCH: what follows it waits until its keys are watched.
+    /// A command behind which the session waits for its outcome.
     #[cold]
+    fn hold_up(
+        &mut self,
+        conn: ConnId,
+        id: u16,
+        planned: Planned,
+        args: &Args<'_>,
+    ) -> Option<Flow> {
+        if self.may_wait(id) {
+            return Some(self.begin_blocking(conn, id, planned, args));
+        }
+        let watches = self.core.table.entry(id).spec.flags.has(Flags::WATCHES);
+        watches.then(|| self.begin_watch(conn, id, planned, args))
+    }
+
+    /// WATCH: what follows it waits until its keys are watched.
     fn begin_watch(&mut self, conn: ConnId, id: u16, planned: Planned, args: &Args<'_>) -> Flow {
         self.note_watched(conn, args);
         let flow = match planned.plan {
@@ -106,7 +126,7 @@ impl Engine {
             return flow;
         }
         let many = planned.plan == Plan::Many;
-        self.stall(conn, if many { Stall::Sequenced } else { Stall::Asking });
+        self.stall(conn, if many { Stall::Sequenced } else { Stall::Blocked });
         self.wait_if_stalled(conn)
     }
 

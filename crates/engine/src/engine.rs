@@ -15,7 +15,7 @@ use crate::session::input::{Arena, Source};
 use crate::session::{Session, Sessions, client::Stall};
 use crate::shard::{Shard, lease::Account};
 use crate::table::Table;
-use crate::tx::{grant::Waiting, locks::Locks, watch::Watches};
+use crate::tx::{block::Deadlines, grant::Waiting, locks::Locks, waiters::Waiters, watch::Watches};
 use crate::{ask::Asks, flush::Flusher, patrol::Patrol, share::Shares};
 use arrayvec::ArrayVec;
 use base::limits::TURN_EVENTS_MAX;
@@ -72,6 +72,8 @@ pub struct Engine {
     pub(crate) gathers: Gathers,
     pub(crate) locks: Locks<Waiting>,
     pub(crate) watches: Watches,
+    pub(crate) waiters: Waiters,
+    pub(crate) deadlines: Deadlines,
     pub(crate) asks: Asks,
     pub(crate) outbox: Outbox,
     pub(crate) flusher: Flusher,
@@ -117,6 +119,8 @@ impl Engine {
             gathers: Gathers::default(),
             locks: Locks::default(),
             watches: Watches::default(),
+            waiters: Waiters::default(),
+            deadlines: Deadlines::default(),
             asks: Asks::default(),
             outbox: Outbox::new(cores),
             flusher: Flusher::default(),
@@ -210,7 +214,8 @@ impl Engine {
             return Some(self.frozen_until_us);
         }
         let clients = self.patrol_deadline();
-        let due = [self.shard.next_deadline(now), self.flusher.next_deadline(), clients];
+        let blocked = self.deadlines.next();
+        let due = [self.shard.next_deadline(now), self.flusher.next_deadline(), clients, blocked];
         due.into_iter().flatten().chain((!self.runnable.is_empty()).then_some(now)).min()
     }
 }
@@ -341,6 +346,10 @@ impl Engine {
             Message::Finished(share) => self.on_finished(share),
             Message::Late(parked) => self.on_late(parked),
             Message::Unwatch(conn) => self.unwatch((from, conn)),
+            Message::Withdraw(conn, place) => self.withdraw((from, conn), place),
+            Message::Offer(offer) => self.on_offer(offer),
+            Message::Claim(offer) => self.on_claim(from, offer),
+            Message::Served(offer) => self.on_served(offer),
             Message::Ask { ticket, query } => self.on_ask(from, ticket, &query),
             Message::Answer { ticket, answer } => self.on_answer(from, ticket, *answer),
             Message::Lease(lease) => {
@@ -370,7 +379,7 @@ impl Engine {
     fn on_end_of_input(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get(conn) else { return };
         session.ended = true;
-        if session.sending > 0 {
+        if session.sending > 0 || session.blocked.is_some() {
             self.drop_client(conn);
         } else {
             self.touch(conn);
@@ -385,6 +394,9 @@ impl Engine {
                 self.watcher_gone();
             }
             self.unwatch_at(conn, session.watched_at);
+            if let Some(blocked) = &session.blocked {
+                self.end_wait(conn, blocked);
+            }
             let mut session = session;
             self.flusher.spare(session.out.take().1);
         }
@@ -401,7 +413,7 @@ impl Engine {
             Some(Stall::Output) if session.output_is_high() => false,
             // It is among those that go on in the next turn already.
             Some(Stall::Share) if share_left == 0 => false,
-            Some(Stall::Closing | Stall::Asking) => false,
+            Some(Stall::Closing | Stall::Asking | Stall::Blocked) => false,
             Some(Stall::Parked) if session.parked > 0 => false,
             Some(Stall::Sequenced) if session.transactions > 0 => false,
             _ => {
@@ -426,6 +438,7 @@ impl Engine {
         self.tick_shard();
         self.shares.add_others(self.shard.work - before);
         self.tick_clients();
+        self.tick_blocked();
         let outbox = &mut self.outbox;
         self.shard.account.poll(self.core.now.mono_us, &mut |to, lease| {
             outbox.post(to, Message::Lease(lease));

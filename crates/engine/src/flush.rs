@@ -123,7 +123,8 @@ impl Engine {
             return;
         }
         // Replies are due, or it goes on in the next turn and what it says then may leave with this.
-        let more = !session.pipeline.is_empty() || session.stall == Some(Stall::Share);
+        let waits = session.blocked.is_some();
+        let more = (!session.pipeline.is_empty() && !waits) || session.stall == Some(Stall::Share);
         let hold = more && session.out.len() < HOLD_BYTES && !self.flusher.draining;
         if hold {
             match session.held_since_us {

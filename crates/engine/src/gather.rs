@@ -3,7 +3,7 @@
 //! Most are transactions (`tx/grant.rs`): their parts are shares, locked at their owners. A walk over all cores and the
 //! drawing of a random key are not.
 
-use crate::message::{JobFlags, Share};
+use crate::message::{JobFlags, Offer, Share};
 use crate::walk::Found;
 use base::{ConnId, CoreSet};
 use command::Merge;
@@ -92,6 +92,8 @@ pub struct Gather {
     pub watched: CoreSet,
     /// It concerns more than the keys that it names.
     pub global: bool,
+    /// The offer that it claims.
+    pub offer: Option<Box<Offer>>,
 }
 
 /// All gathers of one core. Bounded by the places in the sessions' pipelines.
@@ -332,6 +334,7 @@ mod tests {
                 extra: Vec::new(),
                 watched: CoreSet::default(),
                 global: false,
+                offer: None,
             })
         };
         let (number, generation) = gathers.insert(gather());

@@ -9,7 +9,7 @@ use crate::session::plan::Planned;
 use crate::shard::execute::{Call, Verdict};
 use crate::table::Home;
 use base::{ConnId, CoreId};
-use command::{Args, Flags};
+use command::{Args, Flags, Wait};
 use resp::chain::{Chain, Reply, Sink, finish};
 use resp::parse::Span;
 use store::Hint;
@@ -62,7 +62,7 @@ impl Engine {
 
     /// Executes another core's jobs, all of them, and sends the batch back.
     pub(crate) fn on_jobs(&mut self, from: CoreId, mut batch: Box<Batch>) {
-        let Batch { jobs, spans, bytes, outcomes, replies, chains, .. } = &mut *batch;
+        let Batch { jobs, spans, bytes, outcomes, replies, chains, waits, .. } = &mut *batch;
         let before = self.shard.work;
         self.shard.work += jobs.len() as u32;
         let distance = self.core.prefetch_ahead;
@@ -94,7 +94,14 @@ impl Engine {
             let conn = job.address.session();
             let sink = Sink::behind(replies, &mut chain);
             let verdict = self.execute_job(from, conn, job, &args, sink);
+            let wait = self.take_wait(from, job);
             self.heed();
+            if let Some(wait) = wait {
+                waits.push(wait);
+                outcomes.push(Outcome { parked: false, waits: true, ..Outcome::PARKED });
+                replies.truncate(start);
+                continue;
+            }
             let in_pieces = !chain.is_empty();
             if in_pieces {
                 finish(replies, start, &mut chain);
@@ -104,6 +111,7 @@ impl Engine {
                 len: (replies.len() - start) as u32,
                 in_pieces,
                 parked: false,
+                waits: false,
                 failed: verdict.failed,
                 rejected: verdict.rejected,
                 ticks: verdict.ticks,
@@ -141,6 +149,7 @@ impl Engine {
     /// Puts the outcomes of a batch of ours where they belong.
     pub(crate) fn on_outcomes(&mut self, from: CoreId, mut batch: Box<Batch>) {
         let mut chains = std::mem::take(&mut batch.chains).into_iter();
+        let mut waits = std::mem::take(&mut batch.waits).into_iter();
         let (mut at, mut first) = (0usize, 0usize);
         for (job, outcome) in batch.jobs.iter().zip(&batch.outcomes) {
             let reply = match outcome.in_pieces {
@@ -165,6 +174,10 @@ impl Engine {
             };
             match outcome.parked {
                 true => self.on_parked(job.address),
+                false if outcome.waits => {
+                    let wait = waits.next().expect("each job that waits says for what");
+                    self.on_waits(job, &wait);
+                }
                 false => self.settle_outcome(job, &args, verdict, reply),
             }
         }
@@ -180,9 +193,9 @@ impl Engine {
         reply: Reply<'_>,
     ) {
         let (whole, bytes) = (reply.whole(), reply.len());
-        if self.core.table.entry(job.command).spec.flags.has(Flags::WATCHES) {
-            self.after_condition(job.address.session());
-        }
+        let conn = job.address.session();
+        let spec = self.core.table.entry(job.command).spec;
+        let held_up = spec.flags.has(Flags::WATCHES) || spec.blocks.is_some();
         match job.address {
             Address::Session(conn, place) => {
                 let told = (whole, bytes);
@@ -197,6 +210,25 @@ impl Engine {
                 self.note_at(conn, None, job.command, verdict, args, (whole, bytes));
             }
         }
+        if held_up {
+            self.go_on(conn);
+        }
+    }
+
+    /// What a job that was just executed waits for, if it does: its waiters are left at its keys.
+    #[inline]
+    pub(crate) fn take_wait(&mut self, from: CoreId, job: &Job) -> Option<Box<Wait>> {
+        let wait = self.shard.wait.take()?;
+        let Address::Session(conn, place) = job.address else { return None };
+        self.add_waiters((from, conn), place, job.command, job.db, job.flags, &wait);
+        Some(wait)
+    }
+
+    /// A job of a session of this core has found nothing and waits.
+    pub(crate) fn on_waits(&mut self, job: &Job, wait: &Wait) {
+        let Address::Session(conn, place) = job.address else { return };
+        self.core.account(job.command, 0, 1);
+        self.block(conn, place, job.command, wait);
     }
 }
 

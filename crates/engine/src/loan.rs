@@ -4,12 +4,12 @@
 use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::gather::{Gather, Part, Then};
-use crate::message::{Lent, Message, Share};
+use crate::message::{Lent, Message, Share, Words};
 use crate::session::client::Stall;
 use crate::shard::execute::Call;
 use crate::spread::{joined, protocol, take_shares, whole_of};
 use base::{ConnId, CoreId, Slot};
-use command::{Args, Flags, KeySpec};
+use command::{Args, Flags, KeySpec, Wait};
 use resp::write::{Protocol, Writer};
 use resp::{Chain, Reply, Sink};
 use std::collections::hash_map::Entry;
@@ -244,11 +244,45 @@ impl Engine {
         let (mut reply, mut chain) = (Vec::new(), Chain::default());
         let sink = Sink::behind(&mut reply, &mut chain);
         let verdict = self.shard.execute_as_guest(&mut self.core, call, &args, sink);
+        let wait = self.shard.wait.take();
+        if let (Some(wait), Some(_), None) = (&wait, gather.place, &gather.offer) {
+            self.leave_waiters(&mut gather, wait);
+        }
         let changes = self.shard.guest(&self.core).changes() - before;
         self.guests_leave(&mut gather.parts, changes);
         gather.ticks = verdict.ticks;
-        self.end_gather(&gather, whole_of(&mut reply, chain));
-        self.leave_transaction(gather.session);
+        let conn = gather.session;
+        match (wait, gather.place, gather.offer.take()) {
+            (wait, _, Some(offer)) => {
+                self.on_claimed(offer, wait.is_none(), whole_of(&mut reply, chain));
+            }
+            (Some(wait), Some(place), None) => {
+                self.core.account(gather.command, verdict.ticks, verdict.weight);
+                self.block(conn, place, gather.command, &wait);
+            }
+            _ => {
+                self.end_gather(&gather, whole_of(&mut reply, chain));
+                if self.may_wait(gather.command) {
+                    self.go_on(conn);
+                }
+            }
+        }
+        self.leave_transaction(conn);
+    }
+
+    /// The command has found nothing: its keys go home with the request that waits for each.
+    fn leave_waiters(&mut self, gather: &mut Gather, wait: &Wait) {
+        let (db, resp3) = (gather.db, gather.flags.resp3);
+        for key in &wait.keys {
+            let mut words = Words::of(gather.command, key.words.iter().map(|word| &**word));
+            words.resp3 = resp3;
+            let name = self.key_of(&words);
+            let item = lent_items(&mut gather.parts)
+                .find(|item| item.db == db && item.key == name)
+                .expect("it waits for keys that it has");
+            // It has to come home, though nothing was taken away.
+            item.waits = Some(words);
+        }
     }
 
     /// Puts what was lent into the guest keyspace.
@@ -276,7 +310,7 @@ impl Engine {
         self.guests_rise(parts);
         let touched = std::mem::take(&mut self.shard.guest_touched);
         for mut share in take_shares(parts) {
-            share.items.retain(|item| !item.copied);
+            share.items.retain(|item| !item.copied || item.waits.is_some());
             for item in share.items.iter_mut().filter(|item| item.writes) {
                 item.touched = touched.iter().any(|(db, key)| (*db, key) == (item.db, &item.key));
             }

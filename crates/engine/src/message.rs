@@ -3,8 +3,10 @@
 use crate::commands::query::{Answer, Query};
 use crate::patrol::ClientLoad;
 use crate::shard::execute::Verdict;
+use crate::shard::feed::DbKey;
 use crate::shard::lease::Lease;
-use base::{ConnId, CoreId, Slot};
+use base::{ConnId, CoreId, Now, Slot};
+use command::Wait;
 use resp::Chain;
 use resp::parse::Span;
 use std::sync::Arc;
@@ -33,6 +35,14 @@ pub enum Message {
     Late(Box<Parked>),
     /// A session of the sender watches nothing any more.
     Unwatch(ConnId),
+    /// A session of the sender does not wait any more, for the reply at this place.
+    Withdraw(ConnId, u32),
+    /// From an owner to the core of a session that waits: a key could serve it.
+    Offer(Box<Offer>),
+    /// Back: it takes it, or not.
+    Claim(Box<Offer>),
+    /// And what it has taken.
+    Served(Box<Offer>),
     /// A question that every core answers.
     Ask {
         /// The asker's number for it.
@@ -76,6 +86,9 @@ pub struct Batch {
     pub replies: Vec<u8>,
     /// The replies in pieces, in the order of their outcomes.
     pub chains: Vec<Chain>,
+    /// What jobs wait for that found nothing, in the order of their outcomes.
+    #[allow(clippy::vec_box, reason = "as the command gave it")]
+    pub waits: Vec<Box<Wait>>,
     /// What the jobs take of the owner's turn, as the origin counts it.
     pub load: usize,
     /// Memory of the buffers when the origin last looked, in bytes.
@@ -91,6 +104,7 @@ impl Batch {
         empty(&mut self.bytes, keep_bytes);
         empty(&mut self.replies, keep_bytes);
         self.chains = Vec::new();
+        self.waits = Vec::new();
         self.load = 0;
     }
 
@@ -134,6 +148,8 @@ pub struct Share {
     pub part: u32,
     /// Whose request it is.
     pub session: ConnId,
+    /// The place of its reply in the session's pipeline.
+    pub place: u32,
     /// It depends on what that session watches.
     pub watched: bool,
     /// What it watches has changed.
@@ -162,11 +178,34 @@ pub struct Share {
     pub answer: Replied,
 }
 
-/// A request within a transaction.
-#[derive(Debug, Default)]
+/// A key offered to a session that waits for it.
+#[derive(Debug)]
+pub struct Offer {
+    /// Whose key it is.
+    pub owner: CoreId,
+    /// The session.
+    pub conn: ConnId,
+    /// Which of its waits: the place of the reply in its pipeline.
+    pub place: u32,
+    /// The key.
+    pub key: DbKey,
+    /// The owner's lock on it; none when the claim is a transaction of its own.
+    pub ticket: Option<u32>,
+    /// When it was offered.
+    pub now: Now,
+    /// The session takes it.
+    pub accepted: bool,
+    /// What it has taken.
+    pub answer: Replied,
+}
+
+/// A request within a transaction, or of somebody who waits.
+#[derive(Debug, Default, Clone)]
 pub struct Words {
     /// The command, as its position in the table.
     pub command: u16,
+    /// The reply is RESP3.
+    pub resp3: bool,
     /// All arguments, one behind the other.
     pub bytes: Vec<u8>,
     /// Where each is.
@@ -195,6 +234,8 @@ pub struct Parked {
     pub words: Words,
     /// Its outcome.
     pub answer: Replied,
+    /// It has found nothing, and waits for this.
+    pub wait: Option<Box<Wait>>,
 }
 
 /// One key of a loan.
@@ -212,12 +253,22 @@ pub struct Lent {
     pub copied: bool,
     /// It was written to.
     pub touched: bool,
+    /// The request found nothing and waits for this key: it is to be run so when the key may serve it.
+    pub waits: Option<Words>,
 }
 
 impl Lent {
     /// A key that is only read, still to be lent.
     pub fn read(db: u8, key: &[u8]) -> Lent {
-        Lent { db, key: key.into(), writes: false, parcel: None, copied: false, touched: false }
+        Lent {
+            db,
+            key: key.into(),
+            writes: false,
+            parcel: None,
+            copied: false,
+            touched: false,
+            waits: None,
+        }
     }
 }
 
@@ -288,6 +339,8 @@ pub struct Outcome {
     pub in_pieces: bool,
     /// There is none yet: the job waits for a lock, and its outcome comes by itself.
     pub parked: bool,
+    /// It has found nothing, and waits: the next of the batch's `waits` says for what.
+    pub waits: bool,
     /// The reply is an error.
     pub failed: bool,
     /// The error came before the command ran (a gate refused it).
@@ -304,6 +357,7 @@ impl Outcome {
         len: 0,
         in_pieces: false,
         parked: true,
+        waits: false,
         failed: false,
         rejected: false,
         ticks: 0,

@@ -113,12 +113,26 @@ impl Engine {
         args: &Args<'_>,
         then: Then,
     ) -> Option<Box<Gather>> {
+        let session = self.sessions.get(conn)?;
+        let place = (!session.muted()).then(|| session.pipeline.reserve());
+        self.gather_at(conn, place, id, args, then)
+    }
+
+    /// The same for a place that was reserved before.
+    pub(crate) fn gather_at(
+        &mut self,
+        conn: ConnId,
+        place: Option<u32>,
+        id: u16,
+        args: &Args<'_>,
+        then: Then,
+    ) -> Option<Box<Gather>> {
         let keep = !matches!(then, Then::Merge(_));
         let logged = self.words_to_log(id, args);
         let session = self.sessions.get(conn)?;
         Some(Box::new(Gather {
             session: conn,
-            place: (!session.muted()).then(|| session.pipeline.reserve()),
+            place,
             command: id,
             db: session.db,
             flags: session.job_flags(),
@@ -131,6 +145,7 @@ impl Engine {
             extra: Vec::new(),
             watched: CoreSet::default(),
             global: false,
+            offer: None,
         }))
     }
 

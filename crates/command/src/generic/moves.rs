@@ -114,6 +114,11 @@ fn copy_db(args: &Args<'_>) -> Option<u8> {
     args.integer(at + 1).and_then(|db| u8::try_from(db).ok())
 }
 
+/// The database that MOVE's arguments name, if they name one that there may be.
+fn move_db(args: &Args<'_>) -> Option<u8> {
+    args.integer(2).and_then(|db| u8::try_from(db).ok())
+}
+
 /// The database in argument `position`.
 fn db_of(ctx: &Ctx<'_>, args: &Args<'_>, position: usize) -> Result<u8, Failure> {
     let number = args.integer(position).ok_or(Failure::NOT_INTEGER)?;
@@ -166,6 +171,7 @@ pub const MOVE: Command = Command::new(
         complexity: "O(1)",
         summary: "Moves a key to another database.",
         args: &[Arg::key("key", 0), Arg::integer("db")],
+        other_db: Some(move_db),
         ..Spec::NEW
     },
     move_key,

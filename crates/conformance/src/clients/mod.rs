@@ -12,6 +12,7 @@ use anyhow::Result;
 
 use crate::cli::ClientsArgs;
 use crate::peer::Server;
+pub use scripts::{output, written};
 
 /// The password that the server of the second part wants.
 const PASSWORD: &str = "open-sesame";
@@ -37,6 +38,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Whether there were checks and none failed.
+    pub fn all_passed(&self) -> bool {
+        self.passed > 0 && self.failed == 0
+    }
+
     /// Notes the end of one check.
     pub fn note(&mut self, name: &str, outcome: Result<String>) {
         match outcome {

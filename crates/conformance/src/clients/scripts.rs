@@ -60,7 +60,8 @@ fn node(args: &ClientsArgs, target: &Target, folder: &Path) -> Result<String> {
     with_figures(args, target, Command::new(find_program("node")?).arg(script))
 }
 
-fn written(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
+/// Writes the text of a script into a folder; gives its path.
+pub fn written(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = folder.join(name);
     std::fs::write(&path, text)?;
     Ok(path)
@@ -97,7 +98,7 @@ fn shell(command: &mut Command) -> Result<()> {
 }
 
 /// The last line that a program prints; its errors when it fails.
-fn output(command: &mut Command) -> Result<String> {
+pub fn output(command: &mut Command) -> Result<String> {
     let shown = format!("{command:?}");
     let done =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {shown}"))?;

@@ -176,6 +176,17 @@ impl Server {
         Some(kib << 10)
     }
 
+    /// CPU time used by all its threads; `None` for a server that we did not start.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        let pid = self.child.as_ref()?.id();
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let nanoseconds = tasks.flatten().filter_map(|task| {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split_ascii_whitespace().next()?.parse::<u64>().ok()
+        });
+        Some(Duration::from_nanos(nanoseconds.sum()))
+    }
+
     fn log_path(&self) -> PathBuf {
         self.scratch.path().join("server.log")
     }

@@ -390,6 +390,19 @@ pub const INTENDED: &[Intended] = &[
         },
     },
     Intended {
+        name: "which-function-exists",
+        reason: "of several names that exist already the error tells the one that a hash table has first",
+        excuses: |case| {
+            let error = |reply: &Reply| {
+                let text = reply.value().and_then(|value| value.error())?;
+                text.ends_with(" already exists")
+                    .then(|| text.split(' ').take(2).collect::<Vec<_>>().join(" "))
+            };
+            let texts = (error(case.replies.oracle), error(case.replies.subject));
+            is(case, 0, "FUNCTION") && texts.0.is_some() && texts.0 == texts.1
+        },
+    },
+    Intended {
         name: "newer-client-filters",
         reason: "CLIENT LIST and KILL have the filters of newer servers, and LIST takes several; 7.0 refuses them",
         excuses: |case| {

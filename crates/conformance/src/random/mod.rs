@@ -3,7 +3,7 @@
 mod clients;
 mod compare_report;
 #[cfg(test)]
-mod fake;
+pub mod fake;
 pub mod intended;
 mod keyspace;
 mod raw;
@@ -22,9 +22,12 @@ use crate::cli::{Places, RandomArgs, ReplayArgs};
 use crate::r#gen::{CONNECTIONS, Generator};
 use crate::peer::{Server, Sides};
 use compare_report::{Finding, Survey};
-use run::{Difference, PATIENCE, PATIENCE_SHORT, Runner};
+pub use run::{Difference, ask};
+use run::{PATIENCE, PATIENCE_SHORT, Runner};
 use sabotage::Sabotage;
 use script::Action;
+pub use shrink::fewer;
+pub use signature::signature;
 
 /// A difference must show again in one of so many replays to be shrunk; else it is reported as it was met.
 const CONFIRMATIONS: usize = 4;

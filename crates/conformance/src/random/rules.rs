@@ -165,6 +165,12 @@ pub const NORMALISERS: &[Normaliser] = &[
         Rule::Rewrite(lengths_of_texts),
         "the digest mixes in a layout's internals",
     ),
+    rule(&["FUNCTION", "DUMP"], Rule::Shape, "the order of libraries is that of a hash table"),
+    rule(
+        &["FUNCTION", "LIST"],
+        Rule::Rewrite(unordered_within),
+        "the order of libraries and of their functions is that of a hash table",
+    ),
 ];
 
 /// The normaliser for a request, if its reply is not compared byte for byte.
@@ -284,6 +290,19 @@ pub fn unordered(value: &Value) -> Value {
             let mut items = items.clone();
             items.sort();
             Value::Set(items)
+        }
+        other => other.clone(),
+    }
+}
+
+/// A reply with all of its lists in a fixed order, those within others first.
+fn unordered_within(value: &Value) -> Value {
+    let rewritten = |items: &[Value]| items.iter().map(unordered_within).collect();
+    match value {
+        Value::Array(items) => unordered(&Value::Array(rewritten(items))),
+        Value::Set(items) => unordered(&Value::Set(rewritten(items))),
+        Value::Map(pairs) => {
+            Value::Map(pairs.iter().map(|(k, v)| (k.clone(), unordered_within(v))).collect())
         }
         other => other.clone(),
     }

@@ -87,7 +87,8 @@ pub fn parse(text: &str) -> Result<Vec<Action>, String> {
     Ok(actions)
 }
 
-fn words(line: &str) -> Result<Vec<Vec<u8>>, String> {
+/// The words of one request as [`line`] writes them.
+pub fn words(line: &str) -> Result<Vec<Vec<u8>>, String> {
     let mut bytes = line.bytes().peekable();
     let mut words = Vec::new();
     while let Some(&byte) = bytes.peek() {

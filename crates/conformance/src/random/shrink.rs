@@ -17,26 +17,23 @@ pub fn shrink(script: Vec<Action>, mut fails: impl FnMut(&[Action]) -> bool) -> 
         left -= 1;
         fails(candidate)
     };
-    let mut script = fewer_actions(script, &mut attempt);
+    let mut script = fewer(script, &mut attempt);
     for i in 0..script.len() {
         simpler_action(&mut script, i, &mut attempt);
     }
     // Simpler arguments often make further actions needless.
-    fewer_actions(script, &mut attempt)
+    fewer(script, &mut attempt)
 }
 
-fn fewer_actions(
-    mut script: Vec<Action>,
-    fails: &mut impl FnMut(&[Action]) -> bool,
-) -> Vec<Action> {
+/// Drops what a list does not need to fail, by halves, quarters and so on down to single elements.
+pub fn fewer<T: Clone>(mut script: Vec<T>, fails: &mut impl FnMut(&[T]) -> bool) -> Vec<T> {
     let mut piece = script.len().div_ceil(2).max(1);
     loop {
         let mut from = 0;
         let mut removed = false;
         while from < script.len() && script.len() > 1 {
             let to = (from + piece).min(script.len());
-            let candidate: Vec<Action> =
-                script[..from].iter().chain(&script[to..]).cloned().collect();
+            let candidate: Vec<T> = script[..from].iter().chain(&script[to..]).cloned().collect();
             if !candidate.is_empty() && fails(&candidate) {
                 script = candidate;
                 removed = true;

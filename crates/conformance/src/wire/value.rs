@@ -106,6 +106,41 @@ impl Value {
         })
     }
 
+    /// The bytes that [`Value::parse`] would make this value of.
+    pub fn to_raw(&self) -> Vec<u8> {
+        let line = |kind: &str, body: &[u8]| [kind.as_bytes(), body, b"\r\n"].concat();
+        let count = |kind: &str, n: usize| format!("{kind}{n}\r\n").into_bytes();
+        let blob = |kind: &str, body: &[u8]| [&count(kind, body.len()), body, b"\r\n"].concat();
+        let list = |kind: &str, items: &[Value]| {
+            let parts = items.iter().flat_map(Value::to_raw);
+            count(kind, items.len()).into_iter().chain(parts).collect()
+        };
+        let map = |kind: &str, pairs: &[(Value, Value)]| {
+            let parts = pairs.iter().flat_map(|(k, v)| [k.to_raw(), v.to_raw()].concat());
+            count(kind, pairs.len()).into_iter().chain(parts).collect()
+        };
+        match self {
+            Value::Simple(text) => line("+", text),
+            Value::Error(text) => line("-", text),
+            Value::Integer(n) => line(":", n.to_string().as_bytes()),
+            Value::Bulk(text) => blob("$", text),
+            Value::NullBulk => b"$-1\r\n".to_vec(),
+            Value::NullArray => b"*-1\r\n".to_vec(),
+            Value::Null => b"_\r\n".to_vec(),
+            Value::Boolean(yes) => line("#", if *yes { b"t" } else { b"f" }),
+            Value::Double(text) => line(",", text),
+            Value::BigNumber(text) => line("(", text),
+            Value::Verbatim(text) => blob("=", text),
+            Value::BlobError(text) => blob("!", text),
+            Value::Array(items) => list("*", items),
+            Value::Set(items) => list("~", items),
+            Value::Push(items) => list(">", items),
+            Value::Map(pairs) => map("%", pairs),
+            Value::Attribute(pairs, value) => [map("|", pairs), value.to_raw()].concat(),
+            Value::Odd(bytes) => bytes.clone(),
+        }
+    }
+
     /// The bytes of any string-like reply (simple, bulk, verbatim without its prefix).
     pub fn text(&self) -> Option<&[u8]> {
         match self {
@@ -214,6 +249,12 @@ mod tests {
         let resp3 = Value::parse(b"%1\r\n$1\r\na\r\n:1\r\n");
         assert_eq!(resp2.get("a"), Some(Value::Integer(1)));
         assert_eq!(resp3.get("a"), Some(Value::Integer(1)));
+    }
+
+    #[test]
+    fn a_value_gives_back_the_bytes_it_came_from() {
+        let raw = b"*5\r\n$1\r\na\r\n*-1\r\n%1\r\n+k\r\n,1.5\r\n~1\r\n#t\r\n-ERR x\r\n";
+        assert_eq!(Value::parse(raw).to_raw(), raw);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! are in `client_list.rs` (INFO, LIST, KILL) and `client_pause.rs` (PAUSE, UNPAUSE), those of
 //! client-side caching in `client_tracking.rs`.
 
+use super::query::{Answer, Query, Witness};
 use super::{Desk, EngineCommand, Next, client_list, client_pause, client_tracking, help};
 use crate::session::Session;
 use crate::session::client::Gates;
@@ -35,6 +36,8 @@ pub struct Clients {
     pub lines: Vec<u8>,
     /// Connections that a CLIENT KILL has picked; closed when the question is answered.
     pub doomed: Vec<ConnId>,
+    /// Whose wait CLIENT UNBLOCK ends when the query is answered, and whether by an error.
+    pub unblocked: Vec<(ConnId, bool)>,
     /// What the configuration allows a client.
     pub limits: ClientLimits,
 }
@@ -320,7 +323,7 @@ fn no_touch(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     Ok(Next::Done)
 }
 
-/// Wakes a client that a blocking command holds; there is none yet, so nobody is found.
+/// Ends the wait of a client in a blocking command.
 pub const UNBLOCK: EngineCommand = EngineCommand::new(
     Spec {
         name: "UNBLOCK",
@@ -350,9 +353,20 @@ fn unblock(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     if args.len() == 4 && !args.is(3, "TIMEOUT") && !args.is(3, "ERROR") {
         return Err(Failure::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
     }
-    args.integer(2).ok_or(Failure::NOT_INTEGER)?;
-    desk.reply.integer(0);
-    Ok(Next::Done)
+    let id = args.integer(2).ok_or(Failure::NOT_INTEGER)?;
+    let error = args.len() == 4 && args.is(3, "ERROR");
+    Ok(Next::Ask(Query::Unblock { id, error }))
+}
+
+/// Notes the client if it waits here and nothing has come for it yet.
+pub(super) fn answer_unblock(id: i64, error: bool, witness: Witness<'_>) -> Answer {
+    let waits = |session: &&Session| {
+        session.peer.client_id as i64 == id
+            && session.blocked.as_ref().is_some_and(|blocked| !blocked.is_claimed())
+    };
+    let found = witness.sessions.iter().find(waits).map(|session| session.id);
+    witness.core.clients.unblocked.extend(found.map(|conn| (conn, error)));
+    Answer::Count(u64::from(found.is_some()))
 }
 
 /// Explains the sub-commands.

@@ -248,6 +248,8 @@ fn age_s(session: &Session, core: &Core) -> u64 {
 fn flags_of(session: &Session) -> String {
     let letters = [
         ('O', session.gates.any(Gates::MONITOR)),
+        ('x', session.queue.is_some()),
+        ('b', session.blocked.is_some()),
         ('c', session.closing),
         ('U', session.peer.is_unix),
         ('r', session.readonly),
@@ -268,7 +270,7 @@ fn line_of(session: &Session, core: &Core) -> String {
     let sending = session.sending;
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 \
-         multi=-1 qbuf={} qbuf-free={} argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} \
+         multi={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} \
          tot-mem={} events={} cmd={} user={DEFAULT_USER} redir=-1 resp={} lib-name={} lib-ver={}",
         session.peer.client_id,
         session.peer.address,
@@ -279,8 +281,10 @@ fn line_of(session: &Session, core: &Core) -> String {
         core.now.mono_ms().saturating_sub(session.active_ms) / 1000,
         flags_of(session),
         session.db,
+        session.queue.as_ref().map_or(-1, |queue| queue.len() as i64),
         session.input.len(),
         session.input.capacity() - session.input.len(),
+        session.queue.as_ref().map_or(0, |queue| queue.memory()),
         session.out.capacity(),
         session.out.capacity(),
         session.out.len(),

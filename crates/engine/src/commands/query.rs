@@ -1,8 +1,8 @@
 //! Questions that every core answers, and how the answers become one reply.
 
 use super::{
-    Desk, client_list, client_pause, cluster_keys, config, debug, info, latency, memory, monitor,
-    server, slowlog,
+    Desk, client, client_list, client_pause, cluster_keys, config, debug, info, latency, memory,
+    monitor, server, slowlog,
 };
 use crate::core::Core;
 use crate::session::Sessions;
@@ -19,6 +19,13 @@ pub enum Query {
     Clients(client_list::Filter),
     /// CLIENT KILL.
     Kill(client_list::Kill),
+    /// CLIENT UNBLOCK.
+    Unblock {
+        /// Whom.
+        id: i64,
+        /// By an error, not as if its time were over.
+        error: bool,
+    },
     /// CLIENT PAUSE.
     Pause {
         /// For how long, in microseconds.
@@ -138,6 +145,7 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
         Query::Barrier => Answer::Done,
         Query::Clients(filter) => client_list::answer_list(filter, witness.core, witness.sessions),
         Query::Kill(kill) => client_list::answer_kill(kill, witness.core, witness.sessions),
+        Query::Unblock { id, error } => client::answer_unblock(*id, *error, witness),
         Query::Pause { timeout_us, all } => client_pause::begin(witness.core, *timeout_us, *all),
         Query::Unpause => client_pause::end(witness.core),
         Query::Watch { core, on, .. } => monitor::answer_watch(*core, *on, witness.core),
@@ -175,6 +183,9 @@ pub fn merge(query: &Query, answers: Vec<Answer>, desk: &mut Desk<'_>) {
         | Query::Pause { .. }
         | Query::Unpause => desk.reply.ok(),
         Query::Clients(filter) => client_list::merge_list(filter, answers, desk),
+        Query::Unblock { .. } => {
+            desk.reply.integer(answers.iter().map(Answer::count).sum::<u64>() as i64);
+        }
         Query::Kill(kill) => client_list::merge_kill(kill, answers, desk),
         Query::Watch { reply, .. } => desk.reply.simple(reply),
         Query::Slot(query) => cluster_keys::merge(query, answers, desk),

@@ -4,6 +4,7 @@ use super::Pipeline;
 use super::input::Pending;
 use crate::event::Peer;
 use crate::message::JobFlags;
+use crate::tx::block::Blocked;
 use crate::tx::exec::Tail;
 use crate::tx::queue::Queue;
 use base::{ConnId, CoreSet, Now};
@@ -50,6 +51,8 @@ pub enum Stall {
     Asking,
     /// CLIENT PAUSE holds it.
     Paused,
+    /// A command that may have to wait is under way, or waits.
+    Blocked,
     /// A job of its own waits for a lock.
     Parked,
     /// Transactions of it are under way, which what follows would overtake.
@@ -129,6 +132,8 @@ pub struct Session {
     pub queue: Option<Box<Queue>>,
     /// Where keys are watched for it.
     pub watched_at: CoreSet,
+    /// What it waits for.
+    pub blocked: Option<Box<Blocked>>,
     /// What of an EXEC is still to be done here.
     pub tail: Option<Box<Tail>>,
     /// Close when the output is out.
@@ -187,6 +192,7 @@ impl Session {
             transactions: 0,
             queue: None,
             watched_at: CoreSet::default(),
+            blocked: None,
             tail: None,
             closing: false,
             ended: false,
@@ -302,6 +308,11 @@ impl Session {
     #[inline]
     pub fn job_flags(&self) -> JobFlags {
         JobFlags { resp3: self.protocol == Protocol::Resp3, no_touch: self.no_touch }
+    }
+
+    /// Whether it waits until some time.
+    pub fn has_deadline(&self) -> bool {
+        self.blocked.as_ref().is_some_and(|blocked| blocked.deadline_us().is_some())
     }
 
     /// Whether it watches all commands.

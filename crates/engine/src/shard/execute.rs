@@ -177,6 +177,19 @@ impl Shard {
         verdict
     }
 
+    /// Calls `look` with this core's keyspace, as commands see it.
+    pub fn look<R>(&mut self, core: &Core, db: u8, look: impl FnOnce(&mut Ctx<'_>) -> R) -> R {
+        let mut unread = Vec::new();
+        look(&mut Ctx {
+            store: &mut self.store,
+            db,
+            now: core.now,
+            settings: &core.settings,
+            reply: Writer::new(&mut unread, Protocol::Resp2),
+            wait: None,
+        })
+    }
+
     /// Calls `look` with the guest keyspace, as the commands that run there see it. What it counts is forgotten.
     pub fn look_as_guest(&mut self, core: &Core, db: u8, look: impl FnOnce(&mut Ctx<'_>)) {
         let mut unread = Vec::new();

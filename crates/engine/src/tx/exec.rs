@@ -118,7 +118,7 @@ impl Engine {
     }
 
     /// Appends a reply behind all that are due.
-    fn reply_to(&mut self, conn: ConnId, reply: resp::Reply<'_>) {
+    pub(crate) fn reply_to(&mut self, conn: ConnId, reply: resp::Reply<'_>) {
         let Some(session) = self.sessions.get(conn) else { return };
         if session.muted() {
             return;

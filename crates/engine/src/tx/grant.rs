@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::gather::Gather;
 use crate::message::{Lent, Message, Parked, Replied, Share, Words};
 use crate::shard::execute::Call;
+use crate::shard::feed::DbKey;
 use crate::spread::whole_of;
 use base::CoreId;
 use command::Args;
@@ -26,6 +27,10 @@ pub enum Waiting {
     Share(Box<Share>),
     /// A job.
     Job(Box<Parked>),
+    /// Waiters for a key, who may be served by it.
+    Key(DbKey),
+    /// An offer, whose answer ends the lock.
+    Offered,
 }
 
 impl Engine {
@@ -57,6 +62,7 @@ impl Engine {
             generation: 0,
             part: 0,
             session: gather.session,
+            place: gather.place.unwrap_or_default(),
             watched: false,
             dirty: false,
             ticket: None,
@@ -115,6 +121,8 @@ impl Engine {
                     self.run_parked(parked);
                     self.locks.leave(ticket);
                 }
+                Waiting::Key(key) => self.on_key_free(&key, ticket),
+                Waiting::Offered => unreachable!("granted as it came"),
             }
         }
     }
@@ -215,13 +223,18 @@ impl Engine {
 
     fn take_home(&mut self, share: &mut Share) {
         let now = self.core.now;
-        for item in share.items.drain(..).filter(|item| !item.copied) {
+        for item in share.items.drain(..) {
             let key = self.core.hasher.key(&item.key);
-            if let Some(parcel) = item.parcel {
+            if let Some(parcel) = item.parcel.filter(|_| !item.copied) {
                 self.shard.store.db(item.db).put(&key, parcel, now);
             }
+            let key = (item.db, item.key);
+            if let Some(words) = item.waits {
+                let client = (share.origin, share.session);
+                self.add_waiter(client, share.place, key.clone(), words);
+            }
             if item.touched {
-                self.shard.feed.touch((item.db, item.key));
+                self.shard.feed.touch(key);
             }
         }
         self.shard.store.db(0).count_changes(std::mem::take(&mut share.changes));

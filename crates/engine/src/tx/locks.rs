@@ -116,6 +116,19 @@ impl<T> Locks<T> {
         Some((ticket, party.item.take().expect("granted once")))
     }
 
+    /// Takes a party that was granted as it came out of the list of those.
+    pub fn take_granted(&mut self, ticket: u32) -> T {
+        let at = self.granted.iter().position(|granted| *granted == ticket);
+        self.granted.remove(at.expect("nobody is before it"));
+        let party = self.parties[ticket as usize].as_mut().expect("a granted party is there");
+        party.item.take().expect("granted once")
+    }
+
+    /// What a party wants.
+    pub fn wanted(&self, ticket: u32) -> &Wanted {
+        &self.parties[ticket as usize].as_ref().expect("a party that is there").wanted
+    }
+
     /// A granted party goes; those behind it may be granted. O(keys).
     pub fn leave(&mut self, ticket: u32) {
         let party = self.parties[ticket as usize].take().expect("a party leaves once");

@@ -1,9 +1,11 @@
 //! Commands that need several cores at once, and everything about them: locks and grants, what waits
 //! for them, MULTI and WATCH, blocking. `docs/design/transactions.md` says why it is right.
 
+pub mod block;
 pub mod exec;
 pub mod grant;
 pub mod locks;
 pub mod parked;
 pub mod queue;
+pub mod waiters;
 pub mod watch;

@@ -14,7 +14,7 @@ use crate::session::client::Stall;
 use crate::session::plan::Planned;
 use crate::spread::whole_of;
 use base::{ConnId, CoreId};
-use command::{Args, Fanout};
+use command::{Args, Fanout, Flags};
 use resp::Sink;
 use resp::parse::Span;
 
@@ -67,13 +67,15 @@ impl Engine {
         wanted: Wanted,
     ) -> Flow {
         let own = self.core.id;
+        let spec = self.core.table.entry(id).spec;
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let address = match session.muted() {
             true => Address::Nobody(conn),
             false => Address::Session(conn, session.pipeline.reserve()),
         };
         session.parked += 1;
-        session.stall = Some(Stall::Parked);
+        let waits = spec.blocks.is_some() || spec.flags.has(Flags::WATCHES);
+        session.stall = Some(if waits { Stall::Blocked } else { Stall::Parked });
         let job = Job {
             address,
             command: id,
@@ -92,16 +94,17 @@ impl Engine {
     pub(crate) fn park(&mut self, from: CoreId, job: Job, args: &Args<'_>, wanted: Wanted) {
         let words = Words::of(job.command, args.from(0));
         self.core.counters.jobs_parked += 1;
-        let parked = Box::new(Parked { from, job, words, answer: Replied::default() });
+        let parked = Box::new(Parked { from, job, words, answer: Replied::default(), wait: None });
         self.locks.enter(wanted, Waiting::Job(parked));
     }
 
     /// Executes a job whose keys are free now.
     pub(crate) fn run_parked(&mut self, mut parked: Box<Parked>) {
-        let Parked { from, job, words, answer } = &mut *parked;
+        let Parked { from, job, words, answer, wait } = &mut *parked;
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
         let sink = Sink::behind(&mut answer.bytes, &mut answer.chain);
         answer.verdict = self.execute_job(*from, job.address.session(), job, &args, sink);
+        *wait = self.take_wait(*from, job);
         self.heed();
         match parked.from == self.core.id {
             true => self.on_late(parked),
@@ -111,13 +114,17 @@ impl Engine {
 
     /// The outcome of a job that had to wait.
     pub(crate) fn on_late(&mut self, mut parked: Box<Parked>) {
+        let wait = parked.wait.take();
         let Parked { job, words, answer, .. } = &mut *parked;
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
         let mut verdict = answer.verdict;
         let reply = whole_of(&mut answer.bytes, std::mem::take(&mut answer.chain));
         verdict.slow = verdict.ticks >= self.core.slow_ticks
             || args.extent().max(reply.len()) as u64 >= self.core.large_bytes;
-        self.settle_outcome(job, &args, verdict, reply);
+        match wait {
+            Some(wait) => self.on_waits(job, &wait),
+            None => self.settle_outcome(job, &args, verdict, reply),
+        }
         if let Address::Session(conn, _) | Address::Nobody(conn) = job.address {
             self.unpark(conn);
         }
@@ -151,6 +158,6 @@ impl Words {
             spans.push(Span { start: bytes.len() as u32, len: arg.len() as u32 });
             bytes.extend_from_slice(arg);
         }
-        Words { command, bytes, spans }
+        Words { command, resp3: false, bytes, spans }
     }
 }

@@ -135,6 +135,10 @@ impl Engine {
     fn heed_touched(&mut self) {
         for key in std::mem::take(&mut self.shard.feed.touched) {
             self.watches.on_touched(&key);
+            if self.waiters.of(&key).is_some() {
+                self.waiters.due.push_back(key);
+            }
         }
+        self.serve_waiters();
     }
 }

@@ -61,6 +61,10 @@ pub struct CoreReport {
 pub struct ClientFigures {
     /// How many.
     pub connected: usize,
+    /// How many wait for a key.
+    pub blocked: usize,
+    /// How many of these have a time limit.
+    pub timed: usize,
     /// Memory held for them in bytes, MONITOR clients left out.
     pub bytes: usize,
     /// The largest input buffer in bytes.
@@ -84,6 +88,8 @@ impl ClientFigures {
     fn of<'a>(sessions: impl Iterator<Item = &'a Session>) -> ClientFigures {
         sessions.fold(ClientFigures::default(), |sum, session| ClientFigures {
             connected: sum.connected + 1,
+            blocked: sum.blocked + usize::from(session.blocked.is_some()),
+            timed: sum.timed + usize::from(session.has_deadline()),
             bytes: sum.bytes + session.memory(),
             input_max: sum.input_max.max(session.input.capacity()),
             output_max: sum.output_max.max(session.output_bytes()),
@@ -92,6 +98,8 @@ impl ClientFigures {
 
     fn add(&mut self, other: &ClientFigures) {
         self.connected += other.connected;
+        self.blocked += other.blocked;
+        self.timed += other.timed;
         self.bytes += other.bytes;
         self.input_max = self.input_max.max(other.input_max);
         self.output_max = self.output_max.max(other.output_max);

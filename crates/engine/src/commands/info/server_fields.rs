@@ -98,9 +98,9 @@ impl Scene<'_> {
             "maxclients": self.core.settings.int(settings::MAXCLIENTS),
             "client_recent_max_input_buffer": self.sum.clients.input_max,
             "client_recent_max_output_buffer": self.sum.clients.output_max,
-            "blocked_clients": 0,
+            "blocked_clients": self.sum.clients.blocked,
             "tracking_clients": 0,
-            "clients_in_timeout_table": 0,
+            "clients_in_timeout_table": self.sum.clients.timed,
             "total_blocking_keys": 0,
             "total_blocking_keys_on_nokey": 0,
         );

@@ -1,0 +1,81 @@
+//! One client of a script: a connection to each side, and which requests still wait for their replies.
+
+use std::collections::VecDeque;
+
+use super::step::Request;
+use crate::peer::{Link, Sides};
+
+/// How an argument begins that stands for the id of one of the script's clients; its number follows.
+pub const ID_TOKEN: &str = "client-id-of-connection-";
+/// Stands for what FUNCTION DUMP last gave on the side that the request goes to.
+pub const OWN_DUMP_TOKEN: &str = "function-dump-of-this-side";
+/// Stands for what FUNCTION DUMP last gave on the oracle.
+pub const ORACLE_DUMP_TOKEN: &str = "function-dump-of-the-oracle";
+/// An id that nobody has, for clients that are not connected.
+const NOBODY: &[u8] = b"999999999";
+
+/// A connected client.
+pub struct Seat {
+    /// Its connections.
+    pub links: Sides<Link>,
+    /// Its ids.
+    pub ids: Sides<Vec<u8>>,
+    /// Requests without a reply yet, oldest first.
+    pub sent: VecDeque<Request>,
+    /// The requests of its open transaction, as far as they were queued.
+    pub queued: Vec<Request>,
+    /// Whether it had no reply at the end of the step before.
+    pub waited: bool,
+    /// False once CLIENT REPLY made it unknown which request a reply belongs to.
+    pub mapped: bool,
+}
+
+impl Seat {
+    /// A client that has just connected.
+    pub fn new(links: Sides<Link>, ids: Sides<Vec<u8>>) -> Seat {
+        Seat { links, ids, sent: VecDeque::new(), queued: Vec::new(), waited: false, mapped: true }
+    }
+
+    /// Reads and writes what is possible now, on both sides.
+    pub fn move_bytes(&mut self) {
+        for link in [&mut self.links.oracle, &mut self.links.subject] {
+            link.write_some();
+            link.read_some();
+        }
+    }
+
+    /// The request that the next reply belongs to; empty when that is not known.
+    pub fn next_request(&mut self) -> Request {
+        let request = self.sent.pop_front().unwrap_or_default();
+        if self.mapped { request } else { Request::new() }
+    }
+}
+
+/// A request as each side gets it: with its own ids and dumps in the place of the words that stand for them.
+pub fn translated(
+    request: &Request,
+    seats: &[Option<Seat>],
+    dumps: &Sides<Vec<u8>>,
+) -> Sides<Request> {
+    let word = |arg: &Vec<u8>| {
+        if let Some(digits) = arg.strip_prefix(ID_TOKEN.as_bytes()) {
+            let number: Option<usize> =
+                std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok());
+            let seat = number.and_then(|number| seats.get(number)).and_then(Option::as_ref);
+            let nobody = || Sides { oracle: NOBODY.to_vec(), subject: NOBODY.to_vec() };
+            return seat.map_or_else(nobody, |seat| seat.ids.clone());
+        }
+        match arg.as_slice() {
+            token if token == OWN_DUMP_TOKEN.as_bytes() => dumps.clone(),
+            token if token == ORACLE_DUMP_TOKEN.as_bytes() => {
+                Sides { oracle: dumps.oracle.clone(), subject: dumps.oracle.clone() }
+            }
+            _ => Sides { oracle: arg.clone(), subject: arg.clone() },
+        }
+    };
+    let words: Vec<Sides<Vec<u8>>> = request.iter().map(word).collect();
+    Sides {
+        oracle: words.iter().map(|word| word.oracle.clone()).collect(),
+        subject: words.into_iter().map(|word| word.subject).collect(),
+    }
+}

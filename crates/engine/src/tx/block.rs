@@ -1,0 +1,649 @@
+//! Blocking commands. A request that finds nothing leaves a waiter at the owner of each of its keys. When a key is written to, its owner
+//! looks who waits for it, in order, and whom it could serve. A session of this core is served at once; one of another
+//! core is *offered* the key, which is locked meanwhile: the session claims it, if it still waits, and only then is
+//! the element taken; so nothing is lost when the client has gone. `docs/design/transactions.md` tells more.
+
+use super::grant::Waiting;
+use super::locks::Wanted;
+use super::waiters::Waiter;
+use super::watch::Client;
+use crate::dispatch::Flow;
+use crate::engine::Engine;
+use crate::gather::Then;
+use crate::message::{JobFlags, Message, Offer, Replied, Words};
+use crate::session::client::Stall;
+use crate::session::plan::{Plan, Planned};
+use crate::shard::execute::{Call, Verdict};
+use crate::shard::feed::DbKey;
+use crate::spread::whole_of;
+use base::{ConnId, CoreId, CoreSet, Slot};
+use command::{Args, Flags, Wait};
+use resp::write::Writer;
+use resp::{Chain, Reply, Sink};
+use std::collections::BTreeSet;
+
+/// What a session waits for.
+#[derive(Debug)]
+pub struct Blocked {
+    /// The place of its reply.
+    pub place: u32,
+    /// The command, for statistics.
+    pub command: u16,
+    /// Where it waits.
+    owners: CoreSet,
+    /// Until when, in monotonic microseconds.
+    deadline_us: Option<u64>,
+    /// It has claimed a key: the reply will come.
+    claimed: bool,
+    /// The request for the key that it waits for, where that needs others too.
+    words: Words,
+}
+
+/// What came of looking for somebody to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// One was served; there may be others.
+    Served,
+    /// One was offered the key, which is locked for that.
+    Offered,
+    /// Nobody can be served now.
+    Nobody,
+}
+
+impl Blocked {
+    /// Whether the reply is on its way.
+    pub fn is_claimed(&self) -> bool {
+        self.claimed
+    }
+
+    /// Until when it waits, in monotonic microseconds.
+    pub fn deadline_us(&self) -> Option<u64> {
+        self.deadline_us
+    }
+}
+
+/// When sessions of this core have waited long enough.
+#[derive(Debug, Default)]
+pub struct Deadlines(BTreeSet<(u64, u32, u32)>);
+
+impl Deadlines {
+    /// The next one, in monotonic microseconds.
+    pub fn next(&self) -> Option<u64> {
+        self.0.first().map(|(due, ..)| *due)
+    }
+}
+
+impl Engine {
+    /// Executes a command that may have to wait; what follows it waits too.
+    #[cold]
+    pub(crate) fn begin_blocking(
+        &mut self,
+        conn: ConnId,
+        id: u16,
+        planned: Planned,
+        args: &Args<'_>,
+    ) -> Flow {
+        let flow = match planned.plan {
+            Plan::Here => return self.block_here(conn, id, planned, args),
+            Plan::One(core) => self.run_there(conn, core, id, planned, args),
+            Plan::Many => self.spread(conn, id, args),
+            Plan::Session => unreachable!("it has keys"),
+        };
+        if flow != Flow::Next {
+            return flow;
+        }
+        self.stall(conn, Stall::Blocked);
+        Flow::WaitAfter
+    }
+
+    fn block_here(&mut self, conn: ConnId, id: u16, planned: Planned, args: &Args<'_>) -> Flow {
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let (db, flags, muted) = (session.db, session.job_flags(), session.muted());
+        if !self.locks.is_idle()
+            && let Some(wanted) = self.must_park(id, db, args)
+        {
+            return self.park_request(conn, id, planned, args, wanted);
+        }
+        self.core.counters.local_jobs += 1;
+        let (mut bytes, mut chain) = (Vec::new(), Chain::default());
+        let call = Call { db, flags, ..self.core.call(id) };
+        let sink = Sink::behind(&mut bytes, &mut chain);
+        let verdict = self.shard.execute(&mut self.core, call, args, sink);
+        let wait = self.shard.wait.take().filter(|_| !muted);
+        let reply = whole_of(&mut bytes, chain);
+        let told = (reply.whole(), reply.len());
+        self.note_at(conn, None, id, verdict, args, told);
+        let Some(wait) = wait else {
+            self.reply_to(conn, reply);
+            self.heed();
+            return Flow::Next;
+        };
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        let place = session.pipeline.reserve();
+        let own = self.core.id;
+        self.add_waiters((own, conn), place, id, db, flags, &wait);
+        self.block(conn, place, id, &wait);
+        Flow::WaitAfter
+    }
+
+    /// Puts a session behind all who wait for these keys of this core.
+    pub(crate) fn add_waiters(
+        &mut self,
+        client: Client,
+        place: u32,
+        id: u16,
+        db: u8,
+        flags: JobFlags,
+        wait: &Wait,
+    ) {
+        for key in &wait.keys {
+            let mut words = Words::of(id, key.words.iter().map(|word| &**word));
+            words.resp3 = flags.resp3;
+            let position = self.key_of(&words);
+            self.add_waiter(client, place, (db, position), words);
+        }
+    }
+
+    /// Puts a session behind all who wait for a key of this core.
+    pub(crate) fn add_waiter(&mut self, client: Client, place: u32, key: DbKey, words: Words) {
+        self.shard.feed.care(key.clone());
+        self.waiters.add(key, Waiter { client, place, words, offered: false });
+    }
+
+    /// The key that a waiter's request names first.
+    pub(crate) fn key_of(&self, words: &Words) -> Box<[u8]> {
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let mut positions = Vec::new();
+        let spec = self.core.table.entry(words.command).spec;
+        spec.keys.iter().for_each(|keys| keys.positions(&args, &mut positions));
+        args.get(positions[0] as usize).into()
+    }
+
+    /// A session's request has found nothing: it waits. Its waiters are where the keys are.
+    pub(crate) fn block(&mut self, conn: ConnId, place: u32, id: u16, wait: &Wait) {
+        let mut owners = CoreSet::default();
+        let first = wait.keys.first().map_or(&[][..], |key| &key.words);
+        let words = Words::of(id, first.iter().map(|word| &**word));
+        for key in &wait.keys {
+            let words = Words::of(id, key.words.iter().map(|word| &**word));
+            owners.insert(self.core.route.owner(Slot::of_key(&self.key_of(&words))));
+        }
+        let now_us = self.core.now.mono_us;
+        let deadline_us = (wait.timeout_us > 0).then(|| now_us.saturating_add(wait.timeout_us));
+        let blocked = Blocked { place, command: id, owners, deadline_us, claimed: false, words };
+        let Some(session) = self.sessions.get(conn) else {
+            // It has gone in the meantime: nobody waits.
+            return self.withdraw_at(conn, place, owners);
+        };
+        session.blocked = Some(Box::new(blocked));
+        session.stall = Some(Stall::Blocked);
+        if let Some(due) = deadline_us {
+            self.deadlines.0.insert((due, conn.index, conn.generation));
+        }
+        self.touch(conn);
+        if self.sessions.get(conn).is_some_and(|session| session.ended) {
+            self.drop_client(conn);
+        }
+    }
+
+    /// A session waits no longer: its waiters go.
+    pub(crate) fn end_block(&mut self, conn: ConnId) -> Option<Box<Blocked>> {
+        let blocked = self.sessions.get(conn)?.blocked.take()?;
+        self.end_wait(conn, &blocked);
+        Some(blocked)
+    }
+
+    /// The same for a session that has gone.
+    pub(crate) fn end_wait(&mut self, conn: ConnId, blocked: &Blocked) {
+        if let Some(due) = blocked.deadline_us {
+            self.deadlines.0.remove(&(due, conn.index, conn.generation));
+        }
+        self.withdraw_at(conn, blocked.place, blocked.owners);
+    }
+
+    fn withdraw_at(&mut self, conn: ConnId, place: u32, owners: CoreSet) {
+        for owner in owners.iter() {
+            match owner == self.core.id {
+                true => self.withdraw((owner, conn), place),
+                false => self.outbox.post_in_order(owner, Message::Withdraw(conn, place)),
+            }
+        }
+    }
+
+    /// A session waits for nothing here any more.
+    pub(crate) fn withdraw(&mut self, client: Client, place: u32) {
+        for key in self.waiters.withdraw(client, place) {
+            self.shard.feed.forget(&key);
+        }
+    }
+
+    /// Answers a session that waited, and lets it go on.
+    fn wake(&mut self, conn: ConnId, place: u32, reply: Reply<'_>) {
+        self.fill_place(conn, place, reply);
+        self.go_on(conn);
+    }
+
+    /// Lets a session go on behind a command that may wait.
+    pub(crate) fn go_on(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.get(conn)
+            && session.stall == Some(Stall::Blocked)
+        {
+            session.stall = None;
+            self.runnable.push(conn);
+        }
+    }
+
+    /// Answers the sessions that have waited long enough.
+    pub(crate) fn tick_blocked(&mut self) {
+        while let Some((due, index, generation)) = self.deadlines.0.first().copied() {
+            if due > self.core.now.mono_us {
+                return;
+            }
+            self.deadlines.0.pop_first();
+            self.unblock(ConnId { index, generation }, None);
+        }
+    }
+
+    /// Ends the wait of a session with the reply of one whose time is over, or with an error. False when it does not wait, or is being
+    /// served.
+    pub(crate) fn unblock(&mut self, conn: ConnId, error: Option<&str>) -> bool {
+        let Some(session) = self.sessions.get(conn) else { return false };
+        if session.blocked.as_ref().is_none_or(|blocked| blocked.claimed) {
+            return false;
+        }
+        let mut reply = Vec::new();
+        let mut writer = Writer::new(&mut reply, session.protocol);
+        match error {
+            Some(text) => writer.error(text),
+            None => writer.null_array(),
+        }
+        let blocked = self.end_block(conn).expect("it waits");
+        if error.is_some() {
+            self.core.commands[blocked.command as usize].failed += 1;
+            self.core.account_error(&reply[1..reply.len() - 2]);
+        }
+        self.wake(conn, blocked.place, Reply::Whole(&reply));
+        true
+    }
+
+    /// Looks who can be served by the keys that were written to.
+    pub(crate) fn serve_waiters(&mut self) {
+        // Serving may make further keys ready: they are looked at when it is done.
+        if std::mem::replace(&mut self.waiters.serving, true) {
+            return;
+        }
+        while let Some(key) = self.waiters.due.pop_front() {
+            while self.serve_one(&key, None) == Step::Served {}
+        }
+        self.waiters.serving = false;
+    }
+
+    /// Serves, or offers the key to, the first who can be served by it. `held` is a lock of this key and of others that a waiter for it
+    /// needs, which an offer takes over.
+    fn serve_one(&mut self, key: &DbKey, held: Option<(&Wanted, u32)>) -> Step {
+        let Some(index) = self.first_ready(key) else { return Step::Nobody };
+        let queue = self.waiters.of(key).expect("looked at above");
+        let (client, place) = (queue[index].client, queue[index].place);
+        let words = queue[index].words.clone();
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let mut keys = Vec::new();
+        self.core.lock_ids(words.command, key.0, &args, &mut keys);
+        keys.sort_unstable();
+        keys.dedup();
+        let wanted = Wanted::Keys(keys);
+        let far = self.is_far(&words);
+        let held = held.filter(|(held, _)| **held == wanted).map(|(_, ticket)| ticket);
+        if held.is_none() && self.locks.must_wait(&wanted) {
+            self.locks.enter(wanted, Waiting::Key(key.clone()));
+            return Step::Nobody;
+        }
+        if client.0 == self.core.id && !far {
+            _ = self.end_block(client.1);
+            let (mut answer, served) = self.serve_words(key, &words);
+            assert!(served, "who is ready is served");
+            let chain = std::mem::take(&mut answer.chain);
+            let reply = whole_of(&mut answer.bytes, chain);
+            self.note_woken(words.command, answer.verdict, reply.whole());
+            self.wake(client.1, place, reply);
+            return Step::Served;
+        }
+        self.waiters.of(key).expect("looked at above")[index].offered = true;
+        let ticket = (!far).then(|| {
+            held.unwrap_or_else(|| {
+                let ticket = self.locks.enter(wanted, Waiting::Offered);
+                self.locks.take_granted(ticket);
+                ticket
+            })
+        });
+        let offer = Box::new(Offer {
+            owner: self.core.id,
+            conn: client.1,
+            place,
+            key: key.clone(),
+            ticket,
+            now: self.core.now,
+            accepted: false,
+            answer: Replied::default(),
+        });
+        match client.0 == self.core.id {
+            true => self.on_offer(offer),
+            false => self.outbox.post(client.0, Message::Offer(offer)),
+        }
+        if far { Step::Nobody } else { Step::Offered }
+    }
+
+    /// The first who waits for a key, is not being offered it, and can be served.
+    fn first_ready(&mut self, key: &DbKey) -> Option<usize> {
+        let Engine { waiters, shard, core, .. } = self;
+        let queue = waiters.of(key)?;
+        // Who is being offered the key is before those behind him.
+        let free = queue.iter().position(|waiter| waiter.offered).unwrap_or(queue.len());
+        queue.iter().take(free).position(|waiter| {
+            let words = &waiter.words;
+            let args = Args::new(&words.bytes, &words.spans, core.hasher);
+            let blocks = core.table.entry(words.command).spec.blocks;
+            let ready = blocks.expect("only such commands wait").ready;
+            shard.look(core, key.0, |ctx| ready(ctx, &args))
+        })
+    }
+
+    /// Whether a waiter's request needs a key of another core.
+    fn is_far(&self, words: &Words) -> bool {
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let mut positions = Vec::new();
+        let spec = self.core.table.entry(words.command).spec;
+        spec.keys.iter().for_each(|keys| keys.positions(&args, &mut positions));
+        let owner = |at: &u32| self.core.route.owner(Slot::of_key(args.get(*at as usize)));
+        positions.iter().any(|position| owner(position) != self.core.id)
+    }
+
+    /// Runs a waiter's request. False when it still finds nothing.
+    fn serve_words(&mut self, key: &DbKey, words: &Words) -> (Replied, bool) {
+        let flags = JobFlags { resp3: words.resp3, no_touch: false };
+        let spec = self.core.table.entry(words.command).spec;
+        let run = spec.blocks.expect("only such commands wait").woken;
+        let call = Call { spec, run, db: key.0, flags };
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let mut answer = Replied::default();
+        let sink = Sink::behind(&mut answer.bytes, &mut answer.chain);
+        answer.verdict = self.shard.execute_admitted(&mut self.core, call, &args, sink);
+        let served = self.shard.wait.take().is_none();
+        // What it has written to may serve others.
+        self.heed();
+        (answer, served)
+    }
+
+    fn note_woken(&mut self, id: u16, verdict: Verdict, error: &[u8]) {
+        if verdict.failed {
+            self.core.commands[id as usize].failed += 1;
+            self.core.account_error(error.strip_prefix(b"-").unwrap_or(error).trim_ascii_end());
+        }
+    }
+
+    /// Locks that somebody wanted who looks for a key's waiters are free.
+    pub(crate) fn on_key_free(&mut self, key: &DbKey, ticket: u32) {
+        let wanted = self.locks.wanted(ticket).clone();
+        let nested = std::mem::replace(&mut self.waiters.serving, true);
+        let last = loop {
+            match self.serve_one(key, Some((&wanted, ticket))) {
+                Step::Served => {}
+                last => break last,
+            }
+        };
+        self.waiters.serving = nested;
+        if last == Step::Nobody {
+            self.locks.leave(ticket);
+        }
+        self.serve_waiters();
+    }
+
+    /// A session of this core is offered a key: it claims it if it still waits.
+    pub(crate) fn on_offer(&mut self, mut offer: Box<Offer>) {
+        let (conn, place) = (offer.conn, offer.place);
+        let session = self.sessions.get(conn);
+        let blocked = session.and_then(|session| session.blocked.as_mut());
+        let mine = blocked.filter(|blocked| blocked.place == place && !blocked.claimed);
+        offer.accepted = mine.is_some();
+        let Some(blocked) = mine else { return self.answer_offer(offer) };
+        blocked.claimed = true;
+        if offer.ticket.is_none() {
+            return self.claim_by_transaction(offer);
+        }
+        let (others, due) = (blocked.owners, blocked.deadline_us);
+        if let Some(due) = due {
+            self.deadlines.0.remove(&(due, conn.index, conn.generation));
+        }
+        let mut others = others;
+        others.remove(offer.owner);
+        self.withdraw_at(conn, place, others);
+        self.answer_offer(offer);
+    }
+
+    fn answer_offer(&mut self, offer: Box<Offer>) {
+        match offer.owner == self.core.id {
+            true => self.on_claim(self.core.id, offer),
+            false => self.outbox.post_in_order(offer.owner, Message::Claim(offer)),
+        }
+    }
+
+    /// An offer has been answered: the element is taken, or goes to the next.
+    pub(crate) fn on_claim(&mut self, from: CoreId, mut offer: Box<Offer>) {
+        let client = (from, offer.conn);
+        let waiter = self.waiters.of(&offer.key).and_then(|queue| {
+            queue.iter_mut().find(|waiter| (waiter.client, waiter.place) == (client, offer.place))
+        });
+        if offer.accepted {
+            let words = waiter.expect("a waiter that is offered a key stays").words.clone();
+            let now = std::mem::replace(&mut self.core.now, offer.now);
+            let (answer, served) = self.serve_words(&offer.key, &words);
+            self.core.now = now;
+            assert!(served, "nothing changes what is locked, at the time of the offer");
+            offer.answer = answer;
+            self.withdraw(client, offer.place);
+        } else if let Some(waiter) = waiter {
+            waiter.offered = false;
+        }
+        let key = offer.key.clone();
+        if let Some(ticket) = offer.ticket.take() {
+            self.locks.leave(ticket);
+        }
+        if offer.accepted {
+            match from == self.core.id {
+                true => self.on_served(offer),
+                false => self.outbox.post(from, Message::Served(offer)),
+            }
+        }
+        self.waiters.due.push_back(key);
+        self.serve_granted();
+        self.serve_waiters();
+    }
+
+    /// The element that a session claimed has come.
+    pub(crate) fn on_served(&mut self, mut offer: Box<Offer>) {
+        let conn = offer.conn;
+        let Some(session) = self.sessions.get(conn) else { return };
+        let Some(blocked) = session.blocked.take_if(|blocked| blocked.place == offer.place) else {
+            return;
+        };
+        let answer = &mut offer.answer;
+        let reply = whole_of(&mut answer.bytes, std::mem::take(&mut answer.chain));
+        self.note_woken(blocked.command, answer.verdict, reply.whole());
+        self.wake(conn, offer.place, reply);
+    }
+
+    /// The command needs a key of another core too: it is run as a transaction, and waits on if it finds nothing.
+    fn claim_by_transaction(&mut self, offer: Box<Offer>) {
+        let conn = offer.conn;
+        let Some(session) = self.sessions.get(conn) else { return };
+        let Some(blocked) = &session.blocked else { return };
+        let (id, place, words) = (blocked.command, blocked.place, blocked.words.clone());
+        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        let then = Then::Loan { attempts: 0 };
+        let Some(mut gather) = self.gather_at(conn, None, id, &args, then) else { return };
+        gather.place = Some(place);
+        gather.offer = Some(offer);
+        self.enter_transaction(conn);
+        self.ask_for_loans(gather);
+    }
+
+    /// The transaction of a claim has run.
+    pub(crate) fn on_claimed(&mut self, mut offer: Box<Offer>, served: bool, reply: Reply<'_>) {
+        let conn = offer.conn;
+        if served {
+            if let Some(blocked) = self.end_block(conn) {
+                self.wake(conn, blocked.place, reply);
+            }
+        } else if let Some(session) = self.sessions.get(conn)
+            && let Some(blocked) = &mut session.blocked
+        {
+            blocked.claimed = false;
+            if blocked.deadline_us.is_some_and(|due| due <= self.core.now.mono_us) {
+                _ = self.unblock(conn, None);
+            }
+        }
+        offer.accepted = false;
+        self.answer_offer(offer);
+    }
+
+    /// Whether a command may have to wait, so that what follows it must.
+    pub(crate) fn may_wait(&self, id: u16) -> bool {
+        let spec = self.core.table.entry(id).spec;
+        spec.flags.has(Flags::BLOCKING) && spec.blocks.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::World;
+
+    /// Keys of all three cores of a world with three.
+    const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+    #[test]
+    fn a_client_waits_for_an_element_wherever_it_comes_from() {
+        for cores in [1, 2, 3] {
+            for key in KEYS {
+                for push in ["RPUSH {} x", "RENAME", "MULTI", "COPY", "LMOVE", "SORT", "MOVE"] {
+                    let mut world = World::new(cores);
+                    let (waiting, other) = (world.open(0), world.open(cores - 1));
+                    assert_eq!(world.ask(waiting, &format!("BLPOP none {key} nothing 0")), "");
+                    let script: &[&str] = match push {
+                        "RENAME" => &["RPUSH src x", "RENAME src {}"],
+                        "MULTI" => &["MULTI", "SET q 1", "RPUSH {} x", "SET r 1", "EXEC"],
+                        "COPY" => &["RPUSH src x", "COPY src {}"],
+                        "LMOVE" => &["RPUSH src x", "LMOVE src {} LEFT RIGHT"],
+                        "SORT" => &["RPUSH src x", "SORT src ALPHA STORE {}"],
+                        "MOVE" => &["SELECT 1", "RPUSH {} x", "MOVE {} 0"],
+                        _ => &["RPUSH {} x"],
+                    };
+                    for command in script {
+                        world.ask(other, &command.replace("{}", key));
+                    }
+                    let reply = String::from_utf8(world.take(waiting)).expect("text");
+                    let wanted = format!("*2\r\n$1\r\n{key}\r\n$1\r\nx\r\n");
+                    assert_eq!(reply, wanted, "{push} on {cores} cores");
+                    world.ask(other, "SELECT 0");
+                    assert_eq!(world.ask(other, &format!("EXISTS {key}")), "0");
+                    assert!((0..cores).all(|core| world.census(core).waiters == 0));
+                    assert!((0..cores).all(|core| world.census(core).locks == 0));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_waits_longest_is_served_first_on_all_cores() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let clients: Vec<_> = (0..6).map(|number| world.open(number % cores)).collect();
+            for client in &clients {
+                assert_eq!(world.ask(*client, "BRPOP q z 0"), "");
+            }
+            let pusher = world.open(0);
+            world.ask(pusher, "RPUSH q 1 2 3 4");
+            let got: Vec<String> = (clients.iter())
+                .map(|client| String::from_utf8(world.take(*client)).expect("text"))
+                .collect();
+            for (client, element) in [(0, "4"), (1, "3"), (2, "2"), (3, "1")] {
+                assert_eq!(got[client], format!("*2\r\n$1\r\nq\r\n$1\r\n{element}\r\n"));
+            }
+            assert_eq!(got[4..], ["", ""]);
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_by_its_time_by_unblock_and_with_its_client() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let (one, two, three) = (world.open(0), world.open(0), world.open(cores - 1));
+            world.ask(one, "BLPOP a b c 0.05");
+            world.ask(two, "BZPOPMIN a b c 0");
+            assert_eq!(world.next_deadline_ms(0), Some(50));
+            world.pass_ms(50);
+            assert_eq!(world.take(one), b"*-1\r\n");
+            assert_eq!(world.ask(three, "CLIENT UNBLOCK 1"), "0");
+            assert_eq!(world.ask(three, "CLIENT UNBLOCK 2 ERROR"), "1");
+            assert_eq!(world.take(two), b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+            world.ask(two, "XREAD BLOCK 0 STREAMS a b c $ $ $");
+            world.hang_up(two);
+            assert!((0..cores).all(|core| world.census(core).waiters == 0));
+            assert_eq!(world.ask(three, "RPUSH a 1 2"), "2");
+            assert_eq!(world.ask(one, "BLPOP b a 0"), "[a 1]");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_behind_a_blocked_command_waits_and_comes_in_order() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let (one, two) = (world.open(0), world.open(cores - 1));
+            assert_eq!(world.feed(one, b"PING\r\nBLPOP a 0\r\nSET k 1\r\nGET k\r\n"), b"+PONG\r\n");
+            assert_eq!(world.ask(two, "EXISTS k"), "0");
+            world.ask(two, "RPUSH a v");
+            assert_eq!(world.take(one), b"*2\r\n$1\r\na\r\n$1\r\nv\r\n+OK\r\n$1\r\n1\r\n");
+        }
+    }
+
+    #[test]
+    fn a_move_waits_for_its_source_and_needs_its_destination() {
+        for cores in [1, 2, 3] {
+            for (source, destination) in
+                [("a", "b"), ("b", "c"), ("c", "a"), ("d", "e"), ("a", "a")]
+            {
+                let mut world = World::new(cores);
+                let (one, two) = (world.open(0), world.open(cores - 1));
+                let third = world.open(0);
+                world.ask(one, &format!("BLMOVE {source} {destination} LEFT RIGHT 0"));
+                world.ask(third, &format!("BLPOP {source} 0"));
+                world.ask(two, &format!("RPUSH {source} v w"));
+                assert_eq!(world.take(one), b"$1\r\nv\r\n", "{source} {destination} {cores}");
+                let left = if source == destination { "v" } else { "w" };
+                let wanted = format!("*2\r\n$1\r\n{source}\r\n$1\r\n{}\r\n", "w");
+                assert_eq!(String::from_utf8(world.take(third)).expect("text"), wanted);
+                let _ = left;
+                assert_eq!(world.ask(two, &format!("LRANGE {destination} 0 -1")), "[v]");
+                assert!((0..cores).all(|core| world.census(core).locks == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn readers_of_a_stream_get_what_is_added_and_groups_each_entry_once() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let clients: Vec<_> = (0..4).map(|number| world.open(number % cores)).collect();
+            world.ask(clients[3], "XGROUP CREATE s g $ MKSTREAM");
+            world.ask(clients[0], "XREAD BLOCK 0 STREAMS t s $ $");
+            world.ask(clients[1], "XREADGROUP GROUP g one BLOCK 0 STREAMS s >");
+            world.ask(clients[2], "XREADGROUP GROUP g two BLOCK 0 STREAMS s >");
+            world.ask(clients[3], "XADD s 1-1 f v");
+            let entry =
+                b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n";
+            assert_eq!(world.take(clients[0]), entry);
+            assert_eq!(world.take(clients[1]), entry);
+            assert_eq!(world.take(clients[2]), b"");
+            world.ask(clients[3], "DEL s");
+            assert!(world.take(clients[2]).starts_with(b"-UNBLOCKED"));
+        }
+    }
+}
