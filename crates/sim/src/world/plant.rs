@@ -199,6 +199,7 @@ fn copy(batch: &Batch) -> Batch {
         outcomes: batch.outcomes.clone(),
         replies: batch.replies.clone(),
         chains: batch.chains.clone(),
+        waits: batch.waits.clone(),
         load: batch.load,
         weighed: batch.weighed,
     }
