@@ -194,6 +194,9 @@ impl Flags {
     /// Its keys are watched for the client from then on.
     pub const WATCHES: Flags = Flags(1 << 25);
 
+    /// Runs a script, with what keys it names and touches.
+    pub const SCRIPT: Flags = Flags(1 << 26);
+
     /// The union; usable in constants.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)

@@ -5,6 +5,7 @@ use crate::commands::latency::spikes::Spikes;
 use crate::commands::slowlog::log::CommandLogs;
 pub use crate::plumbing::{Plumbing, ProcessFigures};
 use crate::sampler::Sampler;
+use crate::scripts::Scripts;
 use crate::stats::{CommandStats, Counters};
 use crate::table::Table;
 use base::{CoreId, Now, Prng, RouteTable, Settings, settings};
@@ -118,6 +119,8 @@ pub struct Core {
     pub command_logs: CommandLogs,
     /// A request or reply of so many bytes is looked at closer.
     pub large_bytes: u64,
+    /// The Lua state.
+    pub scripts: Scripts,
     /// EXEC's position in the table.
     pub exec: u16,
     /// SELECT's.
@@ -184,6 +187,7 @@ impl Core {
             sampler: Sampler::default(),
             command_logs: CommandLogs::default(),
             large_bytes: u64::MAX,
+            scripts: Scripts::default(),
             exec: 0,
             select: 0,
             spikes: Spikes::default(),

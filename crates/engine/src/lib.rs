@@ -40,6 +40,7 @@ mod outbox;
 pub mod patrol;
 pub mod plumbing;
 pub mod sampler;
+pub mod scripts;
 pub mod session;
 pub mod shard;
 mod share;

@@ -346,7 +346,7 @@ pub const UNBLOCK: EngineCommand = EngineCommand::new(
     unblock,
 );
 
-fn unblock(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
+fn unblock(_desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     if args.len() > 4 {
         return Err(help::unknown("CLIENT", args));
     }
