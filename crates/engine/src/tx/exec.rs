@@ -227,16 +227,17 @@ impl Engine {
         if let Some(session) = self.sessions.get(conn) {
             gather.watched = std::mem::take(&mut session.watched_at);
         }
+        let waits = places.at_session || !gather.watched.is_empty();
         self.enter_transaction(conn);
-        if places.at_session {
-            // Its commands at the session come before what follows it.
+        if waits {
+            // Its commands at the session come before what follows it, and a WATCH that follows must not be granted before it.
             self.stall(conn, Stall::Sequenced);
         }
         match places.owners.is_empty() && !places.global {
             true => self.on_all_lent(gather),
             false => self.ask_for_loans(gather),
         }
-        if places.at_session { self.wait_if_stalled(conn) } else { Flow::Next }
+        if waits { self.wait_if_stalled(conn) } else { Flow::Next }
     }
 
     /// Executes the data commands of a queue on what was lent; gives each reply, and what is left for the session.
