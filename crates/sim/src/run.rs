@@ -213,7 +213,7 @@ pub fn settle(world: &mut World) -> Result<(), String> {
     };
     loop {
         let silent = world.is_silent();
-        let left = world.engines().map(engine::Engine::census).find(is_left);
+        let left = world.engines().map(|engine| engine.census()).find(is_left);
         if silent && left.is_none() {
             return lease(world);
         }
@@ -228,7 +228,7 @@ pub fn settle(world: &mut World) -> Result<(), String> {
 
 /// What the cores were granted is never more than there is, and no session grows without bound.
 fn lease(world: &World) -> Result<(), String> {
-    let all: Vec<Census> = world.engines().map(engine::Engine::census).collect();
+    let all: Vec<Census> = world.engines().map(|engine| engine.census()).collect();
     let limit = all[0].limit;
     let agreed = all.iter().all(|census| census.limit == limit);
     let granted: u64 = all.iter().map(|census| census.granted).sum();

@@ -200,6 +200,7 @@ fn copy(batch: &Batch) -> Batch {
         replies: batch.replies.clone(),
         chains: batch.chains.clone(),
         waits: batch.waits.clone(),
+        strays: batch.strays.clone(),
         load: batch.load,
         weighed: batch.weighed,
     }
