@@ -219,14 +219,10 @@ impl Engine {
         let (whole, bytes) = (reply.whole(), reply.len());
         let conn = job.address.session();
         let spec = self.core.table.entry(job.command).spec;
-<<<<<<< HEAD
         let holds = Flags::WATCHES.0 | Flags::SCRIPT.0;
-        let held_up = spec.flags.0 & holds != 0 || spec.blocks.is_some();
-=======
-        let held_up = spec.flags.has(Flags::WATCHES)
+        let held_up = spec.flags.0 & holds != 0
             || spec.blocks.is_some()
             || (job.command == self.core.exec && job.flags.watched);
->>>>>>> hsim
         match job.address {
             Address::Session(conn, place) => {
                 let told = (whole, bytes);

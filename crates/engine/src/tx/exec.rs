@@ -3,8 +3,8 @@
 //! (PING, CONFIG, INFO, …) run at the session when the data commands have, each at its place in the reply.
 
 use super::exclusive::Errands;
-use super::queue::{Queue, Queued, commands};
 use super::locks::Wanted;
+use super::queue::{Queue, Queued, commands};
 use super::watch::Client;
 use crate::commands::Next;
 use crate::core::Core;

@@ -57,12 +57,7 @@ impl Engine {
     }
 
     /// The same for a job of a session of any core.
-    pub(crate) fn must_park_job(
-        &self,
-        from: CoreId,
-        job: &Job,
-        args: &Args<'_>,
-    ) -> Option<Wanted> {
+    pub(crate) fn must_park_job(&self, from: CoreId, job: &Job, args: &Args<'_>) -> Option<Wanted> {
         match job.command == self.core.exec {
             true => self.must_park_queue((from, job.address.session()), job.flags, args),
             false => self.must_park(job.command, job.db, args),
