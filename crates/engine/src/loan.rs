@@ -380,6 +380,11 @@ impl Engine {
             self.block(conn, place, gather.command, wait);
         }
         own.into_iter().for_each(|share| self.finish_share(share));
+        if let (Some(_), Some(place), None) = (&wait, gather.place, &gather.offer)
+            && self.sessions.get(conn).is_none()
+        {
+            self.withdraw((self.core.id, conn), place);
+        }
         match (wait, gather.place, gather.offer.take()) {
             (wait, _, Some(offer)) => {
                 self.on_claimed(offer, wait.is_none(), whole_of(&mut reply, chain));
