@@ -129,3 +129,38 @@ fn figures_of_scripts_are_those_of_one_core_and_memory_that_of_all() {
     assert!(info.contains("used_memory_scripts_eval:16"), "{info}");
     assert!(!info.contains("used_memory_lua:0"), "{info}");
 }
+
+#[test]
+fn of_two_changes_that_contradict_each_other_all_cores_make_the_same() {
+    for first in 0..3 {
+        for second in (0..3).filter(|second| *second != first) {
+            let mut world = World::new(3);
+            let clients = [world.open(first), world.open(second)];
+            for (client, code) in clients.into_iter().zip(["one", "two"]) {
+                let code = library("lib", code);
+                world.feed_quietly(client, &request(&[b"FUNCTION", b"LOAD", &code]));
+            }
+            world.settle();
+            let replies = clients.map(|client| world.take(client));
+            let loaded = replies.iter().filter(|reply| &reply[..] == b"$3\r\nlib\r\n").count();
+            let refused = b"-ERR Library 'lib' already exists\r\n";
+            let refused = replies.iter().filter(|reply| &reply[..] == refused).count();
+            assert_eq!((loaded, refused), (1, 1), "{first} {second}");
+            let lists = [0, 1, 2].map(|core| {
+                let client = world.open(core);
+                world.ask(client, "FUNCTION LIST WITHCODE")
+            });
+            assert!(lists.iter().all(|list| *list == lists[0]), "{lists:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_goes_during_its_change_leaves_the_way_to_others_free() {
+    let mut world = World::new(3);
+    let (gone, other) = (world.open(1), world.open(2));
+    let load = request(&[b"FUNCTION", b"LOAD", b"REPLACE", &library("lib", "f")]);
+    world.feed_quietly(gone, &load);
+    world.hang_up(gone);
+    assert_eq!(world.feed(other, &load), b"$3\r\nlib\r\n");
+}
