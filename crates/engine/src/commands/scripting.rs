@@ -42,6 +42,7 @@ pub const SCRIPT: EngineCommand = EngineCommand {
         group: Group::Scripting,
         since: "2.6.0",
         complexity: "Depends on subcommand.",
+        categories: &["-@scripting"],
         summary: "A container for commands about Lua scripts.",
         ..Spec::NEW
     },

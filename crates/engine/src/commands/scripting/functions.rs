@@ -26,6 +26,7 @@ pub const FUNCTION: EngineCommand = EngineCommand {
         group: Group::Scripting,
         since: "7.0.0",
         complexity: "Depends on subcommand.",
+        categories: &["-@scripting"],
         summary: "A container for commands about libraries of functions.",
         ..Spec::NEW
     },

@@ -164,3 +164,21 @@ fn a_client_that_goes_during_its_change_leaves_the_way_to_others_free() {
     world.hang_up(gone);
     assert_eq!(world.feed(other, &load), b"$3\r\nlib\r\n");
 }
+
+/// What redis-server 7.0.15 gave for a library of 123 bytes, compressed.
+const FOREIGN_DUMP: &[u8] = b"\xf5\xc3@L@{\x1f#!lua name=lib\nredis.register_fu\x0bnction('f', \xe0\x00\x0d\x13) return 1 end)\n-- =\xe0'\x00\x01=\n\n\x001\xc0\xcd\xd4\x9am\x9dz";
+
+#[test]
+fn a_dump_of_redis_is_restored() {
+    let mut world = World::new(2);
+    let client = world.open(1);
+    let out = world.feed(client, &request(&[b"FUNCTION", b"RESTORE", FOREIGN_DUMP]));
+    assert_eq!(out, b"+OK\r\n");
+    let other = world.open(0);
+    let list = world.ask(other, "FUNCTION LIST WITHCODE");
+    assert!(
+        list.contains("[[name f description nil flags []]] library_code #!lua name=lib"),
+        "{list}"
+    );
+    assert!(list.contains(&"=".repeat(50)), "{list}");
+}
