@@ -199,6 +199,7 @@ fn copy(batch: &Batch) -> Batch {
         outcomes: batch.outcomes.clone(),
         replies: batch.replies.clone(),
         chains: batch.chains.clone(),
+        waits: Vec::new(),
         load: batch.load,
         weighed: batch.weighed,
     }
