@@ -24,6 +24,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod lifetime;
 pub mod list;
+pub mod scripting;
 pub mod set;
 pub mod shapes;
 pub mod sorted_set;

@@ -2,8 +2,8 @@
 
 use crate::spec::Command;
 use crate::{
-    bitmap, expire, generic, geo, hash, hyperloglog, list, set, sorted_set, stream, string,
-    transaction,
+    bitmap, expire, generic, geo, hash, hyperloglog, list, scripting, set, sorted_set, stream,
+    string, transaction,
 };
 
 /// Every data command, family by family. A sub-command stands in its container.
@@ -21,6 +21,7 @@ pub fn families() -> impl Iterator<Item = &'static Command> {
         bitmap::COMMANDS,
         hyperloglog::COMMANDS,
         transaction::COMMANDS,
+        scripting::COMMANDS,
     ];
     FAMILIES.iter().copied().flatten()
 }

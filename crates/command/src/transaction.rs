@@ -24,7 +24,7 @@ pub const WATCH: Command = Command::new(
         group: Group::Transactions,
         since: "2.2.0",
         complexity: "O(1) for every key.",
-        summary: "Has the next EXEC depend on these keys not being changed before it",
+        summary: "Has the next EXEC depend on these keys not being changed before it.",
         args: &[Arg::key("key", 0).multiple()],
         ..Spec::NEW
     },

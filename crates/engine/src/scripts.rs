@@ -1,6 +1,7 @@
 //! The Lua state of a core: made when the first script comes, the same scripts and libraries on all cores.
 
-use script::{Interpreter, Setup};
+use script::{Interpreter, Setup, Sha};
+use std::collections::HashMap;
 
 /// What `redis.REDIS_VERSION` says.
 const VERSION: &str = "7.2.0";
@@ -12,9 +13,30 @@ const RUN_BYTES_MAX: usize = 256 * 1024 * 1024;
 #[derive(Default)]
 pub struct Scripts {
     interpreter: Option<Box<Interpreter>>,
+    /// The names of sources that were seen lately, so that they are not digested each time.
+    known: HashMap<Box<[u8]>, Sha>,
 }
 
+/// Sources whose names are remembered, and the largest of them in bytes.
+const KNOWN_MAX: usize = 512;
+const KNOWN_BYTES_MAX: usize = 16 * 1024;
+
 impl Scripts {
+    /// The name of a source. O(length).
+    pub fn sha_of(&mut self, source: &[u8]) -> Sha {
+        if let Some(sha) = self.known.get(source) {
+            return *sha;
+        }
+        let sha = Sha::of(source);
+        if source.len() <= KNOWN_BYTES_MAX {
+            if self.known.len() >= KNOWN_MAX {
+                self.known.clear();
+            }
+            self.known.insert(source.into(), sha);
+        }
+        sha
+    }
+
     /// The Lua state.
     pub fn interpreter(&mut self) -> &mut Interpreter {
         self.interpreter.get_or_insert_with(|| {

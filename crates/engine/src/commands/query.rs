@@ -19,6 +19,11 @@ pub enum Query {
     Clients(client_list::Filter),
     /// CLIENT KILL.
     Kill(client_list::Kill),
+    /// Installs a script that an EVAL has brought.
+    InstallScript {
+        /// Its source, which has been compiled once.
+        source: Vec<u8>,
+    },
     /// CLIENT UNBLOCK.
     Unblock {
         /// Whom.
@@ -145,6 +150,11 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
         Query::Barrier => Answer::Done,
         Query::Clients(filter) => client_list::answer_list(filter, witness.core, witness.sessions),
         Query::Kill(kill) => client_list::answer_kill(kill, witness.core, witness.sessions),
+        Query::InstallScript { source } => {
+            // It compiled where it came in; what fails here is for lack of memory, and found when it is run.
+            let _ = witness.core.scripts.interpreter().load(source);
+            Answer::Done
+        }
         Query::Unblock { id, error } => client::answer_unblock(*id, *error, witness),
         Query::Pause { timeout_us, all } => client_pause::begin(witness.core, *timeout_us, *all),
         Query::Unpause => client_pause::end(witness.core),
@@ -183,6 +193,7 @@ pub fn merge(query: &Query, answers: Vec<Answer>, desk: &mut Desk<'_>) {
         | Query::Pause { .. }
         | Query::Unpause => desk.reply.ok(),
         Query::Clients(filter) => client_list::merge_list(filter, answers, desk),
+        Query::InstallScript { .. } => {}
         Query::Unblock { .. } => {
             desk.reply.integer(answers.iter().map(Answer::count).sum::<u64>() as i64);
         }

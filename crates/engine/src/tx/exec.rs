@@ -2,6 +2,7 @@
 //! is executed in one go. Else its keys are lent to the origin, and it is executed on these. Commands of the session and of the server
 //! (PING, CONFIG, INFO, …) run at the session when the data commands have, each at its place in the reply.
 
+use super::exclusive::Errands;
 use super::queue::{Queue, Queued, commands};
 use super::watch::Client;
 use crate::commands::Next;
@@ -191,7 +192,8 @@ impl Engine {
             // Its commands at the session come before what follows it.
             self.stall(conn, Stall::Sequenced);
         }
-        match places.owners.is_empty() && !places.global {
+        let several = self.core.route.cores() > 1;
+        match places.owners.is_empty() && !(places.global && several) {
             true => self.on_all_lent(gather),
             false => self.ask_for_loans(gather),
         }
@@ -203,6 +205,7 @@ impl Engine {
         &mut self,
         args: &Args<'_>,
         flags: JobFlags,
+        mut errands: Option<&mut Errands>,
     ) -> (Vec<Vec<u8>>, VecDeque<(usize, Words)>) {
         let (mut replies, mut todo) = (Vec::new(), VecDeque::new());
         for (index, queued) in commands(args).enumerate() {
@@ -210,7 +213,7 @@ impl Engine {
             let mut reply = Vec::new();
             if let Home::Engine(_) = self.core.table.entry(queued.command).home {
                 todo.push_back((index, Words::of(queued.command, own.from(0))));
-            } else {
+            } else if !self.bring_for(errands.as_deref_mut(), queued, flags, &own, &mut reply) {
                 let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
                 let sink = Sink::plain(&mut reply);
                 let verdict = self.shard.run_as_guest(&mut self.core, call, &own, sink);
@@ -220,6 +223,29 @@ impl Engine {
         }
         self.shard.wait = None;
         (replies, todo)
+    }
+
+    /// Brings what a command of a queue touches, where everything is locked. True when it has run: it concerns all cores.
+    fn bring_for(
+        &mut self,
+        errands: Option<&mut Errands>,
+        queued: Queued,
+        flags: JobFlags,
+        own: &Args<'_>,
+        reply: &mut Vec<u8>,
+    ) -> bool {
+        let Some(errands) = errands else { return false };
+        let spec = self.core.table.entry(queued.command).spec;
+        if matches!(spec.fanout, Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor) {
+            self.bring(errands, spec, queued.db, own, None);
+            self.everywhere(queued.command, queued.db, flags, own, reply);
+            return true;
+        }
+        let mut keys = Vec::new();
+        let whole = Queued { first: 0, count: own.len(), ..queued };
+        self.core.queued_keys(whole, own, |db, key, writes| keys.push(((db, key.into()), writes)));
+        self.bring(errands, spec, queued.db, own, Some(&keys));
+        false
     }
 
     /// Goes on with the part of an EXEC that runs at the session, and answers when it is done.

@@ -118,7 +118,11 @@ impl Engine {
                     self.grant(share);
                 }
                 Waiting::Job(parked) => {
+                    if let Wanted::Keys(keys) = self.locks.wanted(ticket) {
+                        self.held.clone_from(keys);
+                    }
                     self.run_parked(parked);
+                    self.held.clear();
                     self.locks.leave(ticket);
                 }
                 Waiting::Key(key) => self.on_key_free(&key, ticket),
@@ -247,7 +251,12 @@ impl Engine {
     }
 
     /// Executes a request on this core's keyspace, without gates: they were asked before.
-    fn run_granted(&mut self, words: &Words, db: u8, flags: crate::message::JobFlags) -> Replied {
+    pub(crate) fn run_granted(
+        &mut self,
+        words: &Words,
+        db: u8,
+        flags: crate::message::JobFlags,
+    ) -> Replied {
         let call = Call { db, flags, ..self.core.call(words.command) };
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
         let mut answer = Replied::default();
