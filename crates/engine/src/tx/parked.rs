@@ -3,6 +3,7 @@
 //! How many there are is bounded by what sessions have under way: a session that learns that a job of its own waits
 //! executes nothing more until that job's outcome has come.
 
+use super::exec::is_wide;
 use super::grant::Waiting;
 use super::locks::{LockId, Wanted, lock_id};
 use super::queue::commands;
@@ -14,7 +15,7 @@ use crate::session::client::Stall;
 use crate::session::plan::Planned;
 use crate::spread::whole_of;
 use base::{ConnId, CoreId};
-use command::{Args, Fanout, Flags};
+use command::{Args, Flags};
 use resp::Sink;
 use resp::parse::Span;
 
@@ -42,8 +43,14 @@ impl Core {
     fn wanted(&self, id: u16, db: u8, args: &Args<'_>) -> Option<Wanted> {
         let mut keys = Vec::new();
         self.lock_ids(id, db, args, &mut keys);
-        match self.table.entry(id).spec.fanout {
-            Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor => Some(Wanted::Whole),
+        let wide = match id == self.exec {
+            true => {
+                commands(args).any(|queued| is_wide(self.table.entry(queued.command).spec.fanout))
+            }
+            false => is_wide(self.table.entry(id).spec.fanout),
+        };
+        match wide {
+            true => Some(Wanted::Whole),
             _ if keys.is_empty() => None,
             _ => Some(Wanted::Keys(keys)),
         }
