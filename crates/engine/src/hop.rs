@@ -86,7 +86,7 @@ impl Engine {
             let args =
                 if job.key == 0 { args } else { args.with_hashed(job.key, job.slot, job.hash) };
             if !self.locks.is_idle()
-                && let Some(wanted) = self.must_park(job.command, job.db, &args)
+                && let Some(wanted) = self.must_park_job(from, job, &args)
             {
                 self.park(from, *job, &args, wanted);
                 outcomes.push(Outcome::PARKED);
@@ -220,7 +220,9 @@ impl Engine {
         let conn = job.address.session();
         let spec = self.core.table.entry(job.command).spec;
         let holds = Flags::WATCHES.0 | Flags::SCRIPT.0;
-        let held_up = spec.flags.0 & holds != 0 || spec.blocks.is_some();
+        let held_up = spec.flags.0 & holds != 0
+            || spec.blocks.is_some()
+            || (job.command == self.core.exec && job.flags.watched);
         match job.address {
             Address::Session(conn, place) => {
                 let told = (whole, bytes);

@@ -339,6 +339,8 @@ pub struct JobFlags {
     pub resp3: bool,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// An EXEC depends on what the client watches at the owner.
+    pub watched: bool,
 }
 
 /// The header of one outcome.

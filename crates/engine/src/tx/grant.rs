@@ -102,6 +102,10 @@ impl Engine {
         }
         let id = |item: &Lent| lock_id(item.db, self.core.hasher.hash(&item.key));
         let mut keys: Vec<_> = share.items.iter().map(id).collect();
+        if share.watched {
+            // What is lent to another one cannot be looked at, nor what a transaction before this one will write.
+            self.watched_locks((share.origin, share.session), &mut keys);
+        }
         for words in share.read.iter().chain(&share.write) {
             let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
             self.core.lock_ids(words.command, share.db, &args, &mut keys);

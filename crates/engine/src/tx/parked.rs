@@ -63,6 +63,14 @@ impl Engine {
         self.core.wanted(id, db, args).filter(|wanted| self.locks.must_wait(wanted))
     }
 
+    /// The same for a job of a session of any core.
+    pub(crate) fn must_park_job(&self, from: CoreId, job: &Job, args: &Args<'_>) -> Option<Wanted> {
+        match job.command == self.core.exec {
+            true => self.must_park_queue((from, job.address.session()), job.flags, args),
+            false => self.must_park(job.command, job.db, args),
+        }
+    }
+
     /// Keeps a request of a session of this core until its keys are free. The session waits.
     #[cold]
     pub(crate) fn park_request(

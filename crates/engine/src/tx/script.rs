@@ -464,7 +464,7 @@ impl Stage<'_> {
         if let Scope::All(errands) = &mut *self.scope {
             self.engine.bring(errands, spec, self.db, args, keys.as_deref());
             if keys.is_none() {
-                let flags = JobFlags { resp3: protocol == Protocol::Resp3, no_touch: false };
+                let flags = JobFlags { resp3: protocol == Protocol::Resp3, ..JobFlags::default() };
                 return Ok(self.engine.everywhere(id, self.db, flags, args, reply));
             }
         } else {
@@ -497,8 +497,7 @@ impl Stage<'_> {
             }
         }
         self.wrote |= spec.flags.has(Flags::WRITE);
-        let flags =
-            JobFlags { resp3: protocol == Protocol::Resp3, no_touch: self.order.flags.no_touch };
+        let flags = JobFlags { resp3: protocol == Protocol::Resp3, ..self.order.flags };
         let call = Call { spec, run, db: self.db, flags };
         let start = reply.len();
         let Engine { core, shard, .. } = &mut *self.engine;
