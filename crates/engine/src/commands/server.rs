@@ -396,7 +396,6 @@ mod tests {
             ("WAIT x -1", "(err) ERR value is not an integer or out of range"),
             ("WAIT 1 x", "(err) ERR timeout is not an integer or out of range"),
             ("WAITAOF 0 0 0", "[0 0]"),
-            ("WAITAOF 0 3 0", "[0 0]"),
             (
                 "WAITAOF 1 0 0",
                 "(err) ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
