@@ -217,7 +217,21 @@ impl Engine {
         if self.outbox.is_full(core) {
             return self.congested(conn);
         }
-        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        self.send_there(conn, core, id, planned, args);
+        Flow::Next
+    }
+
+    /// The same, though the way there be full.
+    #[inline]
+    pub(crate) fn send_there(
+        &mut self,
+        conn: ConnId,
+        core: CoreId,
+        id: u16,
+        planned: Planned,
+        args: &Args<'_>,
+    ) {
+        let Some(session) = self.sessions.get(conn) else { return };
         let address = match session.muted() {
             true => Address::Nobody(conn),
             false => Address::Session(conn, session.pipeline.reserve()),
@@ -225,7 +239,6 @@ impl Engine {
         let order =
             Order { address, command: id, db: session.db, flags: session.job_flags(), planned };
         self.send_job(core, order, args.from(0));
-        Flow::Next
     }
 
     /// Runs a command of the connection or the server.

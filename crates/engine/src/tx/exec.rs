@@ -107,37 +107,32 @@ impl Engine {
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let watched = session.watched_at;
         watched.iter().for_each(|owner| _ = places.owners.insert(owner));
+        let (db, flags) = (session.db, session.job_flags());
         let (own, several) = (self.core.id, self.core.route.cores() > 1);
         let at_home = places.owners.iter().all(|owner| owner == own);
         if at_home
             && places.at_session
             && !(places.global && several)
-            && self.must_park(id, 0, &args).is_none()
+            && self.must_park_queue((own, conn), flags, &args).is_none()
         {
             return self.exec_at_home(conn, id, &args);
         }
         if places.at_session || (places.global && several) || places.owners.len() > 1 {
             return self.exec_on_loans(conn, id, &args, places);
         }
-<<<<<<< HEAD
-        if let Some(session) = self.sessions.get(conn) {
-            session.watched_at = CoreSet::default();
-        }
-=======
         let waits = !watched.is_empty();
->>>>>>> main
         let owner = places.owners.iter().next().unwrap_or(self.core.id);
         let nowhere = Planned { plan: Plan::One(owner), key: 0, slot: Slot::of_key(b""), hash: 0 };
-        let (db, flags) = (session.db, session.job_flags());
-        if owner != self.core.id {
-            let flow = self.run_there(conn, owner, id, nowhere, &args);
+        if owner != own {
+            // It is taken out of the session already: it goes though the way be full.
+            self.send_there(conn, owner, id, nowhere, &args);
             self.watches_nothing(conn);
-            if waits && flow == Flow::Next {
+            if waits {
                 // A WATCH that follows must not come before it.
                 self.stall(conn, Stall::Blocked);
                 return self.wait_if_stalled(conn);
             }
-            return flow;
+            return Flow::Next;
         }
         if !self.locks.is_idle()
             && let Some(wanted) = self.must_park_queue((owner, conn), flags, &args)
@@ -160,7 +155,6 @@ impl Engine {
         Flow::Next
     }
 
-<<<<<<< HEAD
     /// Executes a queue of which this core owns all keys, and part of which runs at the session.
     fn exec_at_home(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
         let client = (self.core.id, conn);
@@ -214,7 +208,8 @@ impl Engine {
         self.unwatch_all(conn);
         let why = why.strip_prefix(b"ERR ").unwrap_or(why);
         Failure::text([&b"EXECABORT Transaction discarded because of: "[..], why].concat())
-=======
+    }
+
     /// A session's EXEC is under way, and takes with it what the session has watched.
     fn watches_nothing(&mut self, conn: ConnId) {
         if let Some(session) = self.sessions.get(conn) {
@@ -235,9 +230,12 @@ impl Engine {
         if flags.watched {
             self.watched_locks(client, &mut keys);
         }
-        let wanted = Wanted::Keys(keys);
+        let is_wide = |queued: Queued| is_wide(self.core.table.entry(queued.command).spec.fanout);
+        let wanted = match commands(args).any(is_wide) {
+            true => Wanted::Whole,
+            false => Wanted::Keys(keys),
+        };
         self.locks.must_wait(&wanted).then_some(wanted)
->>>>>>> main
     }
 
     /// Appends a reply behind all that are due.
@@ -536,7 +534,7 @@ impl Core {
 }
 
 /// Whether a command concerns more than the keys that it names.
-pub(crate) fn is_wide(fanout: Fanout) -> bool {
+fn is_wide(fanout: Fanout) -> bool {
     matches!(fanout, Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor)
 }
 

@@ -3,7 +3,6 @@
 //! How many there are is bounded by what sessions have under way: a session that learns that a job of its own waits
 //! executes nothing more until that job's outcome has come.
 
-use super::exec::is_wide;
 use super::grant::Waiting;
 use super::locks::{LockId, Wanted, lock_id};
 use super::queue::commands;
@@ -15,7 +14,7 @@ use crate::session::client::Stall;
 use crate::session::plan::Planned;
 use crate::spread::whole_of;
 use base::{ConnId, CoreId};
-use command::{Args, Flags};
+use command::{Args, Fanout, Flags};
 use resp::Sink;
 use resp::parse::Span;
 
@@ -43,14 +42,8 @@ impl Core {
     fn wanted(&self, id: u16, db: u8, args: &Args<'_>) -> Option<Wanted> {
         let mut keys = Vec::new();
         self.lock_ids(id, db, args, &mut keys);
-        let wide = match id == self.exec {
-            true => {
-                commands(args).any(|queued| is_wide(self.table.entry(queued.command).spec.fanout))
-            }
-            false => is_wide(self.table.entry(id).spec.fanout),
-        };
-        match wide {
-            true => Some(Wanted::Whole),
+        match self.table.entry(id).spec.fanout {
+            Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor => Some(Wanted::Whole),
             _ if keys.is_empty() => None,
             _ => Some(Wanted::Keys(keys)),
         }
