@@ -86,6 +86,13 @@ pub enum Next {
     Close,
     /// What was queued is executed; that is the reply.
     Exec,
+    /// The session waits for so many microseconds (0: for ever); then this is the reply.
+    Sleep {
+        /// How long.
+        timeout_us: u64,
+        /// What it is answered in the end, and within MULTI at once.
+        reply: &'static [u8],
+    },
     /// The reply is written; the session watches nothing any more.
     Unwatch,
     /// Every core is asked; the merged answers are the reply.
