@@ -104,6 +104,9 @@ impl Engine {
         let query = pending.query.expect("only questions to cores are answered by cores");
         let answers: Vec<Answer> = pending.answers.into_iter().flatten().collect();
         self.after_query(&query);
+        if matches!(*query, Query::InstallScript { .. }) {
+            return self.after_condition(pending.session);
+        }
         if let Some(next) = query::follow_up(&query, &answers) {
             return self.ask(pending.session, next);
         }

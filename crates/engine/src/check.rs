@@ -8,9 +8,12 @@ use crate::core::{Core, Process};
 use crate::engine::{Engine, Setup};
 use crate::event::{Control, Event, Peer};
 use crate::table::Table;
+use crate::tx::exclusive::{Errand, Pump};
 use base::settings::SettingId;
 use base::{ConnId, CoreId, Now, RouteTable, Settings};
 use resp::read::{Value, show};
+use std::cell::{Ref, RefCell};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 /// Rounds of messages after which a test is told that the cores do not come to rest.
@@ -37,7 +40,7 @@ struct End {
 
 /// Some cores, their clients and a clock that stands still unless told.
 pub struct World {
-    engines: Vec<Engine>,
+    engines: Rc<Vec<RefCell<Engine>>>,
     ends: Vec<End>,
     now: Now,
     /// What the process was asked.
@@ -46,6 +49,17 @@ pub struct World {
     pub refusal: Option<String>,
     /// The largest buffer that was sent, in bytes of its capacity.
     pub largest_send: usize,
+}
+
+/// The other engines of a world, for who has them locked.
+struct Neighbours(Weak<Vec<RefCell<Engine>>>);
+
+impl Pump for Neighbours {
+    fn exchange(&mut self, to: CoreId, mut errand: Box<Errand>) -> Box<Errand> {
+        let engines = self.0.upgrade().expect("a world outlives its turns");
+        engines[to.index()].borrow_mut().serve_errand(&mut errand);
+        errand
+    }
 }
 
 impl End {
@@ -125,8 +139,13 @@ impl World {
             })
         };
         let now = Now { unix_us: 1_700_000_000_000_000, mono_us: 1_000_000_000 };
+        let engines: Vec<_> = (0..cores as u16).map(|core| RefCell::new(engine(core))).collect();
+        let engines = Rc::new(engines);
+        for engine in engines.iter() {
+            engine.borrow_mut().set_pump(Box::new(Neighbours(Rc::downgrade(&engines))));
+        }
         World {
-            engines: (0..cores as u16).map(engine).collect(),
+            engines,
             ends: Vec::new(),
             now,
             requests: Vec::new(),
@@ -296,54 +315,54 @@ impl World {
 
     /// In how many milliseconds a core wants its next turn.
     pub fn next_deadline_ms(&self, core: usize) -> Option<u64> {
-        let due = self.engines[core].next_deadline()?;
+        let due = self.engines[core].borrow_mut().next_deadline()?;
         Some(due.saturating_sub(self.now.mono_us).div_ceil(1000))
     }
 
     /// A core's state, to look at.
-    pub fn core(&self, core: usize) -> &Core {
-        self.engines[core].core()
+    pub fn core(&self, core: usize) -> Ref<'_, Core> {
+        Ref::map(self.engines[core].borrow(), |engine| engine.core())
     }
 
     /// Whether sessions of a core wait for a way to another one.
     pub fn is_congested(&self, core: usize) -> bool {
-        !self.engines[core].congested.is_empty()
+        !self.engines[core].borrow_mut().congested.is_empty()
     }
 
     /// The work of a core's last turn.
     pub fn turn_work(&self, core: usize) -> u32 {
-        self.engines[core].shard.work
+        self.engines[core].borrow_mut().shard.work
     }
 
     /// What a core may use of `maxmemory`, and that limit as it knows it.
     pub fn granted(&self, core: usize) -> (u64, u64) {
-        let account = &self.engines[core].shard.account;
+        let account = &self.engines[core].borrow_mut().shard.account;
         (account.granted(), account.limit())
     }
 
     /// What a core holds.
     pub fn census(&self, core: usize) -> crate::census::Census {
-        self.engines[core].census()
+        self.engines[core].borrow_mut().census()
     }
 
     /// How many keys a core holds in database 0.
     pub fn keys(&self, core: usize) -> usize {
-        self.engines[core].shard.store.len(0)
+        self.engines[core].borrow_mut().shard.store.len(0)
     }
 
     /// Memory of all clients, as the accounts have it.
     pub fn client_bytes(&self) -> u64 {
-        self.engines.iter().map(|engine| engine.shard.account.outside_bytes).sum()
+        self.engines.iter().map(|engine| engine.borrow().shard.account.outside_bytes).sum()
     }
 
     /// Memory of a core's batches and receive buffers, as the accounts have it.
     pub fn plumbing_bytes(&self, core: usize) -> u64 {
-        self.engines[core].shard.account.plumbing_bytes
+        self.engines[core].borrow_mut().shard.account.plumbing_bytes
     }
 
     /// Has a core's receive buffers grow to so many bytes.
     pub fn widen_buffers(&mut self, core: usize, bytes: u64) {
-        self.engines[core].plumbing().widened_bytes = bytes;
+        self.engines[core].borrow_mut().plumbing().widened_bytes = bytes;
     }
 
     /// Delivers messages until nobody says anything.
@@ -361,14 +380,15 @@ impl World {
         let mut moved = false;
         for from in 0..self.engines.len() {
             for to in 0..self.engines.len() {
-                while let Some(message) =
-                    self.engines[from].take_message(CoreId(to as u16), usize::MAX)
-                {
+                loop {
+                    let to_id = CoreId(to as u16);
+                    let next = self.engines[from].borrow_mut().take_message(to_id, usize::MAX);
+                    let Some(message) = next else { break };
                     self.turn(to, vec![Event::Message(CoreId(from as u16), message)]);
                     moved = true;
                 }
             }
-            while !self.engines[from].runnable.is_empty() {
+            while !self.engines[from].borrow_mut().runnable.is_empty() {
                 self.turn(from, Vec::new());
                 moved = true;
             }
@@ -377,10 +397,12 @@ impl World {
     }
 
     fn turn(&mut self, core: usize, events: Vec<Event<'_>>) {
-        let mut turn = self.engines[core].turn(self.now);
+        let mut engine = self.engines[core].borrow_mut();
+        let mut turn = engine.turn(self.now);
         events.into_iter().for_each(|event| turn.on(event));
         turn.finish();
-        let actions: Vec<Action> = self.engines[core].actions().collect();
+        let actions: Vec<Action> = engine.actions().collect();
+        drop(engine);
         for action in actions {
             self.act(core, action);
         }
@@ -397,7 +419,7 @@ impl World {
                     self.turn(core, vec![Event::Stalled(conn, unsent)]);
                 } else {
                     end.received.extend_from_slice(&bytes);
-                    self.engines[core].give_spare(bytes);
+                    self.engines[core].borrow_mut().give_spare(bytes);
                 }
             }
             Action::Close(conn) => self.ends[conn.index as usize].closed = true,

@@ -27,6 +27,9 @@ pub(crate) enum Flow {
     WaitAfter,
 }
 
+/// Commands behind which the session waits for their outcome, where it comes from elsewhere.
+const HELD_UP: u32 = Flags::WATCHES.0 | Flags::BLOCKING.0 | Flags::SCRIPT.0;
+
 /// Transactions of one session that may be under way together.
 const SEQUENCED_MAX: u32 = 64;
 
@@ -71,7 +74,7 @@ impl Engine {
             return flow;
         }
         self.touch(conn);
-        if self.core.table.entry(id).spec.flags.0 & (Flags::WATCHES.0 | Flags::BLOCKING.0) != 0
+        if self.core.table.entry(id).spec.flags.0 & HELD_UP != 0
             && let Some(flow) = self.hold_up(conn, id, planned, args)
         {
             if gated {
@@ -103,7 +106,11 @@ impl Engine {
         if self.may_wait(id) {
             return Some(self.begin_blocking(conn, id, planned, args));
         }
-        let watches = self.core.table.entry(id).spec.flags.has(Flags::WATCHES);
+        let flags = self.core.table.entry(id).spec.flags;
+        if flags.has(Flags::SCRIPT) {
+            return Some(self.begin_script(conn, id, planned, args));
+        }
+        let watches = flags.has(Flags::WATCHES);
         watches.then(|| self.begin_watch(conn, id, planned, args))
     }
 

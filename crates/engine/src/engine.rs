@@ -15,7 +15,10 @@ use crate::session::input::{Arena, Source};
 use crate::session::{Session, Sessions, client::Stall};
 use crate::shard::{Shard, lease::Account};
 use crate::table::Table;
-use crate::tx::{block::Deadlines, grant::Waiting, locks::Locks, waiters::Waiters, watch::Watches};
+use crate::tx::exclusive::Pump;
+use crate::tx::locks::{LockId, Locks};
+use crate::tx::script::Touched;
+use crate::tx::{block::Deadlines, grant::Waiting, waiters::Waiters, watch::Watches};
 use crate::{ask::Asks, flush::Flusher, patrol::Patrol, share::Shares};
 use arrayvec::ArrayVec;
 use base::limits::TURN_EVENTS_MAX;
@@ -71,6 +74,11 @@ pub struct Engine {
     pub(crate) jobs_ahead: Ahead,
     pub(crate) gathers: Gathers,
     pub(crate) locks: Locks<Waiting>,
+    /// What the job under way has locked, if it was parked.
+    pub(crate) held: Vec<LockId>,
+    pub(crate) pump: Option<Box<dyn Pump>>,
+    /// What the script that has just run here would need that it did not have.
+    pub(crate) strays: Option<(Touched, bool)>,
     pub(crate) watches: Watches,
     pub(crate) waiters: Waiters,
     pub(crate) deadlines: Deadlines,
@@ -118,6 +126,9 @@ impl Engine {
             jobs_ahead: Ahead::default(),
             gathers: Gathers::default(),
             locks: Locks::default(),
+            held: Vec::new(),
+            pump: None,
+            strays: None,
             watches: Watches::default(),
             waiters: Waiters::default(),
             deadlines: Deadlines::default(),
@@ -347,6 +358,11 @@ impl Engine {
             Message::Late(parked) => self.on_late(parked),
             Message::Unwatch(conn) => self.unwatch((from, conn)),
             Message::Withdraw(conn, place) => self.withdraw((from, conn), place),
+            Message::Errand(mut errand) => {
+                self.serve_errand(&mut errand);
+                self.outbox.post(from, Message::ErrandDone(errand));
+            }
+            Message::ErrandDone(_) => unreachable!("taken by who waits for it"),
             Message::Offer(offer) => self.on_offer(offer),
             Message::Claim(offer) => self.on_claim(from, offer),
             Message::Served(offer) => self.on_served(offer),

@@ -8,6 +8,7 @@ use crate::message::{Address, Batch, Job, JobFlags, Message, Outcome};
 use crate::session::plan::Planned;
 use crate::shard::execute::{Call, Verdict};
 use crate::table::Home;
+use crate::tx::script::{self, Attempt, Scope};
 use base::{ConnId, CoreId};
 use command::{Args, Flags, Wait};
 use resp::chain::{Chain, Reply, Sink, finish};
@@ -62,7 +63,8 @@ impl Engine {
 
     /// Executes another core's jobs, all of them, and sends the batch back.
     pub(crate) fn on_jobs(&mut self, from: CoreId, mut batch: Box<Batch>) {
-        let Batch { jobs, spans, bytes, outcomes, replies, chains, waits, .. } = &mut *batch;
+        let Batch { jobs, spans, bytes, outcomes, replies, chains, waits, strays, .. } =
+            &mut *batch;
         let before = self.shard.work;
         self.shard.work += jobs.len() as u32;
         let distance = self.core.prefetch_ahead;
@@ -84,7 +86,7 @@ impl Engine {
             let args =
                 if job.key == 0 { args } else { args.with_hashed(job.key, job.slot, job.hash) };
             if !self.locks.is_idle()
-                && let Some(wanted) = self.must_park(job.command, job.db, &args)
+                && let Some(wanted) = self.must_park_job(from, job, &args)
             {
                 self.park(from, *job, &args, wanted);
                 outcomes.push(Outcome::PARKED);
@@ -94,6 +96,12 @@ impl Engine {
             let conn = job.address.session();
             let sink = Sink::behind(replies, &mut chain);
             let verdict = self.execute_job(from, conn, job, &args, sink);
+            if let Some(strayed) = self.strays.take() {
+                strays.push(strayed);
+                outcomes.push(Outcome { parked: false, strays: true, ..Outcome::PARKED });
+                replies.truncate(start);
+                continue;
+            }
             let wait = self.take_wait(from, job);
             self.heed();
             if let Some(wait) = wait {
@@ -111,6 +119,7 @@ impl Engine {
                 len: (replies.len() - start) as u32,
                 in_pieces,
                 parked: false,
+                strays: false,
                 waits: false,
                 failed: verdict.failed,
                 rejected: verdict.rejected,
@@ -138,6 +147,16 @@ impl Engine {
         let Home::Data(run) = entry.home else {
             return self.execute_queue((from, conn), job.flags, args, reply);
         };
+        if spec.flags.has(Flags::SCRIPT) {
+            let order = script::Order { id: job.command, db: job.db, flags: job.flags };
+            return match self.run_script(order, &mut Scope::Own, args, reply) {
+                Attempt::Ended(verdict) => verdict,
+                Attempt::Strays(keys, all) => {
+                    self.strays = Some((keys, all));
+                    Verdict::default()
+                }
+            };
+        }
         let call = Call { spec, run, db: job.db, flags: job.flags };
         let verdict = self.shard.execute(&mut self.core, call, args, reply);
         if spec.flags.has(Flags::WATCHES) {
@@ -150,6 +169,7 @@ impl Engine {
     pub(crate) fn on_outcomes(&mut self, from: CoreId, mut batch: Box<Batch>) {
         let mut chains = std::mem::take(&mut batch.chains).into_iter();
         let mut waits = std::mem::take(&mut batch.waits).into_iter();
+        let mut strays = std::mem::take(&mut batch.strays).into_iter();
         let (mut at, mut first) = (0usize, 0usize);
         for (job, outcome) in batch.jobs.iter().zip(&batch.outcomes) {
             let reply = match outcome.in_pieces {
@@ -174,6 +194,10 @@ impl Engine {
             };
             match outcome.parked {
                 true => self.on_parked(job.address),
+                false if outcome.strays => {
+                    let strays = strays.next().expect("each script that strays says where");
+                    self.on_strays(job, &args, strays);
+                }
                 false if outcome.waits => {
                     let wait = waits.next().expect("each job that waits says for what");
                     self.on_waits(job, &wait);
@@ -195,7 +219,10 @@ impl Engine {
         let (whole, bytes) = (reply.whole(), reply.len());
         let conn = job.address.session();
         let spec = self.core.table.entry(job.command).spec;
-        let held_up = spec.flags.has(Flags::WATCHES) || spec.blocks.is_some();
+        let holds = Flags::WATCHES.0 | Flags::SCRIPT.0;
+        let held_up = spec.flags.0 & holds != 0
+            || spec.blocks.is_some()
+            || (job.command == self.core.exec && job.flags.watched);
         match job.address {
             Address::Session(conn, place) => {
                 let told = (whole, bytes);

@@ -4,16 +4,18 @@
 use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::gather::{Gather, Part, Then};
-use crate::message::{Lent, Message, Share, Words};
+use crate::message::{Address, Job, Lent, Message, Share, Words};
 use crate::session::client::Stall;
 use crate::shard::execute::Call;
 use crate::spread::{joined, protocol, take_shares, whole_of};
+use crate::tx::exclusive::Errands;
+use crate::tx::script::{Attempt, Order, Scope, Touched};
 use base::{ConnId, CoreId, Slot};
 use command::{Args, Flags, KeySpec, Wait};
 use resp::write::{Protocol, Writer};
 use resp::{Chain, Reply, Sink};
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Keys that a command may derive from what it has: some hundred bytes each while it runs.
 const DERIVED_MAX: usize = 4 * 1024 * 1024;
@@ -46,7 +48,10 @@ impl Engine {
             let args = Args::new(&bytes, &spans, self.core.hasher);
             self.loans(&gather, &args)
         };
-        let whole = matches!(gather.then, Then::Loan { attempts } if attempts >= ATTEMPTS_MAX);
+        // What has everything locked fetches what it needs while it runs.
+        let loans = if gather.global { Vec::new() } else { loans };
+        let whole = gather.global
+            || matches!(gather.then, Then::Loan { attempts } if attempts >= ATTEMPTS_MAX);
         let share = |owner: CoreId, items: Vec<Lent>| {
             let watched = gather.watched.contains(owner);
             Box::new(Share { items, whole, watched, ..*self.share(&gather, owner) })
@@ -113,7 +118,14 @@ impl Engine {
         if gather.parts.iter().flat_map(|part| &part.share).any(|share| share.dirty) {
             return self.give_up_loans(gather);
         }
+        let is_script = self.core.table.entry(gather.command).spec.flags.has(Flags::SCRIPT);
+        if gather.global {
+            return if is_script { self.script_on_loans(gather) } else { self.exec_on_all(gather) };
+        }
         self.guests_enter(&mut gather.parts);
+        if is_script {
+            return self.script_on_loans(gather);
+        }
         if gather.command == self.core.exec {
             return self.exec_on_guests(gather);
         }
@@ -221,9 +233,118 @@ impl Engine {
         let (bytes, spans) = joined(words.iter().map(Vec::as_slice));
         let args = Args::new(&bytes, &spans, self.core.hasher);
         let before = self.shard.guest(&self.core).changes();
-        let (replies, todo) = self.execute_on_guests(&args, gather.flags);
+        let (replies, todo) = self.execute_on_guests(&args, gather.flags, None);
         let changes = self.shard.guest(&self.core).changes() - before;
         self.guests_leave(&mut gather.parts, changes);
+        self.end_exec(gather, replies, todo);
+    }
+
+    /// The same with everything locked.
+    fn exec_on_all(&mut self, mut gather: Box<Gather>) {
+        let words = std::mem::take(&mut gather.args);
+        let (bytes, spans) = joined(words.iter().map(Vec::as_slice));
+        let args = Args::new(&bytes, &spans, self.core.hasher);
+        let mut errands = Errands::default();
+        let before = self.shard.guest(&self.core).changes();
+        let (replies, todo) = self.execute_on_guests(&args, gather.flags, Some(&mut errands));
+        let changes = self.shard.guest(&self.core).changes() - before;
+        self.all_leave(&mut gather.parts, &mut errands, changes);
+        self.end_exec(gather, replies, todo);
+    }
+
+    /// What came while everything was locked goes home, and the locks go.
+    fn all_leave(&mut self, parts: &mut [Part], errands: &mut Errands, mut changes: u64) {
+        let mut home = self.take_lent(errands);
+        for mut share in take_shares(parts) {
+            share.items = home.remove(&share.owner).unwrap_or_default();
+            share.changes = std::mem::take(&mut changes);
+            self.finish_share(share);
+        }
+        let stats = self.shard.guest(&self.core).take_stats();
+        self.shard.store.add_stats(&stats);
+    }
+
+    /// Runs a script on what was lent, or with everything locked; if it needs more than it has, it is undone and begins anew.
+    fn script_on_loans(&mut self, mut gather: Box<Gather>) {
+        let (bytes, spans) = joined(gather.args.iter().map(Vec::as_slice));
+        let args = Args::new(&bytes, &spans, self.core.hasher);
+        let mut scope = match gather.global {
+            true => Scope::All(Errands::default()),
+            false => {
+                let items = lent_items(&mut gather.parts);
+                Scope::Guests(
+                    items.map(|item| ((item.db, item.key.clone()), item.writes)).collect(),
+                )
+            }
+        };
+        let order = Order { id: gather.command, db: gather.db, flags: gather.flags };
+        let before = self.shard.guest(&self.core).changes();
+        let (mut reply, mut chain) = (Vec::new(), Chain::default());
+        let sink = Sink::behind(&mut reply, &mut chain);
+        let attempt = self.run_script(order, &mut scope, &args, sink);
+        let changes = self.shard.guest(&self.core).changes() - before;
+        let verdict = match attempt {
+            Attempt::Ended(verdict) => verdict,
+            Attempt::Strays(keys, all) => {
+                self.guests_leave(&mut gather.parts, 0);
+                return self.run_again(gather, keys, all);
+            }
+        };
+        match &mut scope {
+            Scope::All(errands) => self.all_leave(&mut gather.parts, errands, changes),
+            _ => self.guests_leave(&mut gather.parts, changes),
+        }
+        gather.ticks = verdict.ticks;
+        let conn = gather.session;
+        self.end_gather(&gather, whole_of(&mut reply, chain));
+        self.go_on(conn);
+        self.leave_transaction(conn);
+    }
+
+    /// A script needs more than it had: its next attempt.
+    fn run_again(&mut self, mut gather: Box<Gather>, keys: Touched, all: bool) {
+        let Then::Loan { attempts } = gather.then else { unreachable!("only loans come here") };
+        self.core.counters.scripts_undone += 1;
+        gather.parts.clear();
+        gather.extra.extend(keys.into_iter().map(|((db, key), writes)| (db, key, writes)));
+        gather.global |= all || attempts + 1 >= ATTEMPTS_MAX;
+        gather.then = Then::Loan { attempts: attempts + 1 };
+        self.ask_for_loans(gather);
+    }
+
+    /// A script of a session could not run where its keys are: it needs these too, or everything.
+    pub(crate) fn on_strays(&mut self, job: &Job, args: &Args<'_>, (keys, all): (Touched, bool)) {
+        let place = match job.address {
+            Address::Session(_, place) => Some(place),
+            _ => None,
+        };
+        let conn = job.address.session();
+        self.script_transaction(conn, place, job.command, args, (keys, all));
+    }
+
+    /// Begins a transaction for a script that needs these keys beside those that it names, or everything.
+    pub(crate) fn script_transaction(
+        &mut self,
+        conn: ConnId,
+        place: Option<u32>,
+        id: u16,
+        args: &Args<'_>,
+        (keys, all): (Touched, bool),
+    ) {
+        let then = Then::Loan { attempts: 0 };
+        let Some(mut gather) = self.gather_at(conn, place, id, args, then) else { return };
+        gather.extra = keys.into_iter().map(|((db, key), writes)| (db, key, writes)).collect();
+        gather.global = all;
+        self.enter_transaction(conn);
+        self.ask_for_loans(gather);
+    }
+
+    fn end_exec(
+        &mut self,
+        gather: Box<Gather>,
+        replies: Vec<Vec<u8>>,
+        todo: VecDeque<(usize, Words)>,
+    ) {
         if !todo.is_empty() {
             return self.run_tail(gather.session, gather.place, replies, todo);
         }

@@ -5,6 +5,8 @@ use crate::patrol::ClientLoad;
 use crate::shard::execute::Verdict;
 use crate::shard::feed::DbKey;
 use crate::shard::lease::Lease;
+use crate::tx::exclusive::Errand;
+use crate::tx::script::Touched;
 use base::{ConnId, CoreId, Now, Slot};
 use command::Wait;
 use resp::Chain;
@@ -37,6 +39,10 @@ pub enum Message {
     Unwatch(ConnId),
     /// A session of the sender does not wait any more, for the reply at this place.
     Withdraw(ConnId, u32),
+    /// From a core that has locked all of another: something to be done at once. It waits.
+    Errand(Box<Errand>),
+    /// Done.
+    ErrandDone(Box<Errand>),
     /// From an owner to the core of a session that waits: a key could serve it.
     Offer(Box<Offer>),
     /// Back: it takes it, or not.
@@ -86,6 +92,8 @@ pub struct Batch {
     pub replies: Vec<u8>,
     /// The replies in pieces, in the order of their outcomes.
     pub chains: Vec<Chain>,
+    /// What scripts need that could not run here, in the order of their outcomes.
+    pub strays: Vec<(Touched, bool)>,
     /// What jobs wait for that found nothing, in the order of their outcomes.
     #[allow(clippy::vec_box, reason = "as the command gave it")]
     pub waits: Vec<Box<Wait>>,
@@ -105,6 +113,7 @@ impl Batch {
         empty(&mut self.replies, keep_bytes);
         self.chains = Vec::new();
         self.waits = Vec::new();
+        self.strays = Vec::new();
         self.load = 0;
     }
 
@@ -236,6 +245,8 @@ pub struct Parked {
     pub answer: Replied,
     /// It has found nothing, and waits for this.
     pub wait: Option<Box<Wait>>,
+    /// It is a script that could not run here, and needs this.
+    pub strays: Option<(Touched, bool)>,
 }
 
 /// One key of a loan.
@@ -328,6 +339,8 @@ pub struct JobFlags {
     pub resp3: bool,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// An EXEC depends on what the client watches at the owner.
+    pub watched: bool,
 }
 
 /// The header of one outcome.
@@ -339,6 +352,8 @@ pub struct Outcome {
     pub in_pieces: bool,
     /// There is none yet: the job waits for a lock, and its outcome comes by itself.
     pub parked: bool,
+    /// It is a script that could not run here: the next of the batch's `strays` says what it needs.
+    pub strays: bool,
     /// It has found nothing, and waits: the next of the batch's `waits` says for what.
     pub waits: bool,
     /// The reply is an error.
@@ -357,6 +372,7 @@ impl Outcome {
         len: 0,
         in_pieces: false,
         parked: true,
+        strays: false,
         waits: false,
         failed: false,
         rejected: false,

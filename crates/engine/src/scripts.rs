@@ -2,7 +2,7 @@
 
 use base::Now;
 use script::{Interpreter, Setup, Sha};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// What `redis.REDIS_VERSION` says.
 const VERSION: &str = "7.2.0";
@@ -12,6 +12,10 @@ const RUN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Scripts that are kept because somebody ran them with EVAL; those of SCRIPT LOAD stay until SCRIPT FLUSH.
 const EVALS_MAX: usize = 500;
+
+/// Sources whose names are remembered, and the largest of them in bytes.
+const KNOWN_MAX: usize = 512;
+const KNOWN_BYTES_MAX: usize = 16 * 1024;
 
 /// Scripts and libraries of one core.
 #[derive(Default)]
@@ -23,6 +27,8 @@ pub struct Scripts {
     evals: VecDeque<Sha>,
     /// Whose change of the libraries is under way; only on the core that decides on them.
     pub changer: Option<u64>,
+    /// The names of sources that were seen lately, so that they are not digested each time.
+    known: HashMap<Box<[u8]>, Sha>,
 }
 
 /// A script or function under way.
@@ -104,6 +110,21 @@ impl ScriptFigures {
 }
 
 impl Scripts {
+    /// The name of a source. O(length).
+    pub fn sha_of(&mut self, source: &[u8]) -> Sha {
+        if let Some(sha) = self.known.get(source) {
+            return *sha;
+        }
+        let sha = Sha::of(source);
+        if source.len() <= KNOWN_BYTES_MAX {
+            if self.known.len() >= KNOWN_MAX {
+                self.known.clear();
+            }
+            self.known.insert(source.into(), sha);
+        }
+        sha
+    }
+
     /// The Lua state.
     pub fn interpreter(&mut self) -> &mut Interpreter {
         self.interpreter.get_or_insert_with(|| {

@@ -25,6 +25,8 @@ base::stats! {
         transactions_sequenced,
         /// Jobs that waited for a lock on this core.
         jobs_parked,
+        /// Attempts of scripts that were undone because they needed more keys.
+        scripts_undone,
         /// Turns of the core loop that handled something.
         turns,
         /// Error replies sent.

@@ -156,7 +156,7 @@ fn make_core(blueprint: &Blueprint, kit: Kit) -> Box<dyn FnMut() -> Step> {
     let Some(peers) = introduced.then(|| kit.peers.recv().ok()).flatten() else {
         return Box::new(|| Step::Done);
     };
-    reactor.set_peers(peers, blueprint.by_message);
+    reactor.set_peers(peers.clone(), blueprint.by_message);
     let route = RouteTable::new(blueprint.process.cores);
     let engine = Engine::new(Setup {
         core: kit.core,
@@ -175,7 +175,7 @@ fn make_core(blueprint: &Blueprint, kit: Kit) -> Box<dyn FnMut() -> Step> {
         });
         Entrance { acceptor, doors: doors.collect() }
     });
-    let mut core = CoreLoop::new(engine, reactor, kit.mailbox, kit.main, entrance);
+    let mut core = CoreLoop::new(engine, reactor, (kit.mailbox, peers), kit.main, entrance);
     Box::new(move || if core.turn() { Step::Again } else { Step::Done })
 }
 

@@ -9,17 +9,20 @@ use crate::acceptor::{Acceptor, Door, Ends};
 use crate::gauge::Gauge;
 use crate::office::Admission;
 use crate::parcel::Parcel;
+use crate::pump::CorePump;
 use base::CoreId;
 use base::limits::TURN_EVENTS_MAX;
 use engine::action::{Action, Request};
 use engine::event::{Control, Peer};
 use engine::{Engine, Event};
 use mailbox::Mailbox;
-use reactor::{CloseMode, Listening, Reactor, Turn};
+use reactor::{CloseMode, Listening, Reactor, Turn, Waker};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 
 /// The longest sleep. A wake-up is a hint; this is the other road.
 const SLEEP_US_MAX: u64 = 100_000;
@@ -45,7 +48,11 @@ pub struct CoreLoop {
     engine: Engine,
     reactor: Reactor,
     events: Turn,
-    mailbox: Mailbox<Parcel>,
+    mailbox: Rc<RefCell<Mailbox<Parcel>>>,
+    /// Parcels that came while the engine waited for another core, in order.
+    kept: Rc<RefCell<VecDeque<(usize, Parcel)>>>,
+    /// Parcels of this turn.
+    mail: VecDeque<(usize, Parcel)>,
     /// The main thread is the participant behind the last core.
     main: UnixStream,
     entrance: Option<Entrance>,
@@ -71,12 +78,14 @@ pub struct CoreLoop {
 impl CoreLoop {
     /// A loop around an engine. To be called on the core's own thread.
     pub fn new(
-        engine: Engine,
+        mut engine: Engine,
         reactor: Reactor,
-        mailbox: Mailbox<Parcel>,
+        (mailbox, wakers): (Mailbox<Parcel>, Vec<Waker>),
         main: UnixStream,
         entrance: Option<Entrance>,
     ) -> CoreLoop {
+        let (mailbox, kept) = (Rc::new(RefCell::new(mailbox)), Rc::default());
+        engine.set_pump(Box::new(CorePump::new(mailbox.clone(), wakers, Rc::clone(&kept))));
         CoreLoop {
             core: engine.core().id,
             cores: engine.core().route.cores(),
@@ -84,6 +93,8 @@ impl CoreLoop {
             events: reactor.new_turn(),
             reactor,
             mailbox,
+            kept,
+            mail: VecDeque::new(),
             main,
             entrance,
             unsent: VecDeque::new(),
@@ -117,14 +128,14 @@ impl CoreLoop {
         self.report_gone();
         self.post();
         self.act();
-        self.gauge.end(&mut self.engine, &self.reactor, &self.mailbox);
+        self.gauge.end(&mut self.engine, &self.reactor, &self.mailbox.borrow());
         self.is_alive()
     }
 
     /// How long to sleep in microseconds; 0 when there is something to do.
     fn patience(&mut self) -> u64 {
         self.slept = false;
-        if !self.unsent.is_empty() {
+        if !self.unsent.is_empty() || !self.kept.borrow().is_empty() {
             return 0;
         }
         let now_us = self.reactor.now().mono_us;
@@ -132,7 +143,7 @@ impl CoreLoop {
         let timeout =
             deadline.map_or(SLEEP_US_MAX, |due| due.saturating_sub(now_us).min(SLEEP_US_MAX));
         let timeout = if self.engine.has_mail_due() { timeout.min(FULL_RING_US) } else { timeout };
-        self.slept = timeout > 0 && self.mailbox.sleep();
+        self.slept = timeout > 0 && self.mailbox.borrow_mut().sleep();
         if self.slept { timeout } else { 0 }
     }
 
@@ -144,9 +155,9 @@ impl CoreLoop {
             self.reactor.on_late_wakeup();
         }
         self.suspect =
-            self.slept && !self.woken && self.events.is_empty() && self.mailbox.has_mail();
+            self.slept && !self.woken && self.events.is_empty() && self.mailbox.borrow().has_mail();
         if self.slept {
-            self.mailbox.awake();
+            self.mailbox.borrow_mut().awake();
         }
     }
 
@@ -159,15 +170,19 @@ impl CoreLoop {
             }
             self.engine.give_spare(buffer);
         }
+        // All mail first: the engine may use the rings itself, in the middle of its turn.
+        self.mail.append(&mut self.kept.borrow_mut());
+        let (mail, reactor) = (&mut self.mail, &self.reactor);
+        self.mailbox
+            .borrow_mut()
+            .drain(|| reactor.stamp(), |from, parcel| mail.push_back((from, parcel)));
         let mut turn = self.engine.turn(self.reactor.now());
-        let (aside, reactor) = (&mut self.aside, &self.reactor);
-        self.mailbox.drain(
-            || reactor.stamp(),
-            |from, parcel| match parcel {
+        while let Some((from, parcel)) = self.mail.pop_front() {
+            match parcel {
                 Parcel::Message(message) => turn.on(Event::Message(CoreId(from as u16), message)),
-                other => aside.push((from, other)),
-            },
-        );
+                other => self.aside.push((from, other)),
+            }
+        }
         for event in self.events.events() {
             match event {
                 reactor::Event::Received { conn, bytes } => turn.on(Event::Received(conn, bytes)),
@@ -298,27 +313,31 @@ impl CoreLoop {
     /// ring leaves as one parcel in its last place; while a ring has no place at all nothing leaves, because what is said
     /// to one core must not be seen before what was said to another one earlier.
     fn post(&mut self) {
-        if !self.engine.may_post(|to| self.mailbox.space(to.index())) {
+        let mut mailbox = self.mailbox.borrow_mut();
+        if !self.engine.may_post(|to| mailbox.space(to.index())) {
+            drop(mailbox);
             return self.publish();
         }
         for to in 0..self.cores {
             let id = CoreId(to as u16);
-            while let Some(message) = self.engine.take_message(id, self.mailbox.space(to)) {
-                let pushed = self.mailbox.push(to, Parcel::Message(message));
+            while let Some(message) = self.engine.take_message(id, mailbox.space(to)) {
+                let pushed = mailbox.push(to, Parcel::Message(message));
                 assert!(pushed.is_ok(), "there was space, and only this core sends in its name");
             }
         }
         for _ in 0..self.unsent.len() {
             let Some((to, parcel)) = self.unsent.pop_front() else { break };
-            if let Err(parcel) = self.mailbox.push(to, parcel) {
+            if let Err(parcel) = mailbox.push(to, parcel) {
                 self.unsent.push_back((to, parcel));
             }
         }
+        drop(mailbox);
         self.publish();
     }
 
     fn publish(&mut self) {
-        for sleeper in self.mailbox.publish(|| self.reactor.stamp()) {
+        let sleepers = self.mailbox.borrow_mut().publish(|| self.reactor.stamp());
+        for sleeper in sleepers {
             if sleeper == self.cores { self.wake_main() } else { self.reactor.wake(sleeper) }
         }
     }
@@ -359,8 +378,11 @@ impl CoreLoop {
         if now < due && !self.engine.is_quiet(|conn| self.reactor.unsent(conn)) {
             return true;
         }
-        let left = self.mailbox.push(self.cores, Parcel::Ended);
-        if left.is_ok() && !self.mailbox.publish(|| self.reactor.stamp()).is_empty() {
+        let mut mailbox = self.mailbox.borrow_mut();
+        let left = mailbox.push(self.cores, Parcel::Ended);
+        let sleepers = mailbox.publish(|| self.reactor.stamp());
+        drop(mailbox);
+        if left.is_ok() && !sleepers.is_empty() {
             self.wake_main();
         }
         false

@@ -12,6 +12,7 @@ mod main_lane;
 mod office;
 mod parcel;
 mod placement;
+mod pump;
 
 use config::{Disk, Invocation, Run};
 use logging::Logging;

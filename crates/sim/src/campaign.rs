@@ -3,6 +3,7 @@
 use crate::fuzz;
 use crate::run::{self, Options, Report, STEPS};
 use crate::shrink;
+use crate::workload::Theme;
 use crate::world::plant::Plant;
 use clap::{Parser, Subcommand};
 use engine::table::Table;
@@ -34,6 +35,9 @@ struct Cli {
     /// Requests a client sends at the most.
     #[arg(long, default_value_t = STEPS)]
     steps: usize,
+    /// Only scenarios of this theme, and no comparisons with one core.
+    #[arg(long)]
+    theme: Option<Theme>,
     /// With --seed: only the result.
     #[arg(long)]
     quiet: bool,
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
         plant: cli.plant,
         clients: cli.clients.clone(),
         steps: cli.steps,
+        theme: cli.theme,
         verbose: cli.seed.is_some() && !cli.quiet,
     };
     match cli.seed {
@@ -112,7 +117,7 @@ fn campaign(cli: &Cli, table: &Arc<Table>, options: &Options) -> ExitCode {
     }
     let (seconds, count) = (began.elapsed().as_secs_f64(), next - cli.seeds.start);
     println!(
-        "sim: seeds {}..{next}: {count} seeds, {} requests, {} events, {} keys undecided, {} failed, {seconds:.1} s, {:.0} seeds/s",
+        "sim: seeds {}..{next}: {count} seeds, {} requests, {} events, {} undecided, {} failed, {seconds:.1} s, {:.0} seeds/s",
         cli.seeds.start,
         sum.requests,
         sum.events,
@@ -137,6 +142,13 @@ fn report_failure(seed: u64, table: &Arc<Table>, options: &Options, failure: Str
     if let Some(clients) = &smaller.clients {
         let clients: Vec<String> = clients.iter().map(usize::to_string).collect();
         command += &format!(" --clients {}", clients.join(","));
+    }
+    if let Some(theme) = smaller.theme {
+        let value = clap::ValueEnum::to_possible_value(&theme);
+        command += &format!(
+            " --theme {}",
+            value.map_or(String::new(), |value| value.get_name().to_owned())
+        );
     }
     if let Some(plant) = smaller.plant {
         let value = clap::ValueEnum::to_possible_value(&plant);

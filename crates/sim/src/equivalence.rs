@@ -124,6 +124,7 @@ fn replies(
     (0..clients).for_each(|number| world.schedule_client(number, 0));
     let mut history = History::default();
     run::play(&mut world, &mut players, &mut history)?;
+    run::settle(&mut world)?;
     let report = Report {
         digest: world.trace.digest(),
         events: world.trace.events,

@@ -69,6 +69,21 @@ pub struct Manners {
     pub start_ns: u64,
 }
 
+impl Manners {
+    /// Nothing of note.
+    pub const CALM: Manners = Manners {
+        core: 0,
+        cluster_face: false,
+        resp3: false,
+        depth: 100,
+        think_ns: 1,
+        slowness_ns: 0,
+        vanish_after: None,
+        steps_max: usize::MAX,
+        start_ns: 0,
+    };
+}
+
 /// A client in the world.
 pub struct Player {
     number: usize,
@@ -141,13 +156,16 @@ impl Player {
     }
 
     fn act(&mut self, world: &mut World, history: &mut History) {
-        if self.finished || self.waiting != Waiting::No {
+        if self.finished {
             return;
         }
         let Some(socket) = self.socket else { return self.begin(world, history) };
-        if self.manners.vanish_after.is_some_and(|after| self.sent >= after) {
+        if self.vanishes() {
             self.finished = true;
             return world.hang_up(socket);
+        }
+        if self.waiting != Waiting::No {
+            return;
         }
         let next = if self.sent >= self.manners.steps_max {
             Next::Done
@@ -157,9 +175,12 @@ impl Player {
         match next {
             Next::Send(calls) => {
                 self.send(world, history, calls);
-                if self.outstanding.len() >= self.manners.depth {
+                let waits = self.outstanding.len() >= self.manners.depth;
+                if waits {
                     self.waiting = Waiting::ForSpace;
-                } else {
+                }
+                // Who vanishes does not wait for what it has asked.
+                if !waits || self.vanishes() {
                     self.think(world);
                 }
             }
@@ -172,6 +193,10 @@ impl Player {
             }
             Next::Done => self.waiting = Waiting::ForAll,
         }
+    }
+
+    fn vanishes(&self) -> bool {
+        self.manners.vanish_after.is_some_and(|after| self.sent >= after)
     }
 
     fn begin(&mut self, world: &mut World, history: &mut History) {

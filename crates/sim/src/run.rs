@@ -3,13 +3,14 @@
 use crate::check;
 use crate::equivalence;
 use crate::history::History;
-use crate::player::Player;
-use crate::workload;
+use crate::player::{Call, Manners, Next, Player, Script};
+use crate::workload::{self, Checks, Scenario, Theme, transactions};
 use crate::world::plant::Plant;
 use crate::world::{Heard, Plan, World};
 use base::Prng;
 use engine::census::Census;
 use engine::table::Table;
+use resp::read::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -41,13 +42,15 @@ pub struct Options {
     pub clients: Option<Vec<usize>>,
     /// Requests a client sends at the most.
     pub steps: usize,
+    /// Only scenarios of this theme.
+    pub theme: Option<Theme>,
     /// Print what happens.
     pub verbose: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { plant: None, clients: None, steps: STEPS, verbose: false }
+        Options { plant: None, clients: None, steps: STEPS, theme: None, verbose: false }
     }
 }
 
@@ -67,7 +70,8 @@ pub struct Report {
 /// Runs a seed. A panic of an engine is a violation like any other.
 pub fn run(seed: u64, table: &Arc<Table>, options: &Options) -> Result<Report, String> {
     let attempt = catch_unwind(AssertUnwindSafe(|| {
-        if options.plant.is_none() && Prng::new(seed ^ 0x6571).one_in(EQUIVALENCE_ONE_IN) {
+        let compares = options.plant.is_none() && options.theme.is_none();
+        if compares && Prng::new(seed ^ 0x6571).one_in(EQUIVALENCE_ONE_IN) {
             equivalence::run(seed, table, options)
         } else {
             scenario(seed, table, options)
@@ -81,7 +85,10 @@ pub fn run(seed: u64, table: &Arc<Table>, options: &Options) -> Result<Report, S
 }
 
 fn scenario(seed: u64, table: &Arc<Table>, options: &Options) -> Result<Report, String> {
-    let mut drawn = workload::draw(seed, table, options.steps);
+    let mut drawn = match options.theme.unwrap_or(Theme::of(seed)) {
+        Theme::Keys => workload::draw(seed, table, options.steps),
+        Theme::Transactions => transactions::draw(seed, table, options.steps),
+    };
     let plan = Plan {
         seed,
         cores: drawn.cores,
@@ -102,8 +109,18 @@ fn scenario(seed: u64, table: &Arc<Table>, options: &Options) -> Result<Report, 
     }
     let mut history = History::default();
     play(&mut world, &mut drawn.players, &mut history)?;
-    let undecided = check::keys(&history, drawn.lossy)?;
-    check::causal::check(&history)?;
+    if !drawn.audit.is_empty() {
+        audit(&mut world, &mut drawn, seed, &mut history)?;
+    }
+    settle(&mut world)?;
+    let undecided = match drawn.checks {
+        Checks::Keys => {
+            check::causal::check(&history)?;
+            check::keys(&history, drawn.lossy)?
+        }
+        Checks::Order => check::operations::check(&history, drawn.cores)?,
+        Checks::None => 0,
+    };
     Ok(Report {
         digest: world.trace.digest(),
         events: world.trace.events,
@@ -118,7 +135,11 @@ pub fn play(
     players: &mut [Player],
     history: &mut History,
 ) -> Result<(), String> {
-    let mut owners: Vec<usize> = Vec::new();
+    let mut sockets: Vec<(usize, usize)> = (players.iter().enumerate())
+        .filter_map(|(number, player)| Some((player.socket()?, number)))
+        .collect();
+    sockets.sort_unstable();
+    let mut owners: Vec<usize> = sockets.into_iter().map(|(_, number)| number).collect();
     let (mut heard_ns, mut steps) = (0, 0u64);
     loop {
         let mut result = Ok(());
@@ -148,18 +169,47 @@ pub fn play(
             return Err(format!("no reply any more: {}", waiting.join(", ")));
         }
     }
-    settle(world)
+    Ok(())
+}
+
+/// Has a last client look at everything: what the others have left belongs to the history.
+fn audit(
+    world: &mut World,
+    drawn: &mut Scenario,
+    seed: u64,
+    history: &mut History,
+) -> Result<(), String> {
+    let number = drawn.players.len();
+    let manners = Manners { depth: usize::MAX, start_ns: world.now_ns, ..Manners::CALM };
+    let script = Auditor(Some(std::mem::take(&mut drawn.audit)));
+    drawn.players.push(Player::new(number, seed, manners, Box::new(script)));
+    world.schedule_client(number, world.now_ns);
+    play(world, &mut drawn.players, history)
+}
+
+/// Asks all it has to ask at once.
+struct Auditor(Option<Vec<Call>>);
+
+impl Script for Auditor {
+    fn next(&mut self, _prng: &mut Prng, _now_ns: u64) -> Next {
+        self.0.take().map_or(Next::Done, Next::Send)
+    }
+
+    fn on_reply(&mut self, _nth: usize, _words: &[Vec<u8>], reply: &Value) -> Result<(), String> {
+        if reply.is_error() { Err("an unexpected error".to_owned()) } else { Ok(()) }
+    }
 }
 
 /// After the last client has left: the cores fall silent, and keep nothing of the clients.
-fn settle(world: &mut World) -> Result<(), String> {
+pub fn settle(world: &mut World) -> Result<(), String> {
     let until = world.now_ns + SETTLE_NS;
     let is_left = |census: &Census| {
-        census.sessions + census.gathers + census.asks + census.batches + census.messages > 0
+        let Census { sessions, gathers, locks, asks, batches, messages, .. } = census;
+        sessions + gathers + locks + asks + batches + messages > 0
     };
     loop {
         let silent = world.is_silent();
-        let left = world.engines().map(engine::Engine::census).find(is_left);
+        let left = world.engines().map(|engine| engine.census()).find(is_left);
         if silent && left.is_none() {
             return lease(world);
         }
@@ -174,7 +224,7 @@ fn settle(world: &mut World) -> Result<(), String> {
 
 /// What the cores were granted is never more than there is, and no session grows without bound.
 fn lease(world: &World) -> Result<(), String> {
-    let all: Vec<Census> = world.engines().map(engine::Engine::census).collect();
+    let all: Vec<Census> = world.engines().map(|engine| engine.census()).collect();
     let limit = all[0].limit;
     let agreed = all.iter().all(|census| census.limit == limit);
     let granted: u64 = all.iter().map(|census| census.granted).sum();

@@ -307,7 +307,8 @@ impl Session {
     /// What its jobs carry of it.
     #[inline]
     pub fn job_flags(&self) -> JobFlags {
-        JobFlags { resp3: self.protocol == Protocol::Resp3, no_touch: self.no_touch }
+        let resp3 = self.protocol == Protocol::Resp3;
+        JobFlags { resp3, no_touch: self.no_touch, watched: !self.watched_at.is_empty() }
     }
 
     /// Whether it waits until some time.

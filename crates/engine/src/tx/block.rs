@@ -359,7 +359,7 @@ impl Engine {
 
     /// Runs a waiter's request. False when it still finds nothing.
     fn serve_words(&mut self, key: &DbKey, words: &Words) -> (Replied, bool) {
-        let flags = JobFlags { resp3: words.resp3, no_touch: false };
+        let flags = JobFlags { resp3: words.resp3, ..JobFlags::default() };
         let spec = self.core.table.entry(words.command).spec;
         let run = spec.blocks.expect("only such commands wait").woken;
         let call = Call { spec, run, db: key.0, flags };

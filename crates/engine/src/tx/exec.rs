@@ -2,6 +2,8 @@
 //! is executed in one go. Else its keys are lent to the origin, and it is executed on these. Commands of the session and of the server
 //! (PING, CONFIG, INFO, …) run at the session when the data commands have, each at its place in the reply.
 
+use super::exclusive::Errands;
+use super::locks::Wanted;
 use super::queue::{Queue, Queued, commands};
 use super::watch::Client;
 use crate::commands::Next;
@@ -14,7 +16,7 @@ use crate::session::client::{Gates, Stall};
 use crate::session::plan::{Plan, Planned};
 use crate::shard::execute::{Call, Verdict};
 use crate::table::Home;
-use base::{ConnId, CoreSet, Slot};
+use base::{ConnId, CoreId, CoreSet, Slot};
 use command::{Args, Failure, Fanout, Flags, KeySpec};
 use resp::Sink;
 use resp::write::{Protocol, Writer};
@@ -44,6 +46,10 @@ struct Places {
 impl Engine {
     /// EXEC of a session.
     pub(crate) fn exec(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+        let cores = self.core.route.cores() as u16;
+        if (0..cores).any(|core| self.outbox.is_crowded(CoreId(core))) {
+            return self.congested(conn);
+        }
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let Some(queue) = session.queue.take() else {
             return self.fail(conn, id, args, &Failure::new("ERR EXEC without MULTI"));
@@ -91,20 +97,29 @@ impl Engine {
         if places.at_session || places.global || places.owners.len() > 1 {
             return self.exec_on_loans(conn, id, &args, places);
         }
-        session.watched_at = CoreSet::default();
+        let waits = !watched.is_empty();
         let owner = places.owners.iter().next().unwrap_or(self.core.id);
         let nowhere = Planned { plan: Plan::One(owner), key: 0, slot: Slot::of_key(b""), hash: 0 };
+        let (db, flags) = (session.db, session.job_flags());
         if owner != self.core.id {
-            return self.run_there(conn, owner, id, nowhere, &args);
+            let flow = self.run_there(conn, owner, id, nowhere, &args);
+            self.watches_nothing(conn);
+            if waits && flow == Flow::Next {
+                // A WATCH that follows must not come before it.
+                self.stall(conn, Stall::Blocked);
+                return self.wait_if_stalled(conn);
+            }
+            return flow;
         }
         if !self.locks.is_idle()
-            && let Some(wanted) = self.must_park(id, 0, &args)
+            && let Some(wanted) = self.must_park_queue((owner, conn), flags, &args)
         {
-            return self.park_request(conn, id, nowhere, &args, wanted);
+            let flow = self.park_request(conn, id, nowhere, &args, wanted);
+            self.watches_nothing(conn);
+            return flow;
         }
-        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        self.watches_nothing(conn);
         let address = Address::Nobody(conn);
-        let (db, flags) = (session.db, session.job_flags());
         let job =
             Job { address, command: id, db, flags, args: 0, key: 0, slot: nowhere.slot, hash: 0 };
         let (mut bytes, mut chain) = (Vec::new(), resp::Chain::default());
@@ -115,6 +130,30 @@ impl Engine {
         self.note_at(conn, None, id, verdict, &args, (reply.whole(), reply.len()));
         self.reply_to(conn, reply);
         Flow::Next
+    }
+
+    /// A session's EXEC is under way, and takes with it what the session has watched.
+    fn watches_nothing(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.get(conn) {
+            session.watched_at = CoreSet::default();
+        }
+    }
+
+    /// What a queue would have to wait for at this core, which owns all of it: its keys, and those that its client watches, or it could not be
+    /// told whether they have changed.
+    pub(crate) fn must_park_queue(
+        &self,
+        client: Client,
+        flags: JobFlags,
+        args: &Args<'_>,
+    ) -> Option<Wanted> {
+        let mut keys = Vec::new();
+        self.core.lock_ids(self.core.exec, 0, args, &mut keys);
+        if flags.watched {
+            self.watched_locks(client, &mut keys);
+        }
+        let wanted = Wanted::Keys(keys);
+        self.locks.must_wait(&wanted).then_some(wanted)
     }
 
     /// Appends a reply behind all that are due.
@@ -135,8 +174,11 @@ impl Engine {
         args: &Args<'_>,
         mut reply: Sink<'_>,
     ) -> Verdict {
-        let dirty = self.is_dirty(client);
-        self.unwatch(client);
+        // A queue that watches nothing leaves alone what a WATCH behind it watches already.
+        let dirty = flags.watched && self.is_dirty(client);
+        if flags.watched {
+            self.unwatch(client);
+        }
         let before = (self.core.ticks)();
         let mut out = Writer::to(reply.reborrow(), protocol(flags));
         if dirty {
@@ -186,16 +228,18 @@ impl Engine {
         if let Some(session) = self.sessions.get(conn) {
             gather.watched = std::mem::take(&mut session.watched_at);
         }
+        let waits = places.at_session || !gather.watched.is_empty();
         self.enter_transaction(conn);
-        if places.at_session {
-            // Its commands at the session come before what follows it.
+        if waits {
+            // Its commands at the session come before what follows it, and a WATCH that follows must not be granted before it.
             self.stall(conn, Stall::Sequenced);
         }
-        match places.owners.is_empty() && !places.global {
+        let several = self.core.route.cores() > 1;
+        match places.owners.is_empty() && !(places.global && several) {
             true => self.on_all_lent(gather),
             false => self.ask_for_loans(gather),
         }
-        if places.at_session { self.wait_if_stalled(conn) } else { Flow::Next }
+        if waits { self.wait_if_stalled(conn) } else { Flow::Next }
     }
 
     /// Executes the data commands of a queue on what was lent; gives each reply, and what is left for the session.
@@ -203,6 +247,7 @@ impl Engine {
         &mut self,
         args: &Args<'_>,
         flags: JobFlags,
+        mut errands: Option<&mut Errands>,
     ) -> (Vec<Vec<u8>>, VecDeque<(usize, Words)>) {
         let (mut replies, mut todo) = (Vec::new(), VecDeque::new());
         for (index, queued) in commands(args).enumerate() {
@@ -210,7 +255,7 @@ impl Engine {
             let mut reply = Vec::new();
             if let Home::Engine(_) = self.core.table.entry(queued.command).home {
                 todo.push_back((index, Words::of(queued.command, own.from(0))));
-            } else {
+            } else if !self.bring_for(errands.as_deref_mut(), queued, flags, &own, &mut reply) {
                 let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
                 let sink = Sink::plain(&mut reply);
                 let verdict = self.shard.run_as_guest(&mut self.core, call, &own, sink);
@@ -220,6 +265,29 @@ impl Engine {
         }
         self.shard.wait = None;
         (replies, todo)
+    }
+
+    /// Brings what a command of a queue touches, where everything is locked. True when it has run: it concerns all cores.
+    fn bring_for(
+        &mut self,
+        errands: Option<&mut Errands>,
+        queued: Queued,
+        flags: JobFlags,
+        own: &Args<'_>,
+        reply: &mut Vec<u8>,
+    ) -> bool {
+        let Some(errands) = errands else { return false };
+        let spec = self.core.table.entry(queued.command).spec;
+        if matches!(spec.fanout, Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor) {
+            self.bring(errands, spec, queued.db, own, None);
+            self.everywhere(queued.command, queued.db, flags, own, reply);
+            return true;
+        }
+        let mut keys = Vec::new();
+        let whole = Queued { first: 0, count: own.len(), ..queued };
+        self.core.queued_keys(whole, own, |db, key, writes| keys.push(((db, key.into()), writes)));
+        self.bring(errands, spec, queued.db, own, Some(&keys));
+        false
     }
 
     /// Goes on with the part of an EXEC that runs at the session, and answers when it is done.

@@ -102,6 +102,10 @@ impl Engine {
         }
         let id = |item: &Lent| lock_id(item.db, self.core.hasher.hash(&item.key));
         let mut keys: Vec<_> = share.items.iter().map(id).collect();
+        if share.watched {
+            // What is lent to another one cannot be looked at, nor what a transaction before this one will write.
+            self.watched_locks((share.origin, share.session), &mut keys);
+        }
         for words in share.read.iter().chain(&share.write) {
             let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
             self.core.lock_ids(words.command, share.db, &args, &mut keys);
@@ -118,7 +122,11 @@ impl Engine {
                     self.grant(share);
                 }
                 Waiting::Job(parked) => {
+                    if let Wanted::Keys(keys) = self.locks.wanted(ticket) {
+                        self.held.clone_from(keys);
+                    }
                     self.run_parked(parked);
+                    self.held.clear();
                     self.locks.leave(ticket);
                 }
                 Waiting::Key(key) => self.on_key_free(&key, ticket),
@@ -247,7 +255,12 @@ impl Engine {
     }
 
     /// Executes a request on this core's keyspace, without gates: they were asked before.
-    fn run_granted(&mut self, words: &Words, db: u8, flags: crate::message::JobFlags) -> Replied {
+    pub(crate) fn run_granted(
+        &mut self,
+        words: &Words,
+        db: u8,
+        flags: crate::message::JobFlags,
+    ) -> Replied {
         let call = Call { db, flags, ..self.core.call(words.command) };
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
         let mut answer = Replied::default();

@@ -2,10 +2,12 @@
 //! for them, MULTI and WATCH, blocking. `docs/design/transactions.md` says why it is right.
 
 pub mod block;
+pub mod exclusive;
 pub mod exec;
 pub mod grant;
 pub mod locks;
 pub mod parked;
 pub mod queue;
+pub mod script;
 pub mod waiters;
 pub mod watch;

@@ -56,6 +56,14 @@ impl Engine {
         self.core.wanted(id, db, args).filter(|wanted| self.locks.must_wait(wanted))
     }
 
+    /// The same for a job of a session of any core.
+    pub(crate) fn must_park_job(&self, from: CoreId, job: &Job, args: &Args<'_>) -> Option<Wanted> {
+        match job.command == self.core.exec {
+            true => self.must_park_queue((from, job.address.session()), job.flags, args),
+            false => self.must_park(job.command, job.db, args),
+        }
+    }
+
     /// Keeps a request of a session of this core until its keys are free. The session waits.
     #[cold]
     pub(crate) fn park_request(
@@ -74,7 +82,8 @@ impl Engine {
             false => Address::Session(conn, session.pipeline.reserve()),
         };
         session.parked += 1;
-        let waits = spec.blocks.is_some() || spec.flags.has(Flags::WATCHES);
+        let waits =
+            spec.blocks.is_some() || spec.flags.0 & (Flags::WATCHES.0 | Flags::SCRIPT.0) != 0;
         session.stall = Some(if waits { Stall::Blocked } else { Stall::Parked });
         let job = Job {
             address,
@@ -94,16 +103,24 @@ impl Engine {
     pub(crate) fn park(&mut self, from: CoreId, job: Job, args: &Args<'_>, wanted: Wanted) {
         let words = Words::of(job.command, args.from(0));
         self.core.counters.jobs_parked += 1;
-        let parked = Box::new(Parked { from, job, words, answer: Replied::default(), wait: None });
+        let parked = Box::new(Parked {
+            from,
+            job,
+            words,
+            answer: Replied::default(),
+            wait: None,
+            strays: None,
+        });
         self.locks.enter(wanted, Waiting::Job(parked));
     }
 
     /// Executes a job whose keys are free now.
     pub(crate) fn run_parked(&mut self, mut parked: Box<Parked>) {
-        let Parked { from, job, words, answer, wait } = &mut *parked;
+        let Parked { from, job, words, answer, wait, strays } = &mut *parked;
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
         let sink = Sink::behind(&mut answer.bytes, &mut answer.chain);
         answer.verdict = self.execute_job(*from, job.address.session(), job, &args, sink);
+        *strays = self.strays.take();
         *wait = self.take_wait(*from, job);
         self.heed();
         match parked.from == self.core.id {
@@ -114,16 +131,17 @@ impl Engine {
 
     /// The outcome of a job that had to wait.
     pub(crate) fn on_late(&mut self, mut parked: Box<Parked>) {
-        let wait = parked.wait.take();
+        let (wait, strays) = (parked.wait.take(), parked.strays.take());
         let Parked { job, words, answer, .. } = &mut *parked;
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
         let mut verdict = answer.verdict;
         let reply = whole_of(&mut answer.bytes, std::mem::take(&mut answer.chain));
         verdict.slow = verdict.ticks >= self.core.slow_ticks
             || args.extent().max(reply.len()) as u64 >= self.core.large_bytes;
-        match wait {
-            Some(wait) => self.on_waits(job, &wait),
-            None => self.settle_outcome(job, &args, verdict, reply),
+        match (wait, strays) {
+            (_, Some(strays)) => self.on_strays(job, &args, strays),
+            (Some(wait), None) => self.on_waits(job, &wait),
+            (None, None) => self.settle_outcome(job, &args, verdict, reply),
         }
         if let Address::Session(conn, _) | Address::Nobody(conn) = job.address {
             self.unpark(conn);

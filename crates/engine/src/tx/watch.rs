@@ -3,6 +3,7 @@
 //! A key has changed when a command has written to it, or when it is there and was not, or is not and was: so keys that expire, are
 //! evicted or flushed count, and one that had expired before and is only now deleted does not.
 
+use super::locks::{LockId, lock_id};
 use crate::engine::Engine;
 use crate::message::{Message, Words};
 use crate::shard::feed::{DbKey, is_there};
@@ -93,6 +94,13 @@ impl Engine {
                 self.watches.by_key.remove(&key);
             }
         }
+    }
+
+    /// Adds the locks of all that a client watches here.
+    pub(crate) fn watched_locks(&self, client: Client, locks: &mut Vec<LockId>) {
+        let watching = self.watches.clients.get(&client).into_iter();
+        let keys = watching.flat_map(|watching| &watching.keys);
+        locks.extend(keys.map(|((db, key), _)| lock_id(*db, self.core.hasher.hash(key))));
     }
 
     /// A session's WATCH is about to go to the owners of these keys.

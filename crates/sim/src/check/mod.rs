@@ -1,9 +1,13 @@
 //! The checkers: what a history and the engines at its end must satisfy.
 
 pub mod causal;
+pub mod keyspace;
 pub mod linear;
 pub mod model;
+pub mod operations;
 pub mod read;
+pub mod scripts;
+pub mod serial;
 
 use crate::history::{History, NEVER, Record};
 use linear::{Op, Outcome};

@@ -1,12 +1,12 @@
 //! Engines under fuzz: no delays to model, only every order of things that is cheap to draw. The
 //! simulator proper is `world/`; here requests per second count.
 
-use crate::world::{engines, process};
+use crate::world::{Shared, engines, process};
 use base::{ConnId, CoreId, Now, Prng, Settings};
 use engine::census::Census;
 use engine::event::{Control, Peer};
 use engine::table::Table;
-use engine::{Action, Engine, Event, Message};
+use engine::{Action, Event, Message};
 use resp::read::Framer;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Client {
 
 /// Several engines and their rings.
 pub struct Server {
-    engines: Vec<Engine>,
+    engines: Vec<Shared>,
     queues: Vec<VecDeque<Message>>,
     controls: Vec<VecDeque<Control>>,
     /// All connections since the beginning of the round.
@@ -103,7 +103,7 @@ impl Server {
 
     /// What every engine holds.
     pub fn census(&self) -> Vec<Census> {
-        self.engines.iter().map(Engine::census).collect()
+        self.engines.iter().map(|engine| engine.borrow().census()).collect()
     }
 
     /// A new connection.
@@ -166,7 +166,9 @@ impl Server {
         let us = 1 + self.prng.below(20);
         self.pass(us);
         let cores = self.engines.len();
-        let mut turn = self.engines[core].turn(self.now);
+        let engine = self.engines[core].clone();
+        let mut engine = engine.borrow_mut();
+        let mut turn = engine.turn(self.now);
         for from in 0..cores {
             let queue = &mut self.queues[from * cores + core];
             for message in queue.drain(..) {
@@ -182,8 +184,10 @@ impl Server {
         }
         more(&mut turn);
         turn.finish();
+        drop(engine);
         for to in 0..cores {
-            while let Some(message) = self.engines[core].take_message(CoreId(to as u16), usize::MAX)
+            while let Some(message) =
+                self.engines[core].borrow_mut().take_message(CoreId(to as u16), usize::MAX)
             {
                 self.queues[core * cores + to].push_back(message);
             }
@@ -197,7 +201,7 @@ impl Server {
     }
 
     fn act(&mut self, core: usize) -> Result<(), String> {
-        let actions: Vec<Action> = self.engines[core].actions().collect();
+        let actions: Vec<Action> = self.engines[core].borrow_mut().actions().collect();
         for action in actions {
             match action {
                 Action::Send(conn, bytes) => self.sent(core, conn, bytes)?,
@@ -239,12 +243,14 @@ impl Server {
             if self.prng.one_in(16) {
                 client.stalled = true;
                 let now = self.now;
-                let mut turn = self.engines[core].turn(now);
+                let engine = self.engines[core].clone();
+                let mut engine = engine.borrow_mut();
+                let mut turn = engine.turn(now);
                 turn.on(Event::Stalled(conn, bytes.len()));
                 turn.finish();
             }
         }
-        self.engines[core].give_spare(bytes);
+        self.engines[core].borrow_mut().give_spare(bytes);
         Ok(())
     }
 
@@ -263,7 +269,8 @@ impl Server {
             }
             let moves = self.queues.iter().any(|queue| !queue.is_empty());
             if !moves {
-                let due = self.engines.iter().filter_map(Engine::next_deadline).min();
+                let due =
+                    self.engines.iter().filter_map(|engine| engine.borrow().next_deadline()).min();
                 let jump = due.map_or(10_000, |due| due.saturating_sub(self.now.mono_us));
                 self.pass(jump.min(JUMP_US_MAX));
             }
@@ -275,7 +282,7 @@ impl Server {
     /// CLIENT UNPAUSE too, as in Redis, so nobody can be served any more.
     pub fn is_paused_for_ever(&self) -> bool {
         let end_us = self.now.mono_us + QUIET_ROUNDS_MAX as u64 * JUMP_US_MAX;
-        let pauses = self.engines.iter().filter_map(|engine| engine.core().clients.pause);
+        let pauses = self.engines.iter().filter_map(|engine| engine.borrow().core().clients.pause);
         pauses.into_iter().any(|pause| pause.all && pause.until_us > end_us)
     }
 

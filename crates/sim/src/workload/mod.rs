@@ -3,10 +3,13 @@
 pub mod admin;
 pub mod anything;
 pub mod causality;
+pub mod invariants;
+pub mod mixed;
 pub mod registers;
 pub mod scan;
+pub mod transactions;
 
-use crate::player::{Manners, Player, Script};
+use crate::player::{Call, Manners, Player, Script};
 use crate::world::Chaos;
 use base::{Prng, Settings, settings};
 use engine::table::Table;
@@ -31,6 +34,40 @@ pub struct Scenario {
     pub lossy: bool,
     /// The clients.
     pub players: Vec<Player>,
+    /// How the history is looked at.
+    pub checks: Checks,
+    /// What a last client asks when all others have finished.
+    pub audit: Vec<Call>,
+}
+
+/// How a history is looked at when a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// Key by key, and causes before effects.
+    Keys,
+    /// All operations in one order.
+    Order,
+    /// Not at all: clients have looked at all replies.
+    None,
+}
+
+/// Which scenarios are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Theme {
+    /// Single keys, causality, scans, changes of the configuration.
+    Keys,
+    /// Operations on several cores.
+    Transactions,
+}
+
+impl Theme {
+    /// What a seed makes of it.
+    pub fn of(seed: u64) -> Theme {
+        match Prng::new(seed ^ 0x7468_656d_65).one_in(2) {
+            true => Theme::Transactions,
+            false => Theme::Keys,
+        }
+    }
 }
 
 /// What all scripts of a scenario know.
@@ -52,6 +89,13 @@ pub struct Common {
     pub long: bool,
 }
 
+impl Common {
+    /// Whether there is a command.
+    pub fn can(&self, name: &str) -> bool {
+        self.table.find(name.as_bytes()).is_some()
+    }
+}
+
 /// The configuration of a simulated server: few databases, small limits, and what `pairs` says.
 pub fn configure(pairs: &[(base::settings::SettingId, &str)]) -> Settings {
     let mut made = Settings::default();
@@ -61,7 +105,10 @@ pub fn configure(pairs: &[(base::settings::SettingId, &str)]) -> Settings {
     made
 }
 
-/// Draws a scenario. `steps` is how many requests a client sends at the most.
+/// Blocking commands, once they block.
+const BLOCKING: &str = "(not yet)";
+
+/// Draws a scenario of single keys. `steps` is how many requests a client sends at the most.
 pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     let mut prng = Prng::new(seed ^ 0x7363_656e_6172_696f);
     let theme = prng.below(4);
@@ -101,7 +148,7 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
         Player::new(number, seed, manners, script)
     });
     let players = players.collect();
-    Scenario { cores, chaos, settings, lossy, players }
+    Scenario { cores, chaos, settings, lossy, players, checks: Checks::Keys, audit: Vec::new() }
 }
 
 fn script(prng: &mut Prng, common: &Common, theme: u64, number: usize) -> Box<dyn Script> {

@@ -2,17 +2,17 @@
 
 use super::mail::{Drain, Protocol};
 use super::plant::Plant;
-use super::{SLEEP_NS_MAX, What, World, clocks, ns_of_mono, process};
+use super::{SLEEP_NS_MAX, Shared, What, World, clocks, ns_of_mono, process};
 use base::limits::TURN_EVENTS_MAX;
 use base::{ConnId, CoreId};
 use engine::event::{Control, Peer};
-use engine::{Action, Engine, Event, Message};
+use engine::{Action, Event, Message};
 use std::collections::VecDeque;
 
 /// One core and where its turn stands.
 pub struct CoreState {
     /// The production code.
-    pub engine: Engine,
+    pub engine: Shared,
     /// What has come for it since its last turn.
     pub inbox: VecDeque<Arrived>,
     /// Where its turn stands.
@@ -57,7 +57,7 @@ pub enum Phase {
 
 impl CoreState {
     /// A core at its start.
-    pub fn new(engine: Engine) -> CoreState {
+    pub fn new(engine: Shared) -> CoreState {
         CoreState {
             engine,
             inbox: VecDeque::new(),
@@ -164,7 +164,9 @@ impl World {
         now.unix_us += self.gardener.clock_ahead_us();
         let state = &mut self.cores[core];
         let mut taken = std::mem::take(&mut state.taken);
-        let mut turn = state.engine.turn(now);
+        let engine = state.engine.clone();
+        let mut engine = engine.borrow_mut();
+        let mut turn = engine.turn(now);
         for (from, message) in state.mail.drain(..) {
             self.trace.note(self.now_ns, label(&message), core, &[from as u8]);
             turn.on(Event::Message(CoreId(from as u16), message));
@@ -191,6 +193,7 @@ impl World {
             }
         }
         turn.finish();
+        drop(engine);
         self.stage(core);
         self.cores[core].stamp_ns = self.now_ns;
     }
@@ -198,7 +201,7 @@ impl World {
     /// Puts what is due into the rings, all of it or nothing.
     fn stage(&mut self, core: usize) {
         let mail = &self.mail;
-        let engine = &mut self.cores[core].engine;
+        let mut engine = self.cores[core].engine.borrow_mut();
         if !engine.may_post(|to| mail.space(core, to.index())) {
             return;
         }
@@ -239,13 +242,13 @@ impl World {
     }
 
     fn act(&mut self, core: usize) {
-        let actions: Vec<Action> = self.cores[core].engine.actions().collect();
+        let actions: Vec<Action> = self.cores[core].engine.borrow_mut().actions().collect();
         for action in actions {
             match action {
                 Action::Send(conn, mut bytes) => {
                     self.gardener.spoil_output(&mut bytes);
                     self.send(core, conn, &bytes);
-                    self.cores[core].engine.give_spare(bytes);
+                    self.cores[core].engine.borrow_mut().give_spare(bytes);
                 }
                 Action::Fill(conn, buffer, target) => self.fill(core, conn, buffer, target),
                 Action::Pause(conn) => self.pause(core, conn, true),
@@ -266,7 +269,7 @@ impl World {
         let state = &mut self.cores[core];
         state.phase = Phase::Idle;
         state.wake_at = u64::MAX;
-        let deadline = state.engine.next_deadline().map_or(u64::MAX, ns_of_mono);
+        let deadline = state.engine.borrow().next_deadline().map_or(u64::MAX, ns_of_mono);
         let soon = self.now_ns + 1;
         let until = deadline.clamp(soon, self.now_ns + SLEEP_NS_MAX);
         let busy = !state.inbox.is_empty() || self.mail.has_mail(core);

@@ -135,7 +135,7 @@ impl Mail {
     pub fn step(&self, to: usize, drain: &mut Drain, protocol: Protocol) -> bool {
         let from = drain.next;
         let limit = match protocol {
-            Protocol::Stamped => self.published[from].min(drain.horizon - 1),
+            Protocol::Stamped => self.published[from].min(drain.horizon.saturating_sub(1)),
             Protocol::Careless => self.published[from],
         };
         let admitted = |letter: &&Letter| letter.stamp.is_some_and(|stamp| stamp <= limit);

@@ -21,8 +21,11 @@ use engine::Engine;
 use engine::engine::Setup;
 use engine::event::Control;
 use engine::table::Table;
+use engine::tx::exclusive::{Errand, Pump};
+use std::cell::{Ref, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 /// Virtual time begins here, so that no clock is ever 0.
@@ -189,14 +192,28 @@ fn no_ticks() -> u64 {
     0
 }
 
+/// An engine that others may reach while it is taking a turn.
+pub type Shared = Rc<RefCell<Engine>>;
+
+/// The other engines, for who has them all locked: they hold still, so what is asked of them is done at once.
+struct Others(Vec<Weak<RefCell<Engine>>>);
+
+impl Pump for Others {
+    fn exchange(&mut self, to: CoreId, mut errand: Box<Errand>) -> Box<Errand> {
+        let other = self.0[to.index()].upgrade().expect("engines live as long as their world");
+        other.borrow_mut().serve_errand(&mut errand);
+        errand
+    }
+}
+
 /// Engines for `cores` cores.
-pub fn engines(cores: usize, seed: u64, settings: &Settings, table: &Arc<Table>) -> Vec<Engine> {
+pub fn engines(cores: usize, seed: u64, settings: &Settings, table: &Arc<Table>) -> Vec<Shared> {
     let mut prng = Prng::new(seed ^ 0x656e_6769_6e65);
     let hash_seed = prng.next_u64();
     let process = Arc::new(process::facts(cores));
-    (0..cores as u16)
+    let engines: Vec<Shared> = (0..cores as u16)
         .map(|core| {
-            Engine::new(Setup {
+            Rc::new(RefCell::new(Engine::new(Setup {
                 core: CoreId(core),
                 route: RouteTable::new(cores),
                 settings: settings.clone(),
@@ -205,9 +222,14 @@ pub fn engines(cores: usize, seed: u64, settings: &Settings, table: &Arc<Table>)
                 hash_seed,
                 seed: prng.next_u64(),
                 clock: (no_ticks, 1000.0),
-            })
+            })))
         })
-        .collect()
+        .collect();
+    for engine in &engines {
+        let others = engines.iter().map(Rc::downgrade).collect();
+        engine.borrow_mut().set_pump(Box::new(Others(others)));
+    }
+    engines
 }
 
 /// The clocks' reading at a virtual time.
@@ -300,8 +322,8 @@ impl World {
     }
 
     /// The engines, to look at.
-    pub fn engines(&self) -> impl Iterator<Item = &Engine> {
-        self.cores.iter().map(|core| &core.engine)
+    pub fn engines(&self) -> impl Iterator<Item = Ref<'_, Engine>> {
+        self.cores.iter().map(|core| core.engine.borrow())
     }
 
     /// A delay between two steps of a core's turn.

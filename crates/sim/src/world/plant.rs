@@ -199,6 +199,8 @@ fn copy(batch: &Batch) -> Batch {
         outcomes: batch.outcomes.clone(),
         replies: batch.replies.clone(),
         chains: batch.chains.clone(),
+        waits: batch.waits.clone(),
+        strays: batch.strays.clone(),
         load: batch.load,
         weighed: batch.weighed,
     }

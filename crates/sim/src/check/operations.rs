@@ -1,0 +1,206 @@
+//! From requests to operations: what stands between MULTI and EXEC is one.
+
+use super::keyspace::{Names, Told, is_sorted};
+use super::serial::{self, Outcome};
+use crate::history::{History, NEVER, Record};
+use base::{RouteTable, Slot};
+use resp::read::Value;
+
+/// What an operation executes.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A request.
+    One(Vec<Vec<u8>>),
+    /// What stood between MULTI and EXEC.
+    Block(Vec<Vec<Vec<u8>>>),
+}
+
+/// One atomic operation of a client.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Whose.
+    pub client: usize,
+    /// When it was sent and answered, in nanoseconds.
+    pub from_ns: u64,
+    pub until_ns: u64,
+    /// What it executes.
+    pub body: Body,
+    /// What its client was told, if it was.
+    pub told: Option<Told>,
+    /// The cores that own its keys, as bits.
+    pub owners: u64,
+    /// The request in the history that was answered.
+    pub record: usize,
+}
+
+impl Operation {
+    /// Whether it changes nothing, whenever it takes effect.
+    pub fn is_harmless(&self) -> bool {
+        match (&self.body, &self.told) {
+            (Body::One(words), told) => is_harmless(words, told.as_ref()),
+            (Body::Block(block), Some(Told::Several(told))) => {
+                block.iter().zip(told).all(|(words, told)| is_harmless(words, Some(told)))
+            }
+            (Body::Block(block), _) => block.iter().all(|words| is_harmless(words, None)),
+        }
+    }
+
+    /// What stood between MULTI and EXEC.
+    fn show_block(&self) -> String {
+        let Body::Block(block) = &self.body else { return String::new() };
+        let line = |words: &Vec<Vec<u8>>| {
+            words.iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        format!(" of {}", block.iter().map(line).collect::<Vec<_>>().join("; "))
+    }
+
+    /// Whether what the same client sends later may not take effect before this: an owner executes a session's requests in their order, and a
+    /// transaction is a barrier.
+    pub fn precedes(&self, later: &Operation) -> bool {
+        let alone = |one: &Operation| one.owners.count_ones() == 1;
+        self.owners & later.owners != 0 || !alone(self) || !alone(later)
+    }
+}
+
+/// Looks at a whole history. Gives 1 if it could not be decided.
+pub fn check(history: &History, cores: usize) -> Result<usize, String> {
+    let mut names = Names::default();
+    let all = operations(history, cores, &mut names);
+    match serial::check(&all, &names) {
+        Outcome::Fine => Ok(0),
+        Outcome::Undecided => Ok(1),
+        Outcome::Violated { done, state, stuck } => {
+            let show = |index: &usize| {
+                let one = &all[*index];
+                format!("  {}{}", history.records[one.record].show(), one.show_block())
+            };
+            let lines = |some: &[usize]| some.iter().map(show).collect::<Vec<_>>().join("\n");
+            Err(format!(
+                "no order of all operations explains the replies. After, among others,\n{}\nthe keyspace is {state}, and none of these can be next:\n{}",
+                lines(&done[done.len().saturating_sub(24)..]),
+                lines(&stuck),
+            ))
+        }
+    }
+}
+
+/// The operations of a history in the order of sending.
+fn operations(history: &History, cores: usize, names: &mut Names) -> Vec<Operation> {
+    let route = RouteTable::new(cores);
+    let clients = history.records.iter().map(|record| record.client + 1).max().unwrap_or(0);
+    let mut blocks: Vec<Option<Vec<Vec<Vec<u8>>>>> = vec![None; clients];
+    let mut all = Vec::new();
+    for (position, record) in history.records.iter().enumerate() {
+        let block = &mut blocks[record.client];
+        let body = match (record.words[0].as_slice(), block.as_mut()) {
+            (b"HELLO" | b"PING", _) => continue,
+            (b"MULTI", _) => {
+                *block = Some(Vec::new());
+                continue;
+            }
+            (b"EXEC", _) => Body::Block(block.take().unwrap_or_default()),
+            (b"DISCARD", _) => {
+                *block = None;
+                Body::One(vec![b"UNWATCH".to_vec()])
+            }
+            (_, Some(queued)) => {
+                queued.push(record.words.clone());
+                continue;
+            }
+            (_, None) => Body::One(record.words.clone()),
+        };
+        let mut owners = 0;
+        let requests = match &body {
+            Body::One(words) => std::slice::from_ref(words),
+            Body::Block(block) => block.as_slice(),
+        };
+        for words in requests {
+            owners |= owners_of(words, &route, names);
+        }
+        let told = record.reply.as_ref().map(|reply| told(&body, reply));
+        let from_ns = earliest(record, told.as_ref());
+        let (client, until_ns) = (record.client, record.answered_ns);
+        all.push(Operation { client, from_ns, until_ns, body, told, owners, record: position });
+    }
+    all
+}
+
+/// A blocking command that was answered by nothing has found nothing when its time was over.
+fn earliest(record: &Record, told: Option<&Told>) -> u64 {
+    let blocks = matches!(record.words[0].as_slice(), b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BLMPOP");
+    let timeout = record.words.last().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
+    match (blocks && told == Some(&Told::Nil), timeout) {
+        (true, Some(seconds)) if record.answered_ns != NEVER => {
+            let seconds: f64 = seconds;
+            record.sent_ns + (seconds * 1e9) as u64
+        }
+        _ => record.sent_ns,
+    }
+}
+
+/// The cores that own the keys of a request; all of them when it names none.
+fn owners_of(words: &[Vec<u8>], route: &RouteTable, names: &mut Names) -> u64 {
+    let mut owners = 0;
+    for key in keys_of(words) {
+        names.add(key);
+        owners |= 1 << route.owner(Slot::of_key(key)).index();
+    }
+    if owners == 0 { (1 << route.cores()) - 1 } else { owners }
+}
+
+/// The keys that a request names. Of a script all arguments are: what it touches beside its keys stands among them.
+fn keys_of(words: &[Vec<u8>]) -> Vec<&[u8]> {
+    let (from, until, step) = match words[0].as_slice() {
+        b"DBSIZE" | b"KEYS" | b"FLUSHDB" | b"UNWATCH" => return Vec::new(),
+        b"MSET" | b"MSETNX" => (1, words.len(), 2),
+        b"MGET" | b"DEL" | b"UNLINK" | b"EXISTS" | b"WATCH" | b"SINTER" | b"SUNION" | b"SDIFF"
+        | b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" => (1, words.len(), 1),
+        b"RENAME" | b"RENAMENX" | b"COPY" | b"LMOVE" | b"BLMOVE" | b"SMOVE" => (1, 3, 1),
+        b"BLPOP" | b"BRPOP" => (1, words.len() - 1, 1),
+        b"EVAL" => (3, words.len(), 1),
+        _ => (1, 2, 1),
+    };
+    words[from..until].iter().step_by(step).map(Vec::as_slice).collect()
+}
+
+/// Whether a request that was told so has changed nothing, whenever it was executed.
+fn is_harmless(words: &[Vec<u8>], told: Option<&Told>) -> bool {
+    let name = words[0].as_slice();
+    let reads = matches!(
+        name,
+        b"GET"
+            | b"MGET"
+            | b"EXISTS"
+            | b"LRANGE"
+            | b"LLEN"
+            | b"SMEMBERS"
+            | b"SCARD"
+            | b"SISMEMBER"
+            | b"SINTER"
+            | b"SUNION"
+            | b"SDIFF"
+            | b"DBSIZE"
+            | b"KEYS"
+    );
+    let stores =
+        matches!(name, b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" | b"INCRBY" | b"DECRBY");
+    match told {
+        _ if reads => true,
+        Some(Told::Number(0)) => !stores,
+        Some(Told::Nil) => !matches!(name, b"GETSET" | b"EVAL"),
+        Some(Told::Error) => name != b"EVAL",
+        _ => false,
+    }
+}
+
+fn told(body: &Body, reply: &Value) -> Told {
+    match (body, reply) {
+        (Body::One(words), _) => Told::from(reply, is_sorted(&words[0])),
+        (Body::Block(block), Value::Array(values)) => {
+            let one =
+                |(words, value): (&Vec<Vec<u8>>, &Value)| Told::from(value, is_sorted(&words[0]));
+            Told::Several(block.iter().zip(values).map(one).collect())
+        }
+        (Body::Block(_), other) => Told::from(other, false),
+    }
+}

@@ -1,0 +1,56 @@
+//! Scenarios of operations on several cores: either few clients that wait for each reply, whose whole history is then explained
+//! (`check/serial.rs`), or invariants under pipelines.
+
+use super::invariants::{Keeper, Subject};
+use super::mixed::{self, Diet, Mixed};
+use super::{Checks, Common, Scenario, configure, manners};
+use crate::player::Player;
+use crate::world::Chaos;
+use base::{Prng, settings};
+use engine::table::Table;
+use std::sync::Arc;
+
+/// Draws a scenario of this kind. `steps` is how many requests a client sends at the most.
+pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
+    let mut prng = Prng::new(seed ^ 0x0074_7261_6e73);
+    let cores = [2, 2, 2, 3, 3, 4, 5, 8][prng.below(8) as usize];
+    let mut chaos = Chaos::draw(&mut prng);
+    if prng.one_in(2) {
+        // Crumbs and slow networks keep clients from meeting.
+        (chaos.piece, chaos.window) = (1 << 14, 1 << 20);
+        (chaos.network_ns, chaos.network_slow_one_in) = (1_000 + prng.below(10_000), 0);
+    }
+    if prng.one_in(3) {
+        chaos.sluggish = Some(prng.below(cores as u64) as usize);
+    }
+    let common = Common {
+        table: table.clone(),
+        cores,
+        lossy: false,
+        kills: false,
+        flushes: false,
+        expires: false,
+        long: false,
+    };
+    let settings = configure(&[(settings::MAXMEMORY, "0")]);
+    let clients = 2 + prng.below(6) as usize;
+    let explained = prng.below(5) > 1;
+    let diet = Diet::draw(&mut prng, &common);
+    let subject = [Subject::Bank, Subject::Twins, Subject::Token, Subject::Belt, Subject::Order]
+        [prng.below(5) as usize];
+    let players = (0..clients).map(|number| {
+        let mut manners = manners(&mut prng, &common, steps);
+        if explained {
+            let script = Mixed::new(&common, diet, number);
+            script.place(&mut prng, &mut manners);
+            return Player::new(number, seed, manners, Box::new(script));
+        }
+        let script = Keeper::draw(&mut prng, &common, subject, number);
+        script.place(&mut prng, &mut manners);
+        Player::new(number, seed, manners, Box::new(script))
+    });
+    let players = players.collect();
+    let checks = if explained { Checks::Order } else { Checks::None };
+    let audit = if explained { mixed::audit(&common) } else { Vec::new() };
+    Scenario { cores, chaos, settings, lossy: false, players, checks, audit }
+}
