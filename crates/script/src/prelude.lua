@@ -360,55 +360,29 @@ local run = {}
 
 -- The host is forgotten at the end of a run: what counts instructions may call run.breathe at the very beginning of the
 -- next one, when the last host is dead and the new one not yet known.
-local function ended(ok, e)
-  host = nil
-  return ok, e
-end
 
 -- Runs a compiled script: whether it returned, and what or the error that left it.
-local function run_script(run_host, f, keys, arguments)
+function run.script(run_host, f, keys, arguments)
   host = run_host
   redis.call = run_host
   script_globals.KEYS = keys
   script_globals.ARGV = arguments
-  return ended(raw_xpcall(f, leaving))
+  local ok, e = raw_xpcall(f, leaving)
+  host = nil
+  return ok, e
 end
 
 local called, called_keys, called_arguments
 local function call_function() return called(called_keys, called_arguments) end
 
 -- Calls a registered function, likewise.
-local function run_function(run_host, f, keys, arguments)
+function run.call(run_host, f, keys, arguments)
   host = run_host
   function_redis.call = run_host
   called, called_keys, called_arguments = f, keys, arguments
-  return ended(raw_xpcall(call_function, leaving))
-end
-
-local function array(count, a, b, c, d)
-  if count == 0 then return {} end
-  if count == 1 then return { a } end
-  if count == 2 then return { a, b } end
-  if count == 3 then return { a, b, c } end
-  return { a, b, c, d }
-end
-
--- Four keys and arguments at the most, which come one by one: their tables are made quicker here.
-local function tables(keys, arguments, a, b, c, d)
-  if keys == 0 then return {}, array(arguments, a, b, c, d) end
-  if keys == 1 then return { a }, array(arguments, b, c, d) end
-  if keys == 2 then return { a, b }, array(arguments, c, d) end
-  return array(keys, a, b, c, d), array(arguments, d)
-end
-
-run.script, run.call = run_script, run_function
-
-function run.script_few(run_host, f, keys, arguments, a, b, c, d)
-  return run_script(run_host, f, tables(keys, arguments, a, b, c, d))
-end
-
-function run.call_few(run_host, f, keys, arguments, a, b, c, d)
-  return run_function(run_host, f, tables(keys, arguments, a, b, c, d))
+  local ok, e = raw_xpcall(call_function, leaving)
+  host = nil
+  return ok, e
 end
 
 -- Runs the body of a library, which registers its functions.
