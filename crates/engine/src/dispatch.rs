@@ -217,7 +217,21 @@ impl Engine {
         if self.outbox.is_full(core) {
             return self.congested(conn);
         }
-        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        self.send_there(conn, core, id, planned, args);
+        Flow::Next
+    }
+
+    /// The same, though the way there be full.
+    #[inline]
+    pub(crate) fn send_there(
+        &mut self,
+        conn: ConnId,
+        core: CoreId,
+        id: u16,
+        planned: Planned,
+        args: &Args<'_>,
+    ) {
+        let Some(session) = self.sessions.get(conn) else { return };
         let address = match session.muted() {
             true => Address::Nobody(conn),
             false => Address::Session(conn, session.pipeline.reserve()),
@@ -225,7 +239,6 @@ impl Engine {
         let order =
             Order { address, command: id, db: session.db, flags: session.job_flags(), planned };
         self.send_job(core, order, args.from(0));
-        Flow::Next
     }
 
     /// Runs a command of the connection or the server.
@@ -255,6 +268,9 @@ impl Engine {
         });
         verdict.slow = verdict.ticks >= self.core.slow_ticks
             || args.extent().max(reply.len()) as u64 >= self.core.large_bytes;
+        if let Next::Sleep { timeout_us, reply } = next {
+            return self.sleep(conn, id, timeout_us, reply);
+        }
         if !matches!(next, Next::Done | Next::Close | Next::Unwatch) {
             // The answer is still to come, and may change what is slow.
             verdict.slow = false;
@@ -264,7 +280,7 @@ impl Engine {
         self.append_unless_muted(conn, &reply);
         match next {
             Next::Done => Flow::Next,
-            Next::Exec => unreachable!("taken above"),
+            Next::Exec | Next::Sleep { .. } => unreachable!("taken above"),
             Next::Unwatch => {
                 self.unwatch_all(conn);
                 Flow::Next
@@ -312,7 +328,7 @@ impl Engine {
             self.forget(conn);
             return Flow::WaitAfter;
         }
-        let Err((failure, known)) = self.core.resolve(args) else {
+        let Err((mut failure, known)) = self.core.resolve(args) else {
             unreachable!("what was refused when it was parsed is refused now")
         };
         if let Some(id) = known {
@@ -323,6 +339,9 @@ impl Engine {
         let named = known.filter(|id| args.len() == 1 || !is_container(id));
         if let Some(session) = self.sessions.get(conn) {
             session.last_command = named;
+        }
+        if known == Some(self.core.exec) {
+            failure = self.abort_exec(conn, &failure.0);
         }
         self.core.account_error(&failure.0);
         self.spoil_queue(conn);
@@ -461,9 +480,13 @@ impl Engine {
     fn reject(&mut self, conn: ConnId, id: u16, text: &str) -> Flow {
         self.spoil_queue(conn);
         self.core.commands[id as usize].rejected += 1;
-        self.core.account_error(text.as_bytes());
+        let failure = match id == self.core.exec {
+            true => self.abort_exec(conn, text.as_bytes()),
+            false => Failure::text(text),
+        };
+        self.core.account_error(&failure.0);
         let mut reply = Vec::new();
-        Writer::new(&mut reply, Protocol::Resp2).error(text);
+        Writer::new(&mut reply, Protocol::Resp2).error(&*failure.0);
         self.append_unless_muted(conn, &reply);
         self.touch(conn);
         Flow::Next

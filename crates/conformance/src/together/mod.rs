@@ -48,6 +48,9 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
     if let Some(path) = &args.script {
         return by_hand(&mut player, args, path);
     }
+    let lua = ["scripts", "functions"];
+    let scripts = args.families.is_empty()
+        || args.families.iter().any(|family| lua.contains(&family.as_str()));
     let (first, last) = args.seed_range()?;
     let begun = Instant::now();
     let mut told = begun;
@@ -58,7 +61,7 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
         if args.max_seconds.is_some_and(|most| begun.elapsed() >= Duration::from_secs(most)) {
             break;
         }
-        let script = plot::script(seed, args.episode, &scenes);
+        let script = plot::script(seed, args.episode, &scenes, scripts);
         if let Some(difference) = attempt(&mut player, &script, protocols(seed, args.resp))? {
             if known.contains(&difference.signature) {
                 repeated += 1;
@@ -293,8 +296,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_script() {
         let scenes = scenes_of(&[]).expect("no family is misspelt");
-        assert_eq!(plot::script(5, 60, &scenes), plot::script(5, 60, &scenes));
-        assert_ne!(plot::script(5, 60, &scenes), plot::script(6, 60, &scenes));
+        assert_eq!(plot::script(5, 60, &scenes, true), plot::script(5, 60, &scenes, true));
+        assert_ne!(plot::script(5, 60, &scenes, true), plot::script(6, 60, &scenes, true));
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub const FAMILIES: &[&Family] =
 /// Plain commands, so that the others find something.
 const DATA_FAMILY: Family = Family { name: "data", scenes: &[(30, plain), (3, look)] };
 
+/// How the names of commands of scripts and functions begin.
+const SCRIPTING: &[&[u8]] = &[b"EVAL", b"SCRIPT", b"FCALL", b"FUNCTION"];
+
 /// A script that is being made.
 pub struct Plot {
     /// What requests are drawn with.
@@ -39,12 +42,15 @@ pub struct Plot {
     /// Whether databases are swapped in this script. That makes many keys ready at once, which Redis serves in the order of
     /// a hash table, so clients then wait for one key each.
     pub swaps: bool,
+    /// Whether there are scripts and functions in it.
+    scripts: bool,
     /// Scripts that were sent before, for EVALSHA.
     pub bodies: Vec<Vec<u8>>,
 }
 
 /// The script of a seed, about `length` steps long. The same seed, length and scenes give the same script.
-pub fn script(seed: u64, length: usize, scenes: &[(u32, Scene)]) -> Vec<Step> {
+/// Without the families of scripts and functions it has none of these in other scenes either.
+pub fn script(seed: u64, length: usize, scenes: &[(u32, Scene)], scripts: bool) -> Vec<Step> {
     let mut pen = Pen::new(seed);
     let swaps = pen.draw.chance(30);
     let clients = 2 + pen.draw.below(CLIENTS - 1);
@@ -55,6 +61,7 @@ pub fn script(seed: u64, length: usize, scenes: &[(u32, Scene)]) -> Vec<Step> {
         blocked: [false; CLIENTS],
         in_multi: [false; CLIENTS],
         swaps,
+        scripts,
         bodies: Vec::new(),
     };
     let total: u32 = scenes.iter().map(|(weight, _)| weight).sum();
@@ -114,6 +121,12 @@ impl Plot {
             let swaps =
                 |word: &Vec<u8>| word.windows(6).any(|part| part.eq_ignore_ascii_case(b"SWAPDB"));
             if !self.swaps && request.iter().any(swaps) {
+                *request = vec![b"PING".to_vec()];
+            }
+            let lua = |word: &Vec<u8>| {
+                SCRIPTING.iter().any(|name| word.to_ascii_uppercase().starts_with(name))
+            };
+            if !self.scripts && request.first().is_some_and(lua) {
                 *request = vec![b"PING".to_vec()];
             }
             match request.first().map(|name| name.to_ascii_uppercase()).as_deref() {

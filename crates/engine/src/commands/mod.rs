@@ -25,6 +25,7 @@ pub mod lolwut;
 pub mod memory;
 pub mod monitor;
 pub mod query;
+pub mod scripting;
 pub mod server;
 pub mod slowlog;
 pub mod transactions;
@@ -85,6 +86,13 @@ pub enum Next {
     Close,
     /// What was queued is executed; that is the reply.
     Exec,
+    /// The session waits for so many microseconds (0: for ever); then this is the reply.
+    Sleep {
+        /// How long.
+        timeout_us: u64,
+        /// What it is answered in the end, and within MULTI at once.
+        reply: &'static [u8],
+    },
     /// The reply is written; the session watches nothing any more.
     Unwatch,
     /// Every core is asked; the merged answers are the reply.
@@ -110,6 +118,7 @@ pub fn families() -> impl Iterator<Item = &'static EngineCommand> {
     [
         connection::COMMANDS,
         transactions::COMMANDS,
+        scripting::COMMANDS,
         client::COMMANDS,
         cluster::COMMANDS,
         monitor::COMMANDS,

@@ -224,4 +224,75 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn an_exec_that_is_refused_says_so_and_forgets_what_was_queued() {
+        let refused = "(err) EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command";
+        check(
+            "MULTI; EXEC now; EXEC; EXEC now; WATCH a; MULTI; EXEC now; GET a; DISCARD",
+            &[
+                "OK",
+                refused,
+                "(err) ERR EXEC without MULTI",
+                refused,
+                "OK",
+                "OK",
+                refused,
+                "nil",
+                "(err) ERR DISCARD without MULTI",
+            ],
+        );
+        let mut world = World::with(1, &[("requirepass", "x")]);
+        let client = world.open(0);
+        let refused =
+            "(err) EXECABORT Transaction discarded because of: NOAUTH Authentication required.";
+        assert_eq!(world.ask(client, "EXEC"), refused);
+    }
+
+    #[test]
+    fn replies_that_are_switched_off_within_a_transaction_are_left_out_of_it() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let client = world.open(0);
+            let asked = b"MULTI\r\nSET a 1\r\nCLIENT REPLY OFF\r\nSET b 1\r\nSET c 1\r\nPING\r\nCLIENT REPLY ON\r\nGET b\r\nEXEC\r\nPING\r\n";
+            let replies = String::from_utf8(world.feed(client, asked)).expect("text");
+            let queued = "+QUEUED\r\n".repeat(7);
+            assert_eq!(replies, format!("+OK\r\n{queued}*7\r\n+OK\r\n+OK\r\n$1\r\n1\r\n+PONG\r\n"));
+        }
+    }
+
+    #[test]
+    fn what_follows_a_hello_within_a_transaction_speaks_its_protocol() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let client = world.open(0);
+            for command in
+                ["MULTI", "LPOP a", "HELLO 3", "HGETALL b", "LPOP c", "HELLO 2", "LPOP d"]
+            {
+                world.ask(client, command);
+            }
+            let replies =
+                String::from_utf8(world.feed(client, b"EXEC\r\nLPOP a\r\n")).expect("text");
+            assert!(replies.starts_with("*6\r\n$-1\r\n%7\r\n"), "{replies}");
+            assert!(replies.contains("%0\r\n_\r\n*14\r\n"), "{replies}");
+            assert!(replies.ends_with("\r\n$-1\r\n$-1\r\n"), "{replies}");
+        }
+    }
+
+    #[test]
+    fn commands_of_all_keys_and_of_the_session_meet_in_a_transaction_on_one_core() {
+        let mut world = World::new(1);
+        let client = world.open(0);
+        for command in ["SET a 1", "MULTI", "PING", "DBSIZE", "FLUSHALL", "SET b 1", "KEYS *"] {
+            world.ask(client, command);
+        }
+        assert_eq!(world.ask(client, "EXEC"), "[PONG 1 OK OK [b]]");
+        assert_eq!(world.ask(client, "EXISTS a"), "0");
+        for command in ["WATCH b", "SET b 2", "MULTI", "PING", "SET c 1"] {
+            world.ask(client, command);
+        }
+        assert_eq!(world.ask(client, "EXEC"), "nil");
+        assert_eq!(world.ask(client, "GET c"), "nil");
+        assert_eq!(world.census(0).watches, 0);
+    }
 }

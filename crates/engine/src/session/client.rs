@@ -255,6 +255,7 @@ impl Session {
             + self.peer.address.capacity()
             + self.peer.local_address.capacity()
             + self.queue.as_ref().map_or(0, |queue| queue.memory())
+            + self.blocked.as_ref().map_or(0, |blocked| blocked.memory())
             + self.partial.as_ref().map_or(0, |partial| partial.memory_bytes())
     }
 }

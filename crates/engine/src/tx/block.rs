@@ -37,7 +37,12 @@ pub struct Blocked {
     claimed: bool,
     /// The request for the key that it waits for, where that needs others too.
     words: Words,
+    /// What it is answered when its time is over.
+    in_vain: &'static [u8],
 }
+
+/// What those are answered who have waited for a key in vain, in their protocol.
+const NULL_ARRAY: &[u8] = b"*-1\r\n";
 
 /// What came of looking for somebody to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +59,11 @@ impl Blocked {
     /// Whether the reply is on its way.
     pub fn is_claimed(&self) -> bool {
         self.claimed
+    }
+
+    /// Memory beside the fixed one, in bytes.
+    pub fn memory(&self) -> usize {
+        size_of::<Blocked>() + self.words.bytes.capacity()
     }
 
     /// Until when it waits, in monotonic microseconds.
@@ -168,9 +178,40 @@ impl Engine {
             let words = Words::of(id, key.words.iter().map(|word| &**word));
             owners.insert(self.core.route.owner(Slot::of_key(&self.key_of(&words))));
         }
-        let now_us = self.core.now.mono_us;
-        let deadline_us = (wait.timeout_us > 0).then(|| now_us.saturating_add(wait.timeout_us));
-        let blocked = Blocked { place, command: id, owners, deadline_us, claimed: false, words };
+        let deadline_us = self.deadline_in(wait.timeout_us);
+        let claimed = false;
+        let in_vain = NULL_ARRAY;
+        let blocked = Blocked { place, command: id, owners, deadline_us, claimed, words, in_vain };
+        self.begin_wait(conn, blocked);
+    }
+
+    /// A session waits for nothing but that its time is over.
+    pub(crate) fn sleep(
+        &mut self,
+        conn: ConnId,
+        id: u16,
+        timeout_us: u64,
+        in_vain: &'static [u8],
+    ) -> Flow {
+        let deadline_us = self.deadline_in(timeout_us);
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        if session.muted() {
+            return Flow::Next;
+        }
+        let place = session.pipeline.reserve();
+        let (owners, words) = (CoreSet::default(), Words::default());
+        let claimed = false;
+        let blocked = Blocked { place, command: id, owners, deadline_us, claimed, words, in_vain };
+        self.begin_wait(conn, blocked);
+        Flow::WaitAfter
+    }
+
+    fn deadline_in(&self, timeout_us: u64) -> Option<u64> {
+        (timeout_us > 0).then(|| self.core.now.mono_us.saturating_add(timeout_us))
+    }
+
+    fn begin_wait(&mut self, conn: ConnId, blocked: Blocked) {
+        let (place, owners, deadline_us) = (blocked.place, blocked.owners, blocked.deadline_us);
         let Some(session) = self.sessions.get(conn) else {
             // It has gone in the meantime: nobody waits.
             return self.withdraw_at(conn, place, owners);
@@ -219,6 +260,10 @@ impl Engine {
 
     /// Answers a session that waited, and lets it go on.
     fn wake(&mut self, conn: ConnId, place: u32, reply: Reply<'_>) {
+        if let Some(session) = self.sessions.get(conn) {
+            // It was not idle while it waited.
+            session.active_ms = self.core.now.mono_ms();
+        }
         self.fill_place(conn, place, reply);
         self.go_on(conn);
     }
@@ -253,9 +298,10 @@ impl Engine {
         }
         let mut reply = Vec::new();
         let mut writer = Writer::new(&mut reply, session.protocol);
-        match error {
-            Some(text) => writer.error(text),
-            None => writer.null_array(),
+        match (error, session.blocked.as_ref().map(|blocked| blocked.in_vain)) {
+            (Some(text), _) => writer.error(text),
+            (None, Some(NULL_ARRAY) | None) => writer.null_array(),
+            (None, Some(in_vain)) => reply.extend_from_slice(in_vain),
         }
         let blocked = self.end_block(conn).expect("it waits");
         if error.is_some() {
@@ -657,5 +703,54 @@ mod tests {
             world.ask(clients[3], "DEL s");
             assert!(world.take(clients[2]).starts_with(b"-UNBLOCKED"));
         }
+    }
+
+    #[test]
+    fn who_waits_for_replicas_waits_until_the_time_is_over() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let (one, two) = (world.open(0), world.open(cores - 1));
+            assert_eq!(world.ask(one, "WAIT 0 0"), "0");
+            assert_eq!(world.ask(one, "WAIT -1 0"), "0");
+            assert_eq!(world.ask(one, "WAIT 1 -1"), "(err) ERR timeout is negative");
+            assert_eq!(world.feed(one, b"WAIT 1 50\r\nPING\r\n"), b"");
+            world.pass_ms(50);
+            assert_eq!(world.take(one), b":0\r\n+PONG\r\n");
+            assert_eq!(world.ask(one, "WAITAOF 0 1 0"), "");
+            assert_eq!(world.ask(two, "CLIENT UNBLOCK 1"), "1");
+            assert_eq!(world.take(one), b"*2\r\n:0\r\n:0\r\n");
+            assert_eq!(world.ask(one, "WAIT 3 0"), "");
+            assert_eq!(world.ask(two, "CLIENT UNBLOCK 1 ERROR"), "1");
+            assert_eq!(world.take(one), b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+            for command in ["MULTI", "WAIT 1 0", "WAITAOF 0 1 0"] {
+                world.ask(one, command);
+            }
+            assert_eq!(world.ask(one, "EXEC"), "[0 [0 0]]");
+            world.ask(one, "WAIT 1 0");
+            world.hang_up(one);
+            assert_eq!(world.census(0).sessions, usize::from(cores == 1));
+        }
+    }
+
+    #[test]
+    fn who_waits_is_not_idle() {
+        let mut world = World::with(1, &[("timeout", "3")]);
+        let (one, two) = (world.open(0), world.open(0));
+        world.ask(one, "BLPOP a 0");
+        for _ in 0..10 {
+            world.pass_ms(1000);
+            world.ask(two, "PING");
+        }
+        world.ask(two, "RPUSH a v");
+        for _ in 0..2 {
+            world.pass_ms(1000);
+            world.ask(two, "PING");
+        }
+        assert!(!world.is_closed(one), "not from when it began to wait");
+        for _ in 0..4 {
+            world.pass_ms(1000);
+            world.ask(two, "PING");
+        }
+        assert!(world.is_closed(one));
     }
 }

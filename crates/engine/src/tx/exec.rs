@@ -31,6 +31,19 @@ pub struct Tail {
     todo: VecDeque<(usize, Words)>,
     /// The one under way, whose answer is awaited.
     under_way: usize,
+    /// Where CLIENT REPLY among them has switched replies off, and on again: to which positions it applies.
+    mutes: Vec<(usize, bool)>,
+}
+
+impl Tail {
+    /// The replies that are given, as many as CLIENT REPLY has left.
+    fn given(&self) -> impl Iterator<Item = &[u8]> {
+        self.replies.iter().enumerate().filter_map(|(index, reply)| {
+            let last = self.mutes.iter().rfind(|(from, _)| *from <= index);
+            let muted = last.is_some_and(|(_, muted)| *muted);
+            (!muted).then_some(&**reply)
+        })
+    }
 }
 
 /// Where the commands of a queue have to run.
@@ -94,22 +107,32 @@ impl Engine {
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let watched = session.watched_at;
         watched.iter().for_each(|owner| _ = places.owners.insert(owner));
-        if places.at_session || places.global || places.owners.len() > 1 {
+        let (db, flags) = (session.db, session.job_flags());
+        let (own, several) = (self.core.id, self.core.route.cores() > 1);
+        let at_home = places.owners.iter().all(|owner| owner == own);
+        if at_home
+            && places.at_session
+            && !(places.global && several)
+            && self.must_park_queue((own, conn), flags, &args).is_none()
+        {
+            return self.exec_at_home(conn, id, &args);
+        }
+        if places.at_session || (places.global && several) || places.owners.len() > 1 {
             return self.exec_on_loans(conn, id, &args, places);
         }
         let waits = !watched.is_empty();
         let owner = places.owners.iter().next().unwrap_or(self.core.id);
         let nowhere = Planned { plan: Plan::One(owner), key: 0, slot: Slot::of_key(b""), hash: 0 };
-        let (db, flags) = (session.db, session.job_flags());
-        if owner != self.core.id {
-            let flow = self.run_there(conn, owner, id, nowhere, &args);
+        if owner != own {
+            // It is taken out of the session already: it goes though the way be full.
+            self.send_there(conn, owner, id, nowhere, &args);
             self.watches_nothing(conn);
-            if waits && flow == Flow::Next {
+            if waits {
                 // A WATCH that follows must not come before it.
                 self.stall(conn, Stall::Blocked);
                 return self.wait_if_stalled(conn);
             }
-            return flow;
+            return Flow::Next;
         }
         if !self.locks.is_idle()
             && let Some(wanted) = self.must_park_queue((owner, conn), flags, &args)
@@ -132,6 +155,61 @@ impl Engine {
         Flow::Next
     }
 
+    /// Executes a queue of which this core owns all keys, and part of which runs at the session.
+    fn exec_at_home(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+        let client = (self.core.id, conn);
+        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
+        session.watched_at = CoreSet::default();
+        let mut flags = session.job_flags();
+        let place = (!session.muted()).then(|| session.pipeline.reserve());
+        let dirty = self.is_dirty(client);
+        self.unwatch(client);
+        let before = (self.core.ticks)();
+        let (mut replies, mut todo) = (Vec::new(), VecDeque::new());
+        for (index, queued) in commands(args).enumerate().filter(|_| !dirty) {
+            let own = queued.part(args);
+            let mut reply = Vec::new();
+            if let Home::Engine(_) = self.core.table.entry(queued.command).home {
+                self.core.note_protocol(queued.command, &own, &mut flags);
+                todo.push_back((index, Words::of(queued.command, own.from(0))));
+            } else {
+                let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
+                let sink = Sink::plain(&mut reply);
+                let verdict = self.shard.execute_admitted(&mut self.core, call, &own, sink);
+                self.account_queued(queued.command, verdict, &reply);
+            }
+            replies.push(reply);
+        }
+        self.shard.wait = None;
+        self.heed();
+        let ticks = (self.core.ticks)().wrapping_sub(before).max(1);
+        let verdict = Verdict { ticks, weight: 1, ..Verdict::default() };
+        self.note_at(conn, None, id, verdict, args, (&[], 0));
+        if dirty {
+            let mut reply = Vec::new();
+            Writer::new(&mut reply, protocol(flags)).null_array();
+            if let Some(place) = place {
+                self.fill_place(conn, place, resp::Reply::Whole(&reply));
+            }
+            return Flow::Next;
+        }
+        self.enter_transaction(conn);
+        self.stall(conn, Stall::Sequenced);
+        self.run_tail(conn, place, replies, todo);
+        self.wait_if_stalled(conn)
+    }
+
+    /// Why an EXEC is refused before it is looked at; what was queued is forgotten.
+    pub(crate) fn abort_exec(&mut self, conn: ConnId, why: &[u8]) -> Failure {
+        if let Some(session) = self.sessions.get(conn) {
+            session.queue = None;
+            session.gates.set(Gates::MULTI, false);
+        }
+        self.unwatch_all(conn);
+        let why = why.strip_prefix(b"ERR ").unwrap_or(why);
+        Failure::text([&b"EXECABORT Transaction discarded because of: "[..], why].concat())
+    }
+
     /// A session's EXEC is under way, and takes with it what the session has watched.
     fn watches_nothing(&mut self, conn: ConnId) {
         if let Some(session) = self.sessions.get(conn) {
@@ -152,7 +230,11 @@ impl Engine {
         if flags.watched {
             self.watched_locks(client, &mut keys);
         }
-        let wanted = Wanted::Keys(keys);
+        let is_wide = |queued: Queued| is_wide(self.core.table.entry(queued.command).spec.fanout);
+        let wanted = match commands(args).any(is_wide) {
+            true => Wanted::Whole,
+            false => Wanted::Keys(keys),
+        };
         self.locks.must_wait(&wanted).then_some(wanted)
     }
 
@@ -234,8 +316,7 @@ impl Engine {
             // Its commands at the session come before what follows it, and a WATCH that follows must not be granted before it.
             self.stall(conn, Stall::Sequenced);
         }
-        let several = self.core.route.cores() > 1;
-        match places.owners.is_empty() && !(places.global && several) {
+        match places.owners.is_empty() && !places.global {
             true => self.on_all_lent(gather),
             false => self.ask_for_loans(gather),
         }
@@ -246,7 +327,7 @@ impl Engine {
     pub(crate) fn execute_on_guests(
         &mut self,
         args: &Args<'_>,
-        flags: JobFlags,
+        mut flags: JobFlags,
         mut errands: Option<&mut Errands>,
     ) -> (Vec<Vec<u8>>, VecDeque<(usize, Words)>) {
         let (mut replies, mut todo) = (Vec::new(), VecDeque::new());
@@ -254,6 +335,7 @@ impl Engine {
             let own = queued.part(args);
             let mut reply = Vec::new();
             if let Home::Engine(_) = self.core.table.entry(queued.command).home {
+                self.core.note_protocol(queued.command, &own, &mut flags);
                 todo.push_back((index, Words::of(queued.command, own.from(0))));
             } else if !self.bring_for(errands.as_deref_mut(), queued, flags, &own, &mut reply) {
                 let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
@@ -298,7 +380,7 @@ impl Engine {
         replies: Vec<Vec<u8>>,
         todo: VecDeque<(usize, Words)>,
     ) {
-        let tail = Tail { place, replies, todo, under_way: 0 };
+        let tail = Tail { place, replies, todo, under_way: 0, mutes: Vec::new() };
         let Some(session) = self.sessions.get(conn) else { return };
         session.tail = Some(Box::new(tail));
         self.go_on_with_tail(conn);
@@ -312,7 +394,10 @@ impl Engine {
             tail.under_way = index;
             let (reply, next) = self.run_words_at_session(conn, &words);
             self.keep_tail_reply(conn, reply);
+            self.note_mute(conn, index);
             match next {
+                // Nobody waits within a transaction.
+                Next::Sleep { reply, .. } => self.keep_tail_reply(conn, reply.to_vec()),
                 Next::Done | Next::Close | Next::Exec | Next::Unwatch => {}
                 Next::Ask(query) => return self.ask(conn, query),
                 Next::Control(request) => return self.ask_process(conn, request, None),
@@ -325,7 +410,7 @@ impl Engine {
         let tail = session.tail.take().expect("looked at above");
         let mut reply = Vec::new();
         Writer::new(&mut reply, Protocol::Resp2).array(tail.replies.len());
-        tail.replies.iter().for_each(|one| reply.extend_from_slice(one));
+        tail.given().for_each(|one| reply.extend_from_slice(one));
         if let Some(place) = tail.place {
             self.fill_place(conn, place, resp::Reply::Whole(&reply));
         }
@@ -352,6 +437,16 @@ impl Engine {
         let verdict = Verdict { failed, weight: 1, ..Verdict::default() };
         self.account_queued(words.command, verdict, &reply);
         (reply, next)
+    }
+
+    /// A command of an EXEC has run at the session: replies may be switched off since, or on.
+    fn note_mute(&mut self, conn: ConnId, index: usize) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        let muted = session.gates.any(Gates::MUTE);
+        let Some(tail) = &mut session.tail else { return };
+        if tail.mutes.last().map_or(tail.place.is_none(), |(_, before)| *before) != muted {
+            tail.mutes.push((index, muted));
+        }
     }
 
     fn keep_tail_reply(&mut self, conn: ConnId, reply: Vec<u8>) {
@@ -409,10 +504,18 @@ impl Core {
         }
     }
 
+    /// What follows a HELLO of a queue is answered in its protocol.
+    fn note_protocol(&self, id: u16, args: &Args<'_>, flags: &mut JobFlags) {
+        if self.table.entry(id).spec.name == "HELLO"
+            && let Some(version @ 2..=3) = args.integer(1)
+        {
+            flags.resp3 = version == 3;
+        }
+    }
+
     /// Where the commands of a sealed queue have to run.
     fn places(&self, args: &Args<'_>) -> Places {
         let mut places = Places::default();
-        let several = self.route.cores() > 1;
         for queued in commands(args) {
             let entry = self.table.entry(queued.command);
             if let Home::Engine(_) = entry.home {
@@ -421,15 +524,18 @@ impl Core {
             }
             let own = queued.part(args);
             let derives = entry.spec.derived.is_some_and(|derived| (derived.any)(&own));
-            let wide =
-                matches!(entry.spec.fanout, Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor);
-            places.global |= several && (derives || wide);
+            places.global |= derives || is_wide(entry.spec.fanout);
             self.queued_keys(queued, args, |_, key, _| {
                 places.owners.insert(self.route.owner(Slot::of_key(key)));
             });
         }
         places
     }
+}
+
+/// Whether a command concerns more than the keys that it names.
+fn is_wide(fanout: Fanout) -> bool {
+    matches!(fanout, Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor)
 }
 
 fn protocol(flags: JobFlags) -> Protocol {
