@@ -452,6 +452,7 @@ impl Engine {
         self.shard.account.plumbing_bytes = self.plumbing_bytes();
         let before = self.shard.work;
         self.tick_shard();
+        self.heed_removed();
         self.shares.add_others(self.shard.work - before);
         self.tick_clients();
         self.tick_blocked();
