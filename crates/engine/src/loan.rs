@@ -370,17 +370,26 @@ impl Engine {
             self.leave_waiters(&mut gather, wait);
         }
         let changes = self.shard.guest(&self.core).changes() - before;
-        self.guests_leave(&mut gather.parts, changes);
+        let own = self.guests_leave_others(&mut gather.parts, changes);
         gather.ticks = verdict.ticks;
         let conn = gather.session;
+        if let (Some(wait), Some(place), None) = (&wait, gather.place, &gather.offer) {
+            // Before this core's own keys are free, as one of them may serve it at once; and behind what leaves waiters
+            // elsewhere, as it may end with their withdrawal.
+            self.core.account(gather.command, verdict.ticks, verdict.weight);
+            self.block(conn, place, gather.command, wait);
+        }
+        own.into_iter().for_each(|share| self.finish_share(share));
+        if let (Some(_), Some(place), None) = (&wait, gather.place, &gather.offer)
+            && self.sessions.get(conn).is_none()
+        {
+            self.withdraw((self.core.id, conn), place);
+        }
         match (wait, gather.place, gather.offer.take()) {
             (wait, _, Some(offer)) => {
                 self.on_claimed(offer, wait.is_none(), whole_of(&mut reply, chain));
             }
-            (Some(wait), Some(place), None) => {
-                self.core.account(gather.command, verdict.ticks, verdict.weight);
-                self.block(conn, place, gather.command, &wait);
-            }
+            (Some(_), Some(_), None) => {}
             _ => {
                 self.end_gather(&gather, whole_of(&mut reply, chain));
                 if self.may_wait(gather.command) {
@@ -427,7 +436,14 @@ impl Engine {
     }
 
     /// Takes everything out of the guest keyspace and tells the owners that it is over.
-    fn guests_leave(&mut self, parts: &mut [Part], mut changes: u64) {
+    fn guests_leave(&mut self, parts: &mut [Part], changes: u64) {
+        let own = self.guests_leave_others(parts, changes);
+        own.into_iter().for_each(|share| self.finish_share(share));
+    }
+
+    /// The same, but for the shares of this core, which it gives back.
+    fn guests_leave_others(&mut self, parts: &mut [Part], mut changes: u64) -> Vec<Box<Share>> {
+        let mut own = Vec::new();
         self.guests_rise(parts);
         let touched = std::mem::take(&mut self.shard.guest_touched);
         for mut share in take_shares(parts) {
@@ -439,7 +455,10 @@ impl Engine {
             if share.items.iter().any(|item| item.writes) {
                 share.changes = std::mem::take(&mut changes);
             }
-            self.finish_share(share);
+            match share.owner == self.core.id {
+                true => own.push(share),
+                false => self.finish_share(share),
+            }
         }
         let guest = self.shard.guest(&self.core);
         debug_assert!(
@@ -448,6 +467,7 @@ impl Engine {
         );
         let stats = guest.take_stats();
         self.shard.store.add_stats(&stats);
+        own
     }
 }
 

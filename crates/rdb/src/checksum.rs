@@ -5,7 +5,7 @@ use crc::{CRC_64_REDIS, Crc, Table};
 const CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
 
 /// The checksum of these bytes. O(length).
-pub(crate) fn of(bytes: &[u8]) -> u64 {
+pub fn of(bytes: &[u8]) -> u64 {
     CRC64.checksum(bytes)
 }
 

@@ -20,7 +20,9 @@ mod read;
 mod restore;
 mod stream;
 
+pub use self::checksum::of as checksum;
 pub use self::dump::{dump, seal};
+pub use self::lzf::decompress;
 pub use self::restore::{Malformed, Restored, restore};
 
 /// The version of what is written: that of Redis 7.0.

@@ -8,7 +8,7 @@
 const EXPANSION_MAX: usize = 264;
 
 /// Takes a string apart that is `len` bytes long then; `None` when the bytes do not say that. O(len).
-pub(crate) fn decompress(bytes: &[u8], len: usize) -> Option<Vec<u8>> {
+pub fn decompress(bytes: &[u8], len: usize) -> Option<Vec<u8>> {
     if len > bytes.len().saturating_mul(EXPANSION_MAX) {
         return None;
     }

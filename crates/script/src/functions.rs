@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::interpreter::{Interpreter, Shared};
 use crate::shebang::{self, Flags, NAME_RULE, is_name};
 use mlua::{Function as Callback, Lua, RegistryKey, Table, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// The flags of a function are those of a script.
@@ -24,6 +24,13 @@ pub struct Function {
     /// What it promises or asks for.
     pub flags: FunctionFlags,
     callback: RegistryKey,
+}
+
+impl Function {
+    /// Its name as it is looked up.
+    fn folded(&self) -> Vec<u8> {
+        self.name.to_ascii_lowercase()
+    }
 }
 
 /// A library as FUNCTION LIST shows it.
@@ -44,6 +51,17 @@ impl Prepared {
     pub fn library(&self) -> &Library {
         &self.0
     }
+}
+
+/// What becomes of the libraries that are there when others come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// They stay; one of the same name is an error.
+    Append,
+    /// One of the same name gives way.
+    Replace,
+    /// All give way.
+    Flush,
 }
 
 /// What a library under way has registered.
@@ -145,6 +163,49 @@ impl Interpreter {
         let name = library.name.clone();
         self.libraries.insert(library);
         Ok(name)
+    }
+
+    /// Says why these libraries cannot be installed together. O(functions * log).
+    ///
+    /// # Errors
+    /// The text of the error reply.
+    pub fn may_restore(&self, prepared: &[Prepared], policy: Policy) -> Result<(), Vec<u8>> {
+        let exists = |name: &[u8]| Err([b"ERR Library ", name, b" already exists"].concat());
+        let (mut names, mut functions) = (BTreeSet::new(), BTreeSet::new());
+        for library in prepared.iter().map(Prepared::library) {
+            if !names.insert(&library.name[..]) {
+                return exists(&library.name);
+            }
+        }
+        for library in self.libraries().filter(|_| policy != Policy::Flush) {
+            match names.contains(&library.name[..]) {
+                true if policy == Policy::Append => return exists(&library.name),
+                true => {}
+                false => functions.extend(library.functions.iter().map(Function::folded)),
+            }
+        }
+        for function in prepared.iter().flat_map(|prepared| &prepared.0.functions) {
+            if !functions.insert(function.folded()) {
+                return Err([b"ERR Function ", &function.name[..], b" already exists"].concat());
+            }
+        }
+        Ok(())
+    }
+
+    /// Installs these libraries together.
+    ///
+    /// # Errors
+    /// The text of the error reply; nothing has changed then.
+    pub fn restore(&mut self, prepared: Vec<Prepared>, policy: Policy) -> Result<(), Vec<u8>> {
+        self.may_restore(&prepared, policy)?;
+        if policy == Policy::Flush {
+            self.flush_libraries();
+        }
+        for Prepared(library) in &prepared {
+            self.libraries.remove(&library.name);
+        }
+        prepared.into_iter().for_each(|Prepared(library)| self.libraries.insert(library));
+        Ok(())
     }
 
     /// Forgets a library; false if there is none of this name.

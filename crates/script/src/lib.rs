@@ -33,7 +33,7 @@ pub mod shebang;
 mod tests;
 pub mod texts;
 
-pub use self::functions::{Function, FunctionFlags, Library};
+pub use self::functions::{Function, FunctionFlags, Library, Policy, Prepared};
 pub use self::host::{Abandon, Host, LogLevel};
 pub use self::interpreter::{Call, Ended, Interpreter, Setup};
 pub use self::sha::Sha;

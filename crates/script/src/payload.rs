@@ -7,8 +7,10 @@
 
 /// The opcode in front of a library.
 const FUNCTION: u8 = 0xf5;
-/// The version that 7.0 writes, and the newest we read.
+/// The version of what is written: that of Redis 7.0.
 pub const VERSION: u16 = 10;
+/// The newest that is read: that of Redis 7.4, which writes libraries as 7.0 does.
+const VERSION_MAX: u16 = 12;
 const FOOTER_BYTES: usize = 10;
 
 /// What is wrong with a payload.
@@ -60,7 +62,7 @@ pub fn restore(
     let (summed, sum) = payload.split_at(body_bytes + 2);
     let (body, version) = summed.split_at(body_bytes);
     let version = u16::from_le_bytes([version[0], version[1]]);
-    if version > VERSION || crc(summed).to_le_bytes() != *sum {
+    if version > VERSION_MAX || crc(summed).to_le_bytes() != *sum {
         return Err(BAD_CHECKSUM);
     }
     let mut rest = body;

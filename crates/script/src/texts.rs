@@ -7,6 +7,9 @@ pub const NOT_BUSY: &str = "NOTBUSY No scripts in execution right now.";
 /// Any command while a script has run for long.
 pub const BUSY_SCRIPT: &str =
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+/// The same while a function has.
+pub const BUSY_FUNCTION: &str =
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
 /// FCALL of a function that is not there.
 pub const NO_FUNCTION: &str = "ERR Function not found";
 /// FUNCTION DELETE of a library that is not there.
@@ -31,6 +34,10 @@ pub const NEGATIVE_KEYS: &str = "ERR Number of keys can't be negative";
 pub const SCRIPT_FLUSH: &str = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
 /// FUNCTION FLUSH with another word.
 pub const FUNCTION_FLUSH: &str = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+/// SCRIPT DEBUG with another word.
+pub const SCRIPT_DEBUG: &str = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+/// FUNCTION LOAD of a library whose body does not come to its end.
+pub const LOAD_TIMEOUT: &str = "ERR Error registering functions: ERR FUNCTION LOAD timeout";
 /// FUNCTION RESTORE with another policy.
 pub const RESTORE_POLICY: &str =
     "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";

@@ -100,6 +100,9 @@ fn scenario(seed: u64, table: &Arc<Table>, options: &Options) -> Result<Report, 
     };
     if options.verbose {
         println!("{} cores, {:?}, lossy {}", drawn.cores, drawn.chaos, drawn.lossy);
+        for (number, player) in drawn.players.iter().enumerate() {
+            println!("client {number}: {:?}", player.manners);
+        }
     }
     let mut world = World::new(plan);
     let wanted = |number: &usize| options.clients.as_ref().is_none_or(|some| some.contains(number));
@@ -204,8 +207,9 @@ impl Script for Auditor {
 pub fn settle(world: &mut World) -> Result<(), String> {
     let until = world.now_ns + SETTLE_NS;
     let is_left = |census: &Census| {
-        let Census { sessions, gathers, locks, asks, batches, messages, .. } = census;
-        sessions + gathers + locks + asks + batches + messages > 0
+        let Census { sessions, gathers, locks, watches, waiters, asks, batches, messages, .. } =
+            census;
+        sessions + gathers + locks + watches + waiters + asks + batches + messages > 0
     };
     loop {
         let silent = world.is_silent();

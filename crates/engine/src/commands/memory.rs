@@ -218,8 +218,8 @@ fn write_stats(sum: &CoreReport, reply: &mut Writer<'_>) {
     integer(reply, "clients.normal", sum.clients.bytes as i64);
     integer(reply, "cluster.links", 0);
     integer(reply, "aof.buffer", 0);
-    integer(reply, "lua.caches", 0);
-    integer(reply, "functions.caches", 0);
+    integer(reply, "lua.caches", sum.scripts.script_bytes as i64);
+    integer(reply, "functions.caches", sum.scripts.library_bytes as i64);
     for db in databases {
         // Tables are shared out by the keys in them: the store does not keep them apart by database.
         let main = u128::from(sum.tables_bytes()) * u128::from(sum.databases[db].keys)

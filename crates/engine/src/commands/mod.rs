@@ -25,6 +25,7 @@ pub mod lolwut;
 pub mod memory;
 pub mod monitor;
 pub mod query;
+pub mod scripting;
 pub mod server;
 pub mod slowlog;
 pub mod transactions;
@@ -117,6 +118,7 @@ pub fn families() -> impl Iterator<Item = &'static EngineCommand> {
     [
         connection::COMMANDS,
         transactions::COMMANDS,
+        scripting::COMMANDS,
         client::COMMANDS,
         cluster::COMMANDS,
         monitor::COMMANDS,

@@ -2,7 +2,7 @@
 
 use super::{
     Desk, client, client_list, client_pause, cluster_keys, config, debug, info, latency, memory,
-    monitor, server, slowlog,
+    monitor, scripting, server, slowlog,
 };
 use crate::core::Core;
 use crate::session::Sessions;
@@ -19,11 +19,6 @@ pub enum Query {
     Clients(client_list::Filter),
     /// CLIENT KILL.
     Kill(client_list::Kill),
-    /// Installs a script that an EVAL has brought.
-    InstallScript {
-        /// Its source, which has been compiled once.
-        source: Vec<u8>,
-    },
     /// CLIENT UNBLOCK.
     Unblock {
         /// Whom.
@@ -72,6 +67,13 @@ pub enum Query {
     Latency(latency::Question),
     /// MEMORY.
     Memory(memory::Question),
+    /// SCRIPT and FUNCTION.
+    Scripts(scripting::Question),
+    /// Take in a script that came with EVAL and compiles. It has no reply of its own.
+    InstallScript {
+        /// The script.
+        source: Vec<u8>,
+    },
     /// Whether any of these keys exists.
     AnyKey {
         /// In which database.
@@ -112,6 +114,8 @@ pub enum Answer {
     Report(Box<info::report::CoreReport>),
     /// Entries of SLOWLOG or COMMANDLOG, newest first.
     CommandLog(Vec<slowlog::log::Entry>),
+    /// About scripts and libraries.
+    Scripts(Box<scripting::Reply>),
     /// Series of LATENCY.
     Spikes(latency::ByEvent),
     /// A text about a key, or the error to answer; none where the key is not.
@@ -150,11 +154,6 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
         Query::Barrier => Answer::Done,
         Query::Clients(filter) => client_list::answer_list(filter, witness.core, witness.sessions),
         Query::Kill(kill) => client_list::answer_kill(kill, witness.core, witness.sessions),
-        Query::InstallScript { source } => {
-            // It compiled where it came in; what fails here is for lack of memory, and found when it is run.
-            let _ = witness.core.scripts.interpreter().load(source);
-            Answer::Done
-        }
         Query::Unblock { id, error } => client::answer_unblock(*id, *error, witness),
         Query::Pause { timeout_us, all } => client_pause::begin(witness.core, *timeout_us, *all),
         Query::Unpause => client_pause::end(witness.core),
@@ -170,6 +169,8 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
         Query::CommandLog(question) => slowlog::answer(question, witness),
         Query::Latency(question) => latency::answer(question, witness),
         Query::Memory(question) => memory::answer(*question, witness),
+        Query::Scripts(question) => scripting::answer(question, witness),
+        Query::InstallScript { source } => scripting::answer_install(source, witness),
         Query::AnyKey { db, keys } => server::answer_any_key(*db, keys, witness),
         Query::Debug { db, task } => debug::answer(*db, task, witness),
     }
@@ -179,6 +180,7 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
 pub fn follow_up(query: &Query, answers: &[Answer]) -> Option<Query> {
     match query {
         Query::Configure(change) => config::follow_up(change, answers),
+        Query::Scripts(question) => scripting::follow_up(question, answers),
         _ => None,
     }
 }
@@ -193,7 +195,6 @@ pub fn merge(query: &Query, answers: Vec<Answer>, desk: &mut Desk<'_>) {
         | Query::Pause { .. }
         | Query::Unpause => desk.reply.ok(),
         Query::Clients(filter) => client_list::merge_list(filter, answers, desk),
-        Query::InstallScript { .. } => {}
         Query::Unblock { .. } => {
             desk.reply.integer(answers.iter().map(Answer::count).sum::<u64>() as i64);
         }
@@ -204,6 +205,9 @@ pub fn merge(query: &Query, answers: Vec<Answer>, desk: &mut Desk<'_>) {
         Query::CommandLog(question) => slowlog::merge(question, answers, desk),
         Query::Latency(question) => latency::merge(question, answers, desk),
         Query::Memory(question) => memory::merge(*question, answers, desk),
+        Query::Scripts(question) => scripting::merge(question, answers, desk),
+        // Whoever asked for it goes on with the script.
+        Query::InstallScript { .. } => {}
         Query::AnyKey { .. } => server::merge_any_key(&answers, desk),
         Query::Debug { task, .. } => debug::merge(task, answers, desk),
     }

@@ -351,6 +351,11 @@ impl Engine {
         let queue = self.waiters.of(key).expect("looked at above");
         let (client, place) = (queue[index].client, queue[index].place);
         let words = queue[index].words.clone();
+        if client.0 == self.core.id && !self.still_waits(client.1, place) {
+            // Its session has gone: nothing is taken for it.
+            self.withdraw(client, place);
+            return Step::Served;
+        }
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
         let mut keys = Vec::new();
         self.core.lock_ids(words.command, key.0, &args, &mut keys);
@@ -406,6 +411,13 @@ impl Engine {
             return None;
         }
         self.shard.store.db(*db).take(&self.core.hasher.key(key), now)
+    }
+
+    /// Whether a session of this core waits with this request.
+    fn still_waits(&mut self, conn: ConnId, place: u32) -> bool {
+        let session = self.sessions.get(conn);
+        let blocked = session.and_then(|session| session.blocked.as_ref());
+        blocked.is_some_and(|blocked| blocked.place == place)
     }
 
     /// The first who waits for a key, is not being offered it, and can be served.

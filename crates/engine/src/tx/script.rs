@@ -319,12 +319,7 @@ impl Core {
         let name = args.get(1);
         match self.table.entry(id).spec.name {
             "EVAL" | "EVAL_RO" => {
-                let sha = self.scripts.sha_of(name);
-                let interpreter = self.scripts.interpreter();
-                if !interpreter.exists(&sha) {
-                    interpreter.load(name).map_err(Failure::text)?;
-                }
-                Ok(Named::Script(sha))
+                self.scripts.install(name).map(Named::Script).map_err(Failure::text)
             }
             "EVALSHA" | "EVALSHA_RO" => {
                 let sha = Sha::parse(name).filter(|sha| self.scripts.interpreter().exists(sha));

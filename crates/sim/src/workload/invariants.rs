@@ -11,6 +11,10 @@ use std::collections::VecDeque;
 /// Keys of each kind.
 const KEYS: u64 = 6;
 
+/// The writer of [`Subject::Order`] may be on the flag's core. There the flag is raised at once, and the data leaves with the turn's mail: a
+/// transaction that is sequenced in between finds the one without the other.
+const WRITER_AT_FLAG: bool = false;
+
 /// Elements that move from list to list.
 const ELEMENTS: u64 = 8;
 
@@ -76,11 +80,18 @@ pub struct Keeper {
     /// The keys of [`Subject::Order`].
     flag: String,
     job: String,
+    flag_at: usize,
 }
 
 impl Keeper {
     /// For the client of this number; the first ones write.
-    pub fn draw(prng: &mut Prng, common: &Common, subject: Subject, number: usize) -> Keeper {
+    /// The flag and the job of [`Subject::Order`] live on the cores `homes`.
+    pub fn draw(
+        prng: &mut Prng,
+        common: &Common,
+        (subject, homes): (Subject, (usize, usize)),
+        number: usize,
+    ) -> Keeper {
         let writers = if subject == Subject::Order { 1 } else { 2 };
         let on = |word: &str, core: usize| {
             let route = RouteTable::new(common.cores);
@@ -99,8 +110,9 @@ impl Keeper {
             expected: VecDeque::new(),
             balances: None,
             known: false,
-            flag: on("flag", 0),
-            job: on("job", common.cores - 1),
+            flag: on("flag", homes.0),
+            job: on("job", homes.1),
+            flag_at: homes.0,
         }
     }
 
@@ -111,6 +123,10 @@ impl Keeper {
         manners.think_ns = [100, 2_000, 20_000][prng.below(3) as usize];
         manners.steps_max *= 2;
         manners.start_ns = prng.below(5_000);
+        if self.subject == Subject::Order && !self.reads && !WRITER_AT_FLAG {
+            let away = prng.below(self.common.cores as u64 - 1) as usize;
+            manners.core = (self.flag_at + 1 + away) % self.common.cores;
+        }
     }
 
     /// Begins a subject: what must be there before anybody looks.

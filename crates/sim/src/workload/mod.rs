@@ -105,8 +105,8 @@ pub fn configure(pairs: &[(base::settings::SettingId, &str)]) -> Settings {
     made
 }
 
-/// Blocking commands, once they block.
-const BLOCKING: &str = "(not yet)";
+/// Blocking commands.
+const BLOCKING: &str = "BLPOP";
 
 /// Draws a scenario of single keys. `steps` is how many requests a client sends at the most.
 pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {

@@ -38,6 +38,9 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     let diet = Diet::draw(&mut prng, &common);
     let subject = [Subject::Bank, Subject::Twins, Subject::Token, Subject::Belt, Subject::Order]
         [prng.below(5) as usize];
+    // Where a flag and its data live.
+    let flag_at = prng.below(cores as u64) as usize;
+    let homes = (flag_at, (flag_at + 1 + prng.below(cores as u64 - 1) as usize) % cores);
     let players = (0..clients).map(|number| {
         let mut manners = manners(&mut prng, &common, steps);
         if explained {
@@ -45,7 +48,7 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
             script.place(&mut prng, &mut manners);
             return Player::new(number, seed, manners, Box::new(script));
         }
-        let script = Keeper::draw(&mut prng, &common, subject, number);
+        let script = Keeper::draw(&mut prng, &common, (subject, homes), number);
         script.place(&mut prng, &mut manners);
         Player::new(number, seed, manners, Box::new(script))
     });

@@ -285,6 +285,13 @@ fn label(message: &Message) -> &'static str {
         Message::Answer { .. } => "answer",
         Message::Lease(_) => "lease",
         Message::Monitor(_) => "monitor",
+        Message::Sequence(_) => "sequence",
+        Message::Lock(_) => "lock",
+        Message::Granted(_) => "granted",
+        Message::Finish(_) => "finish",
+        Message::Finished(_) => "finished",
+        Message::Late(_) => "late",
+        Message::Bundle(_) => "bundle",
         _ => "message",
     }
 }

@@ -4,6 +4,7 @@ use crate::commands::query::Witness;
 use crate::core::{new_latency_histogram, record_latency};
 use crate::plumbing::{Plumbing, ProcessFigures};
 use crate::sampler::{METRICS, Metric};
+use crate::scripts::ScriptFigures;
 use crate::session::Session;
 use crate::stats::{CommandStats, Counters};
 use hdrhistogram::Histogram;
@@ -40,8 +41,10 @@ pub struct CoreReport {
     pub memory: Memory,
     /// The most memory it has used, in bytes.
     pub peak_bytes: u64,
-    /// Memory of statistics and logs, in bytes.
+    /// Memory of statistics, logs and the Lua state, in bytes.
     pub own_bytes: u64,
+    /// Its scripts and libraries.
+    pub scripts: ScriptFigures,
     /// Each database.
     pub databases: Vec<DatabaseFigures>,
     /// Effective writes since start.
@@ -119,6 +122,7 @@ impl CoreReport {
             expires: store.expires(db) as u64,
             avg_ttl_ms: store.avg_ttl_ms(db),
         });
+        let scripts = core.scripts.figures();
         let mut report = CoreReport {
             counters: core.counters.clone(),
             store: store.stats().clone(),
@@ -128,7 +132,8 @@ impl CoreReport {
             clients: ClientFigures::of(sessions.iter()),
             blocking_keys: core.blocking_keys,
             memory: store.memory(),
-            own_bytes: core.own_bytes() + shard.account.plumbing_bytes,
+            own_bytes: core.own_bytes() + shard.account.plumbing_bytes + scripts.state_bytes,
+            scripts,
             databases: databases.collect(),
             changes: store.changes(),
             slowlog_len: core.command_logs.slow.len(),
@@ -191,6 +196,7 @@ impl CoreReport {
         self.memory.fragmentation += other.memory.fragmentation;
         self.peak_bytes += other.peak_bytes;
         self.own_bytes += other.own_bytes;
+        self.scripts.add(&other.scripts);
         add_databases(&mut self.databases, &other.databases);
         self.changes += other.changes;
         self.slowlog_len += other.slowlog_len;

@@ -128,21 +128,30 @@ impl Scene<'_> {
             "allocator_resident": rss.max(used),
             "total_system_memory": process.system_memory,
             "total_system_memory_human": human(process.system_memory),
-            "used_memory_lua": 0,
-            "used_memory_vm_eval": 0,
-            "used_memory_lua_human": "0B",
-            "used_memory_scripts_eval": 0,
-            "number_of_cached_scripts": 0,
-            "number_of_functions": 0,
-            "number_of_libraries": 0,
-            "used_memory_vm_functions": 0,
-            "used_memory_vm_total": 0,
-            "used_memory_vm_total_human": "0B",
-            "used_memory_functions": 0,
-            "used_memory_scripts": 0,
-            "used_memory_scripts_human": "0B",
         );
+        self.memory_of_scripts(text);
         self.memory_limits(text, used, rss);
+    }
+
+    /// Scripts and functions share one state a core: it is told as that of scripts.
+    fn memory_of_scripts(&self, text: &mut String) {
+        let scripts = &self.sum.scripts;
+        let sources = scripts.script_bytes + scripts.library_bytes;
+        fields!(text,
+            "used_memory_lua": scripts.state_bytes,
+            "used_memory_vm_eval": scripts.state_bytes,
+            "used_memory_lua_human": human(scripts.state_bytes),
+            "used_memory_scripts_eval": scripts.script_bytes,
+            "number_of_cached_scripts": scripts.scripts,
+            "number_of_functions": scripts.functions,
+            "number_of_libraries": scripts.libraries,
+            "used_memory_vm_functions": 0,
+            "used_memory_vm_total": scripts.state_bytes,
+            "used_memory_vm_total_human": human(scripts.state_bytes),
+            "used_memory_functions": scripts.library_bytes,
+            "used_memory_scripts": sources,
+            "used_memory_scripts_human": human(sources),
+        );
     }
 
     fn memory_limits(&self, text: &mut String, used: u64, rss: u64) {
