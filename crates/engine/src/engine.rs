@@ -168,7 +168,7 @@ impl Engine {
 
     /// Whether what is due may leave, given how many messages the ring to each core takes. All of a turn's messages leave
     /// together: what is said to one core must not be seen before what was said to another one earlier.
-    pub fn may_post(&self, space: impl Fn(CoreId) -> usize) -> bool {
+    pub fn may_post(&mut self, space: impl Fn(CoreId) -> usize) -> bool {
         self.outbox.may_leave(space)
     }
 

@@ -404,6 +404,13 @@ impl Engine {
         if far { Step::Nobody } else { Step::Offered }
     }
 
+    /// Whether a session of this core waits with this request.
+    fn still_waits(&mut self, conn: ConnId, place: u32) -> bool {
+        let session = self.sessions.get(conn);
+        let blocked = session.and_then(|session| session.blocked.as_ref());
+        blocked.is_some_and(|blocked| blocked.place == place)
+    }
+
     /// Keeps a key that is offered out of the keyspace, where it could go by itself.
     fn set_aside(&mut self, (db, key): &DbKey) -> Option<Parcel> {
         let now = self.core.now;
@@ -411,13 +418,6 @@ impl Engine {
             return None;
         }
         self.shard.store.db(*db).take(&self.core.hasher.key(key), now)
-    }
-
-    /// Whether a session of this core waits with this request.
-    fn still_waits(&mut self, conn: ConnId, place: u32) -> bool {
-        let session = self.sessions.get(conn);
-        let blocked = session.and_then(|session| session.blocked.as_ref());
-        blocked.is_some_and(|blocked| blocked.place == place)
     }
 
     /// The first who waits for a key, is not being offered it, and can be served.

@@ -123,7 +123,8 @@ impl Engine {
         let waits = !watched.is_empty();
         let owner = places.owners.iter().next().unwrap_or(self.core.id);
         let nowhere = Planned { plan: Plan::One(owner), key: 0, slot: Slot::of_key(b""), hash: 0 };
-        if owner != own {
+        let here = Planned { plan: Plan::Here, ..nowhere };
+        if owner != own || self.by_mail(conn, id, here).plan != Plan::Here {
             // It is taken out of the session already: it goes though the way be full.
             self.send_there(conn, owner, id, nowhere, &args);
             self.watches_nothing(conn);

@@ -103,6 +103,21 @@ impl State {
         State { keys: vec![None; names.0.len()], watched: Vec::new(), spoilt: 0 }
     }
 
+    /// The same request as it was served, as far as that is known: of the keys that it waits for, one.
+    pub fn ways(words: &[Vec<u8>], told: Option<&Told>) -> Vec<Vec<Vec<u8>>> {
+        if !matches!(words[0].as_slice(), b"BLPOP" | b"BRPOP") || words.len() < 4 {
+            return vec![words.to_vec()];
+        }
+        let keys = match told {
+            Some(Told::Several(told)) => vec![told[0].bytes().to_vec()],
+            Some(_) => return vec![words.to_vec()],
+            None => words[1..words.len() - 1].to_vec(),
+        };
+        keys.into_iter()
+            .map(|key| vec![words[0].clone(), key, words[words.len() - 1].clone()])
+            .collect()
+    }
+
     /// What a client is told of a command that stands alone, and does; none when it must wait.
     pub fn run(&mut self, names: &Names, client: usize, words: &[Vec<u8>]) -> Option<Told> {
         match words[0].as_slice() {
@@ -291,7 +306,8 @@ impl Bench<'_> {
         }
     }
 
-    /// Commands that wait while there is nothing: none then. Their last word is the timeout.
+    /// Commands that wait while there is nothing: none then. Their last word is the timeout. One that waits for several keys is served by the one
+    /// that it is told of: whoever serves it looks at the key that was written to, not at those before it.
     fn blocking(&mut self, words: &[Vec<u8>]) -> Option<Told> {
         if words[0] == b"BLMOVE" {
             let told = self.of_lists(b"LMOVE", words);

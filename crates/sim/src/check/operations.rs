@@ -2,7 +2,7 @@
 
 use super::keyspace::{Names, Told, is_sorted};
 use super::serial::{self, Outcome};
-use crate::history::{History, NEVER, Record};
+use crate::history::{History, Record};
 use base::{RouteTable, Slot};
 use resp::read::Value;
 
@@ -118,24 +118,10 @@ fn operations(history: &History, cores: usize, names: &mut Names) -> Vec<Operati
             owners |= owners_of(words, &route, names);
         }
         let told = record.reply.as_ref().map(|reply| told(&body, reply));
-        let from_ns = earliest(record, told.as_ref());
-        let (client, until_ns) = (record.client, record.answered_ns);
+        let Record { client, sent_ns: from_ns, answered_ns: until_ns, .. } = *record;
         all.push(Operation { client, from_ns, until_ns, body, told, owners, record: position });
     }
     all
-}
-
-/// A blocking command that was answered by nothing has found nothing when its time was over.
-fn earliest(record: &Record, told: Option<&Told>) -> u64 {
-    let blocks = matches!(record.words[0].as_slice(), b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BLMPOP");
-    let timeout = record.words.last().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
-    match (blocks && told == Some(&Told::Nil), timeout) {
-        (true, Some(seconds)) if record.answered_ns != NEVER => {
-            let seconds: f64 = seconds;
-            record.sent_ns + (seconds * 1e9) as u64
-        }
-        _ => record.sent_ns,
-    }
 }
 
 /// The cores that own the keys of a request; all of them when it names none.

@@ -159,18 +159,29 @@ impl Search<'_> {
         found
     }
 
-    /// The keyspace after an operation, if its client may be told what it was told.
-    fn after(&self, state: &State, one: &Operation) -> Option<State> {
-        let mut after = state.clone();
-        let told = match &one.body {
-            Body::One(words) => match after.run(self.names, one.client, words) {
-                Some(told) => told,
-                None if one.until_ns == NEVER => return None,
-                None => Told::Nil,
-            },
-            Body::Block(block) => after.run_all(self.names, one.client, block),
+    /// The keyspace after an operation, in all ways in which its client may be told what it was told.
+    fn after(&self, state: &State, one: &Operation) -> Vec<State> {
+        let heard = one.told.as_ref();
+        let fits = |told: &Told| heard.is_none_or(|heard| heard == told);
+        let words = match &one.body {
+            Body::One(words) => words,
+            Body::Block(block) => {
+                let mut after = state.clone();
+                let told = after.run_all(self.names, one.client, block);
+                return if fits(&told) { vec![after] } else { Vec::new() };
+            }
         };
-        one.told.as_ref().is_none_or(|heard| *heard == told).then_some(after)
+        let mut all = Vec::new();
+        for words in State::ways(words, heard) {
+            let mut after = state.clone();
+            let told = after.run(self.names, one.client, &words);
+            // What waits and has no reply has not happened.
+            let waits = told.is_none() && one.until_ns == NEVER;
+            if !waits && fits(&told.unwrap_or(Told::Nil)) {
+                all.push(after);
+            }
+        }
+        all
     }
 
     fn advance(&self, node: &mut Node, index: usize, state: State) {
@@ -192,12 +203,11 @@ impl Search<'_> {
             let before = node.count;
             for (_, index) in self.candidates(&node.done) {
                 let one = &self.all[index];
-                match one.is_harmless().then(|| self.after(&node.state, one)).flatten() {
-                    Some(state) if state == node.state => {
-                        self.advance(node, index, state);
-                        break;
-                    }
-                    _ => {}
+                let fits = one.is_harmless() && self.after(&node.state, one).contains(&node.state);
+                if fits {
+                    let state = node.state.clone();
+                    self.advance(node, index, state);
+                    break;
                 }
             }
             if node.count == before {
@@ -208,12 +218,12 @@ impl Search<'_> {
 
     fn expand(&self, node: &Node, stack: &mut Vec<Node>) {
         for (_, index) in self.candidates(&node.done) {
-            let Some(state) = self.after(&node.state, &self.all[index]) else { continue };
-            let Node { done, way, count, .. } = node;
-            let mut next =
-                Node { done: done.clone(), state: state.clone(), way: way.clone(), count: *count };
-            self.advance(&mut next, index, state);
-            stack.push(next);
+            for state in self.after(&node.state, &self.all[index]) {
+                let (done, way) = (node.done.clone(), node.way.clone());
+                let mut next = Node { done, way, state: state.clone(), count: node.count };
+                self.advance(&mut next, index, state);
+                stack.push(next);
+            }
         }
     }
 }

@@ -11,9 +11,12 @@ use std::collections::VecDeque;
 /// Keys of each kind.
 const KEYS: u64 = 6;
 
+/// Elements of one push: one for each other client, however many there are.
+const CLIENTS_MAX: u64 = 7;
+
 /// The writer of [`Subject::Order`] may be on the flag's core. There the flag is raised at once, and the data leaves with the turn's mail: a
 /// transaction that is sequenced in between finds the one without the other.
-const WRITER_AT_FLAG: bool = false;
+const WRITER_AT_FLAG: bool = true;
 
 /// Elements that move from list to list.
 const ELEMENTS: u64 = 8;
@@ -47,6 +50,8 @@ pub enum Subject {
     Belt,
     /// `flag` is raised behind `job`, in one pipeline.
     Order,
+    /// Lists `b0`, `b1`, …: one pushes, for each of the others one element, and these wait for ever: none may be forgotten.
+    Queue,
 }
 
 /// What a reply must be.
@@ -62,6 +67,8 @@ enum Expected {
     Balances(u64, u64),
     /// What all keys of the subject hold.
     Whole,
+    /// A queue, and an element of it behind the one that was seen last.
+    Element,
 }
 
 /// One client.
@@ -81,6 +88,8 @@ pub struct Keeper {
     flag: String,
     job: String,
     flag_at: usize,
+    /// Of each queue the element that was seen last.
+    last: [u64; KEYS as usize],
 }
 
 impl Keeper {
@@ -92,7 +101,8 @@ impl Keeper {
         (subject, homes): (Subject, (usize, usize)),
         number: usize,
     ) -> Keeper {
-        let writers = if subject == Subject::Order { 1 } else { 2 };
+        let alone = matches!(subject, Subject::Order | Subject::Queue);
+        let writers = if alone { 1 } else { 2 };
         let on = |word: &str, core: usize| {
             let route = RouteTable::new(common.cores);
             let mut names = (0..).map(|salt: u32| format!("{word}.{salt}"));
@@ -102,7 +112,7 @@ impl Keeper {
         };
         Keeper {
             subject,
-            reads: number >= writers && (subject == Subject::Order || prng.below(3) > 0),
+            reads: number >= writers && (writers == 1 || prng.below(3) > 0),
             number,
             written: 0,
             batch: [1, 2, 5][prng.below(3) as usize],
@@ -113,6 +123,7 @@ impl Keeper {
             flag: on("flag", homes.0),
             job: on("job", homes.1),
             flag_at: homes.0,
+            last: [0; KEYS as usize],
         }
     }
 
@@ -123,6 +134,15 @@ impl Keeper {
         manners.think_ns = [100, 2_000, 20_000][prng.below(3) as usize];
         manners.steps_max *= 2;
         manners.start_ns = prng.below(5_000);
+        if self.subject == Subject::Queue {
+            manners.depth = manners.depth.min(3);
+            manners.steps_max /= 2;
+            if !self.reads {
+                // As many pushes as anybody has waits, whatever becomes of the others.
+                manners.vanish_after = None;
+                manners.think_ns = [2_000, 50_000, 300_000][prng.below(3) as usize];
+            }
+        }
         if self.subject == Subject::Order && !self.reads && !WRITER_AT_FLAG {
             let away = prng.below(self.common.cores as u64 - 1) as usize;
             manners.core = (self.flag_at + 1 + away) % self.common.cores;
@@ -168,6 +188,7 @@ impl Keeper {
             Subject::Twins => all("t"),
             Subject::Token => all("m"),
             Subject::Belt => all("c"),
+            Subject::Queue => all("b"),
             Subject::Order => vec![self.flag.clone(), self.job.clone()],
         }
     }
@@ -175,6 +196,9 @@ impl Keeper {
     fn read(&mut self, prng: &mut Prng) -> Vec<Call> {
         let keys = self.keys();
         let names = keys.join(" ");
+        if self.subject == Subject::Queue {
+            return vec![self.send(&format!("BLPOP {names} 0"), Expected::Element)];
+        }
         if self.subject == Subject::Belt {
             if !self.common.can("MULTI") {
                 return vec![self.send("LLEN c0", Expected::Anything)];
@@ -219,6 +243,13 @@ impl Keeper {
             Subject::Belt => {
                 let sides = ["LEFT RIGHT", "RIGHT LEFT", "LEFT LEFT"][prng.below(3) as usize];
                 vec![self.send(&format!("LMOVE c{from} c{to} {sides}"), Expected::Anything)]
+            }
+            Subject::Queue => {
+                let first = self.written * CLIENTS_MAX;
+                let elements: Vec<String> =
+                    (first..first + CLIENTS_MAX).map(|number| number.to_string()).collect();
+                let line = format!("RPUSH b{from} {}", elements.join(" "));
+                vec![self.send(&line, Expected::Anything)]
             }
             Subject::Order => {
                 let version = self.written;
@@ -303,6 +334,7 @@ impl Keeper {
                 }
                 Err("elements that only move were lost or doubled".to_owned())
             }
+            Subject::Queue => Ok(()),
             Subject::Order => match (number(&found[0]), number(&found[1])) {
                 (flag, job) if flag <= job => Ok(()),
                 (flag, job) => {
@@ -338,7 +370,8 @@ impl Script for Keeper {
             self.expected.extend(calls.iter().map(|_| Expected::Anything));
         }
         let takes = self.subject == Subject::Order && self.common.can("EVAL");
-        for _ in 0..1 + prng.below(self.batch) {
+        let batch = if self.subject == Subject::Queue { 1 } else { self.batch };
+        for _ in 0..1 + prng.below(batch) {
             let more = match self.reads {
                 true if takes && prng.one_in(3) => {
                     let rest = format!("1 {{{}}}q {}", self.flag, self.job);
@@ -367,6 +400,22 @@ impl Script for Keeper {
                 let mut found = Vec::new();
                 flat(reply, &mut found);
                 self.look(&found)
+            }
+            (Expected::Element, reply) => {
+                let mut found = Vec::new();
+                flat(reply, &mut found);
+                let text = |at: usize| -> Option<&str> {
+                    std::str::from_utf8(found.get(at)?.as_deref()?).ok()
+                };
+                let queue = text(0).and_then(|key| key.strip_prefix('b')?.parse::<usize>().ok());
+                let element = text(1).and_then(|element| element.parse::<u64>().ok());
+                let (Some(queue), Some(element)) = (queue, element) else {
+                    return Err("a client that waits for ever is told of no element".to_owned());
+                };
+                match std::mem::replace(&mut self.last[queue], element) {
+                    last if last < element => Ok(()),
+                    last => Err(format!("element {element} of a queue came behind {last}")),
+                }
             }
             (Expected::Balances(from, to), reply) => {
                 let mut found = Vec::new();

@@ -36,8 +36,14 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     let clients = 2 + prng.below(6) as usize;
     let explained = prng.below(5) > 1;
     let diet = Diet::draw(&mut prng, &common);
-    let subject = [Subject::Bank, Subject::Twins, Subject::Token, Subject::Belt, Subject::Order]
-        [prng.below(5) as usize];
+    let subject = [
+        Subject::Bank,
+        Subject::Twins,
+        Subject::Token,
+        Subject::Belt,
+        Subject::Order,
+        Subject::Queue,
+    ][prng.below(6) as usize];
     // Where a flag and its data live.
     let flag_at = prng.below(cores as u64) as usize;
     let homes = (flag_at, (flag_at + 1 + prng.below(cores as u64 - 1) as usize) % cores);
