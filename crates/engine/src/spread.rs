@@ -310,7 +310,10 @@ impl Engine {
         let refused = shares.iter().any(|share| share.answer.verdict.rejected);
         let writes = shares.iter().any(|share| share.write.is_some());
         // What each of them answers to its writing is asked for only where it makes the reply.
-        let silent = !(writes && gather.then == Then::Merge(Merge::Sum));
+        // Words for all cores (FLUSHALL, SWAPDB) are judged where they are executed.
+        let judged =
+            gather.then == Then::Merge(Merge::Sum) || shares.iter().any(|share| share.whole);
+        let silent = !(writes && judged);
         let applies = match gather.then {
             Then::WriteIf(existing) => {
                 let found = shares.iter().map(|share| gather::integer(&share.answer.bytes));

@@ -182,7 +182,6 @@ impl Engine {
             replies.push(reply);
         }
         self.shard.wait = None;
-        self.heed();
         let ticks = (self.core.ticks)().wrapping_sub(before).max(1);
         let verdict = Verdict { ticks, weight: 1, ..Verdict::default() };
         self.note_at(conn, None, id, verdict, args, (&[], 0));
@@ -197,6 +196,8 @@ impl Engine {
         self.enter_transaction(conn);
         self.stall(conn, Stall::Sequenced);
         self.run_tail(conn, place, replies, todo);
+        // Who waits for what was written is served when all of it is done.
+        self.heed();
         self.wait_if_stalled(conn)
     }
 
