@@ -81,6 +81,9 @@ pub struct Homes {
 }
 
 impl Homes {
+    /// None of them is the sequencer, which hears of itself at once.
+    pub const APART: Homes = Homes { job: 1, flag: 2, writer: 3 };
+
     /// What a seed makes of it.
     pub fn draw(prng: &mut Prng, cores: usize) -> Homes {
         let mut another = |than: usize| (than + 1 + prng.below(cores as u64 - 1) as usize) % cores;

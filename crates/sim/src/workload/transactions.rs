@@ -17,7 +17,7 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     // Whoever writes is slow to publish, and whoever is told wakes at leisure: the order of the mail shows.
     let leisurely = prng.one_in(8);
     if leisurely {
-        cores = cores.max(3);
+        cores = cores.max(4);
     }
     let mut chaos = Chaos::draw(&mut prng);
     if prng.one_in(2) {
@@ -51,7 +51,7 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     ];
     let drawn = subjects[prng.below(subjects.len() as u64) as usize];
     let subject = if leisurely { Subject::Order } else { drawn };
-    let homes = Homes::draw(&mut prng, cores);
+    let homes = if leisurely { Homes::APART } else { Homes::draw(&mut prng, cores) };
     if leisurely {
         chaos = Chaos { step_ns: 3_000, wake_ns: 100_000, network_ns: 1_000, ..Chaos::CALM };
         chaos.sluggish = Some(homes.writer);
