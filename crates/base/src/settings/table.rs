@@ -310,7 +310,7 @@ settings! {
     /// Keys that client-side caching remembers.
     TRACKING_TABLE_MAX_KEYS = int("tracking-table-max-keys", 0, LONG_MAX, "1000000").inert(TRACKING);
     /// Milliseconds after which a script that still runs lets others be answered BUSY.
-    BUSY_REPLY_THRESHOLD = int("busy-reply-threshold", 0, LONG_MAX, "5000").alias("lua-time-limit").inert(SCRIPTS);
+    BUSY_REPLY_THRESHOLD = int("busy-reply-threshold", 0, LONG_MAX, "5000").alias("lua-time-limit");
     /// Whether scripts see functions that Redis declared obsolete.
     LUA_ENABLE_DEPRECATED_API = flag("lua-enable-deprecated-api", "no").at_start().hidden().inert(SCRIPTS);
 

@@ -32,6 +32,9 @@ use store::{Parcel, Store};
 /// A value up to this size is copied before a script that may have to be undone writes to it.
 const PREIMAGE_BYTES_MAX: usize = 64 * 1024;
 
+/// A script that runs for so many times `busy-reply-threshold` is ended: it holds its core up, which answers nobody meanwhile.
+const THRESHOLDS_MAX: i64 = 10;
+
 /// Commands that an attempt goes on with to learn what else it needs.
 const SCOUTED_CALLS_MAX: usize = 10_000;
 
@@ -87,6 +90,11 @@ struct Stage<'e> {
     calls: usize,
     /// Something was written.
     wrote: bool,
+    /// When it began, in ticks, and after how many it is ended.
+    began: u64,
+    ticks_max: u64,
+    /// It was ended because it ran for too long.
+    too_long: bool,
     /// For commands of the session, where a script may call them.
     session: Option<Box<Session>>,
     bytes: Vec<u8>,
@@ -219,6 +227,9 @@ impl Engine {
         if oom && promises.declared && !reads_only {
             return Err(Failure::OOM);
         }
+        let busy_ms = self.core.settings.int(base::settings::BUSY_REPLY_THRESHOLD).max(1);
+        let us_max = busy_ms.saturating_mul(1000 * THRESHOLDS_MAX) as f64;
+        let (before, ticks_max) = ((self.core.ticks)(), (us_max * self.core.ticks_per_us) as u64);
         let interpreter = self.core.scripts.take();
         let protocol = if order.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
         let call = script::Call { keys: &keys, args: &argv, seed: 0, protocol };
@@ -237,12 +248,16 @@ impl Engine {
             needs_all: false,
             calls: 0,
             wrote: false,
+            began: before,
+            ticks_max,
+            too_long: false,
             session: None,
             bytes: Vec::new(),
             spans: Vec::new(),
         };
         let start = reply.len();
         let ended = run_named(&interpreter, &named, &call, &mut stage, reply);
+        let too_long = stage.too_long;
         let strayed = !stage.missing.is_empty() || stage.needs_all;
         let preimages = std::mem::take(&mut stage.preimages);
         let strays = strayed.then(|| (std::mem::take(&mut stage.missing), stage.needs_all));
@@ -253,6 +268,9 @@ impl Engine {
             self.shard.feed.touched.truncate(feed);
         }
         let Some(ended) = ended else { return Err(Failure::text(texts::NO_SCRIPT)) };
+        if too_long && strays.is_none() {
+            return Err(Failure::new("ERR Script ended: it ran for too long"));
+        }
         Ok((ended != Ended::Returned, strays))
     }
 
@@ -600,7 +618,9 @@ impl Host for Stage<'_> {
     }
 
     fn breathe(&mut self) -> Result<(), Abandon> {
-        Ok(())
+        let ticks = (self.engine.core.ticks)().wrapping_sub(self.began);
+        self.too_long |= ticks > self.ticks_max;
+        if self.too_long { Err(Abandon) } else { Ok(()) }
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {
