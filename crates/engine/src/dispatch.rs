@@ -254,7 +254,13 @@ impl Engine {
         planned: Planned,
         args: &Args<'_>,
     ) {
+        let epoch = self.outbox.epoch();
+        let flags = self.core.table.entry(id).spec.flags;
+        let writes = flags.0 & WRITERS != 0 || id == self.core.exec;
         let Some(session) = self.sessions.get(conn) else { return };
+        if writes && core != self.core.id {
+            session.wrote_away = epoch;
+        }
         let address = match session.muted() {
             true => Address::Nobody(conn),
             false => Address::Session(conn, session.pipeline.reserve()),

@@ -256,10 +256,14 @@ impl Engine {
             .collect();
         gather.due = pieces.len();
         let (db, flags) = (gather.db, gather.flags);
+        let epoch = self.outbox.epoch();
+        let session = self.sessions.get(gather.session);
+        // What it has written here before is still on its way (`dispatch.rs`, `by_mail`).
+        let by_mail = session.is_some_and(|session| session.mailed_home == epoch);
         let (number, generation) = self.gathers.insert(gather);
         for (part, piece) in pieces.into_iter().enumerate() {
             let part = part as u32;
-            if piece.core == self.core.id {
+            if piece.core == self.core.id && !by_mail {
                 let (mut bytes, mut chain) = (Vec::new(), Chain::default());
                 let sink = Sink::behind(&mut bytes, &mut chain);
                 let ticks = self.run_words(command, db, flags, &piece.args, sink);

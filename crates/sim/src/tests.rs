@@ -3,6 +3,7 @@
 use crate::fuzz;
 use crate::run::{Options, run};
 use crate::shrink::shrink;
+use crate::workload::Theme;
 use crate::world::plant::Plant;
 use clap::ValueEnum;
 use engine::table::Table;
@@ -17,7 +18,8 @@ const SEEDS: u64 = 300;
 
 /// The first seed that fails with a planted bug, and how.
 fn first_failure(plant: Plant) -> Option<(u64, String)> {
-    let options = Options { plant: Some(plant), steps: 40, ..Options::default() };
+    let theme = plant.is_of_transactions().then_some(Theme::Transactions);
+    let options = Options { plant: Some(plant), steps: 40, theme, ..Options::default() };
     let table = table();
     (0..SEEDS).find_map(|seed| run(seed, &table, &options).err().map(|failure| (seed, failure)))
 }

@@ -71,6 +71,36 @@ enum Expected {
     Element,
 }
 
+/// On which cores the flag and the job of [`Subject::Order`] live, and their writer is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Homes {
+    flag: usize,
+    job: usize,
+    /// The writer's.
+    pub writer: usize,
+}
+
+impl Homes {
+    /// None of them is the sequencer, which hears of itself at once.
+    pub const APART: Homes = Homes { job: 1, flag: 2, writer: 3 };
+
+    /// What a seed makes of it.
+    pub fn draw(prng: &mut Prng, cores: usize) -> Homes {
+        let mut another = |than: usize| (than + 1 + prng.below(cores as u64 - 1) as usize) % cores;
+        let job = another(0);
+        let flag = another(job);
+        let writer = match another(flag) {
+            _ if WRITER_AT_FLAG => flag,
+            // Elsewhere than both, if there is another core.
+            writer if writer == job && cores > 2 => {
+                (0..cores).find(|core| ![flag, job].contains(core)).expect("there are three")
+            }
+            writer => writer,
+        };
+        Homes { flag, job, writer }
+    }
+}
+
 /// One client.
 pub struct Keeper {
     subject: Subject,
@@ -87,18 +117,18 @@ pub struct Keeper {
     /// The keys of [`Subject::Order`].
     flag: String,
     job: String,
-    flag_at: usize,
+    homes: Homes,
     /// Of each queue the element that was seen last.
     last: [u64; KEYS as usize],
 }
 
 impl Keeper {
     /// For the client of this number; the first ones write.
-    /// The flag and the job of [`Subject::Order`] live on the cores `homes`.
     pub fn draw(
         prng: &mut Prng,
         common: &Common,
-        (subject, homes): (Subject, (usize, usize)),
+        subject: Subject,
+        homes: Homes,
         number: usize,
     ) -> Keeper {
         let alone = matches!(subject, Subject::Order | Subject::Queue);
@@ -120,9 +150,9 @@ impl Keeper {
             expected: VecDeque::new(),
             balances: None,
             known: false,
-            flag: on("flag", homes.0),
-            job: on("job", homes.1),
-            flag_at: homes.0,
+            flag: on("flag", homes.flag),
+            job: on("job", homes.job),
+            homes,
             last: [0; KEYS as usize],
         }
     }
@@ -143,9 +173,8 @@ impl Keeper {
                 manners.think_ns = [2_000, 50_000, 300_000][prng.below(3) as usize];
             }
         }
-        if self.subject == Subject::Order && !self.reads && !WRITER_AT_FLAG {
-            let away = prng.below(self.common.cores as u64 - 1) as usize;
-            manners.core = (self.flag_at + 1 + away) % self.common.cores;
+        if self.subject == Subject::Order && !self.reads {
+            manners.core = self.homes.writer;
         }
     }
 

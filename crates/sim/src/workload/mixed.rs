@@ -11,7 +11,7 @@ use resp::read::Value;
 const KEYS: u64 = 4;
 
 /// Commands that concern all keys stand between MULTI and EXEC too.
-const GLOBAL_IN_BLOCKS: bool = false;
+const GLOBAL_IN_BLOCKS: bool = true;
 
 /// What clients of a scenario do, in parts.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Scenarios of operations on several cores: either few clients that wait for each reply, whose whole history is then explained
 //! (`check/serial.rs`), or invariants under pipelines.
 
-use super::invariants::{Keeper, Subject};
+use super::invariants::{Homes, Keeper, Subject};
 use super::mixed::{self, Diet, Mixed};
 use super::{Checks, Common, Scenario, configure, manners};
 use crate::player::Player;
@@ -13,7 +13,12 @@ use std::sync::Arc;
 /// Draws a scenario of this kind. `steps` is how many requests a client sends at the most.
 pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     let mut prng = Prng::new(seed ^ 0x0074_7261_6e73);
-    let cores = [2, 2, 2, 3, 3, 4, 5, 8][prng.below(8) as usize];
+    let mut cores = [2, 2, 2, 3, 3, 4, 5, 8][prng.below(8) as usize];
+    // Whoever writes is slow to publish, and whoever is told wakes at leisure: the order of the mail shows.
+    let leisurely = prng.one_in(8);
+    if leisurely {
+        cores = cores.max(4);
+    }
     let mut chaos = Chaos::draw(&mut prng);
     if prng.one_in(2) {
         // Crumbs and slow networks keep clients from meeting.
@@ -34,19 +39,23 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     };
     let settings = configure(&[(settings::MAXMEMORY, "0")]);
     let clients = 2 + prng.below(6) as usize;
-    let explained = prng.below(5) > 1;
+    let explained = prng.below(5) > 1 && !leisurely;
     let diet = Diet::draw(&mut prng, &common);
-    let subject = [
+    let subjects = [
         Subject::Bank,
         Subject::Twins,
         Subject::Token,
         Subject::Belt,
         Subject::Order,
         Subject::Queue,
-    ][prng.below(6) as usize];
-    // Where a flag and its data live.
-    let flag_at = prng.below(cores as u64) as usize;
-    let homes = (flag_at, (flag_at + 1 + prng.below(cores as u64 - 1) as usize) % cores);
+    ];
+    let drawn = subjects[prng.below(subjects.len() as u64) as usize];
+    let subject = if leisurely { Subject::Order } else { drawn };
+    let homes = if leisurely { Homes::APART } else { Homes::draw(&mut prng, cores) };
+    if leisurely {
+        chaos = Chaos { step_ns: 3_000, wake_ns: 100_000, network_ns: 1_000, ..Chaos::CALM };
+        chaos.sluggish = Some(homes.writer);
+    }
     let players = (0..clients).map(|number| {
         let mut manners = manners(&mut prng, &common, steps);
         if explained {
@@ -54,8 +63,11 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
             script.place(&mut prng, &mut manners);
             return Player::new(number, seed, manners, Box::new(script));
         }
-        let script = Keeper::draw(&mut prng, &common, (subject, homes), number);
+        let script = Keeper::draw(&mut prng, &common, subject, homes, number);
         script.place(&mut prng, &mut manners);
+        if leisurely {
+            (manners.depth, manners.think_ns) = (1 + prng.below(2) as usize, 50_000);
+        }
         Player::new(number, seed, manners, Box::new(script))
     });
     let players = players.collect();

@@ -154,7 +154,7 @@ impl World {
             return self.go_on(core, Phase::Drain);
         }
         let mail = self.mail.deliver(core, drain, protocol);
-        self.cores[core].mail = self.gardener.spoil_mail(mail);
+        self.cores[core].mail = self.gardener.spoil_mail(core, mail);
         let early = self.gardener.is(Plant::EarlyDrain);
         self.go_on(core, if early { Phase::TakeLate } else { Phase::Execute });
     }

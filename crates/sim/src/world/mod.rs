@@ -7,6 +7,7 @@
 pub mod core;
 pub mod mail;
 pub mod plant;
+mod plant_transactions;
 pub mod process;
 pub mod socket;
 pub mod trace;
@@ -254,7 +255,7 @@ impl World {
             cores: engines.into_iter().map(CoreState::new).collect(),
             sockets: Vec::new(),
             mail: Mail::new(plan.cores, plan.chaos.ring),
-            gardener: Gardener::new(plan.plant, plan.seed, get),
+            gardener: Gardener::new(plan.plant, plan.seed, get, plan.cores),
             prng: Prng::new(plan.seed ^ 0x0077_6f72_6c64),
             chaos: plan.chaos,
             queue: BinaryHeap::new(),

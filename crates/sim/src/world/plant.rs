@@ -8,7 +8,7 @@ use engine::shard::lease::{Lease, Word};
 use std::collections::BTreeMap;
 
 /// A mistake that the world makes on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Plant {
     /// Outcomes and notices of a turn are visible before its jobs.
     LateJobs,
@@ -36,6 +36,51 @@ pub enum Plant {
     LostByte,
     /// A publication bears an earlier time than that at which it becomes visible: it comes late.
     StaleStamp,
+    /// An owner unlocks as soon as it has granted.
+    EarlyUnlock,
+    /// An owner that has only to write grants without locking.
+    SkippedLock,
+    /// One owner sees two transactions in another order than the others.
+    SwappedLocks,
+    /// An owner takes its locks behind everything else that came with them, whatever the stamps say.
+    LocksLast,
+    /// An owner is not told that a transaction is over.
+    LostFinish,
+    /// One of the owners is told that nothing is to be written.
+    HalfFinish,
+    /// A lock is not given back.
+    KeptLock,
+    /// A grant arrives twice: the second counts for another owner's.
+    DoubledGrant,
+    /// What was lent is lost on its way.
+    LostLoan,
+    /// The outcome of a job that waited for a lock is lost: its session sleeps on.
+    LostLate,
+    /// EXEC is not told that a watched key has changed.
+    LostDirt,
+    /// What comes home from a transaction is not said to have changed.
+    LostTouch,
+    /// An offer of a key to a session that waits is lost.
+    LostOffer,
+    /// A claim arrives as a refusal.
+    LostClaim,
+    /// A refusal arrives as a claim: an element is taken for nobody.
+    ForeignClaim,
+    /// A claim arrives twice.
+    DoubledClaim,
+    /// The element that was claimed is lost.
+    LostServed,
+    /// A session that waits no longer is still waited for.
+    LostWithdraw,
+    /// A session that watches no longer is still watched for.
+    LostUnwatch,
+}
+
+impl Plant {
+    /// Whether it shows in operations on several cores only.
+    pub fn is_of_transactions(self) -> bool {
+        self >= Plant::StaleStamp
+    }
 }
 
 /// The mistake of a run, and what it needs to be made.
@@ -45,12 +90,30 @@ pub struct Gardener {
     /// Old answers to GET, for stale reads.
     cache: BTreeMap<Vec<u8>, Vec<u8>>,
     get: u16,
+    /// Messages that nobody has sent, for each core.
+    pub(super) forged: Vec<Vec<(usize, Message)>>,
 }
 
 impl Gardener {
     /// For a run that makes this mistake, or none. `get` is GET's position in the table.
-    pub fn new(plant: Option<Plant>, seed: u64, get: u16) -> Gardener {
-        Gardener { plant, prng: Prng::new(seed ^ 0x0070_6c61_6e74), cache: BTreeMap::new(), get }
+    pub fn new(plant: Option<Plant>, seed: u64, get: u16, cores: usize) -> Gardener {
+        Gardener {
+            plant,
+            prng: Prng::new(seed ^ 0x0070_6c61_6e74),
+            cache: BTreeMap::new(),
+            get,
+            forged: (0..cores).map(|_| Vec::new()).collect(),
+        }
+    }
+
+    /// The mistake of a run that makes one.
+    pub(super) fn plant(&self) -> Plant {
+        self.plant.expect("asked where one is made")
+    }
+
+    /// Draws whether this is the time for a mistake.
+    pub(super) fn one_in(&mut self, times: u64) -> bool {
+        self.prng.one_in(times)
     }
 
     /// Whether this is the mistake of the run.
@@ -71,9 +134,16 @@ impl Gardener {
         }
     }
 
-    /// Spoils the mail that one drain delivers.
-    pub fn spoil_mail(&mut self, mut mail: Vec<(usize, Message)>) -> Vec<(usize, Message)> {
+    /// Spoils the mail that one drain of the core `at` delivers.
+    pub fn spoil_mail(
+        &mut self,
+        at: usize,
+        mut mail: Vec<(usize, Message)>,
+    ) -> Vec<(usize, Message)> {
         match self.plant {
+            Some(plant) if plant.is_of_transactions() && plant != Plant::StaleStamp => {
+                mail = self.spoil_transactions(at, mail);
+            }
             Some(Plant::LostMessage) => {
                 mail.retain(|_| !self.prng.one_in(40));
             }
