@@ -81,6 +81,7 @@ impl Cores {
         let mut sent = 0;
         loop {
             let mut carried = false;
+            self.engines.iter_mut().for_each(|engine| _ = engine.may_post(|_| usize::MAX));
             for (from, to) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 while let Some(message) =
                     self.engines[from].take_message(CoreId(to as u16), usize::MAX)

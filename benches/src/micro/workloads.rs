@@ -270,8 +270,14 @@ impl Requests {
         for request in self.spans.chunks(self.args) {
             let args = Args::new(&self.bytes, request, self.hasher);
             let reply = Writer::new(&mut self.out, Protocol::Resp2);
-            let mut ctx =
-                Ctx { store, db: 0, now: Now::default(), settings: &self.settings, reply };
+            let mut ctx = Ctx {
+                store,
+                db: 0,
+                now: Now::default(),
+                settings: &self.settings,
+                reply,
+                wait: None,
+            };
             black_box((command.run)(&mut ctx, &args).is_ok());
         }
     }

@@ -379,6 +379,7 @@ impl World {
     pub fn round(&mut self) -> bool {
         let mut moved = false;
         for from in 0..self.engines.len() {
+            self.engines[from].borrow_mut().may_post(|_| usize::MAX);
             for to in 0..self.engines.len() {
                 loop {
                     let to_id = CoreId(to as u16);

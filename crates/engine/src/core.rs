@@ -123,6 +123,8 @@ pub struct Core {
     pub scripts: Scripts,
     /// EXEC's position in the table.
     pub exec: u16,
+    /// For how many of its keys somebody waits.
+    pub blocking_keys: usize,
     /// SELECT's.
     pub select: u16,
     /// What LATENCY remembers.
@@ -189,6 +191,7 @@ impl Core {
             large_bytes: u64::MAX,
             scripts: Scripts::default(),
             exec: 0,
+            blocking_keys: 0,
             select: 0,
             spikes: Spikes::default(),
             spike_threshold_ms: 0,

@@ -27,6 +27,9 @@ pub(crate) enum Flow {
     WaitAfter,
 }
 
+/// Commands that may write.
+const WRITERS: u32 = Flags::WRITE.0 | Flags::SCRIPT.0;
+
 /// Commands behind which the session waits for their outcome, where it comes from elsewhere.
 const HELD_UP: u32 = Flags::WATCHES.0 | Flags::BLOCKING.0 | Flags::SCRIPT.0;
 
@@ -74,6 +77,7 @@ impl Engine {
             return flow;
         }
         self.touch(conn);
+        let planned = self.by_mail(conn, id, planned);
         if self.core.table.entry(id).spec.flags.0 & HELD_UP != 0
             && let Some(flow) = self.hold_up(conn, id, planned, args)
         {
@@ -92,6 +96,25 @@ impl Engine {
             self.after_gated(conn, id, args, flow);
         }
         flow
+    }
+
+    /// Where a command of this core's keys is executed: here, or, when its session has had another core write in this turn, by a job that
+    /// leaves with that one. Else a transaction that locks keys of both cores between now and the end of the turn
+    /// would see the later write without the earlier one (docs/design/ordering.md).
+    #[inline]
+    pub(crate) fn by_mail(&mut self, conn: ConnId, id: u16, planned: Planned) -> Planned {
+        let epoch = self.outbox.epoch();
+        let Some(session) = self.sessions.get(conn) else { return planned };
+        if session.wrote_away != epoch || planned.plan != Plan::Here {
+            return planned;
+        }
+        let writes = self.core.table.entry(id).spec.flags.0 & WRITERS != 0;
+        let follows = session.mailed_home == epoch;
+        if !writes && !follows && id != self.core.exec {
+            return planned;
+        }
+        session.mailed_home = epoch;
+        Planned { plan: Plan::One(self.core.id), ..planned }
     }
 
     /// A command behind which the session waits for its outcome.
@@ -231,7 +254,13 @@ impl Engine {
         planned: Planned,
         args: &Args<'_>,
     ) {
+        let epoch = self.outbox.epoch();
+        let flags = self.core.table.entry(id).spec.flags;
+        let writes = flags.0 & WRITERS != 0 || id == self.core.exec;
         let Some(session) = self.sessions.get(conn) else { return };
+        if writes && core != self.core.id {
+            session.wrote_away = epoch;
+        }
         let address = match session.muted() {
             true => Address::Nobody(conn),
             false => Address::Session(conn, session.pipeline.reserve()),

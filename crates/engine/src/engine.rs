@@ -168,7 +168,7 @@ impl Engine {
 
     /// Whether what is due may leave, given how many messages the ring to each core takes. All of a turn's messages leave
     /// together: what is said to one core must not be seen before what was said to another one earlier.
-    pub fn may_post(&self, space: impl Fn(CoreId) -> usize) -> bool {
+    pub fn may_post(&mut self, space: impl Fn(CoreId) -> usize) -> bool {
         self.outbox.may_leave(space)
     }
 
@@ -452,6 +452,7 @@ impl Engine {
         self.shard.account.plumbing_bytes = self.plumbing_bytes();
         let before = self.shard.work;
         self.tick_shard();
+        self.heed_removed();
         self.shares.add_others(self.shard.work - before);
         self.tick_clients();
         self.tick_blocked();

@@ -89,6 +89,10 @@ impl Engine {
                 && let Some(wanted) = self.must_park_job(from, job, &args)
             {
                 self.park(from, *job, &args, wanted);
+                if from == self.core.id {
+                    // Its outcome may come before this batch is back.
+                    self.on_parked(job.address);
+                }
                 outcomes.push(Outcome::PARKED);
                 continue;
             }
@@ -193,6 +197,7 @@ impl Engine {
                 weight: u64::from(outcome.weight),
             };
             match outcome.parked {
+                true if from == self.core.id => {}
                 true => self.on_parked(job.address),
                 false if outcome.strays => {
                     let strays = strays.next().expect("each script that strays says where");

@@ -202,6 +202,8 @@ pub struct Offer {
     pub ticket: Option<u32>,
     /// When it was offered.
     pub now: Now,
+    /// The key itself, where it could else expire or be evicted before the answer has come.
+    pub parcel: Option<Parcel>,
     /// The session takes it.
     pub accepted: bool,
     /// What it has taken.

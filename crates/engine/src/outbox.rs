@@ -45,6 +45,8 @@ pub struct Outbox {
     load_max: usize,
     /// When the reserves are looked at next; monotonic microseconds.
     trim_due_us: u64,
+    /// How often what was due has left, counted from 1.
+    epoch: u64,
 }
 
 /// What is to be said to one core.
@@ -82,6 +84,7 @@ impl Outbox {
             lanes: (0..cores).map(|_| Lane::default()).collect(),
             load_max: (TURN_LOAD_MAX / origins).max(LANE_LOAD_MIN),
             trim_due_us: 0,
+            epoch: 1,
         }
     }
 
@@ -153,9 +156,17 @@ impl Outbox {
     }
 
     /// Whether each core that something is due to has a place for it.
-    pub fn may_leave(&self, space: impl Fn(CoreId) -> usize) -> bool {
+    pub fn may_leave(&mut self, space: impl Fn(CoreId) -> usize) -> bool {
         let fits = |(to, lane): (usize, &Lane)| lane.due.is_empty() || space(CoreId(to as u16)) > 0;
-        self.lanes.iter().enumerate().all(fits)
+        let all = self.lanes.iter().enumerate().all(fits);
+        self.epoch += u64::from(all);
+        all
+    }
+
+    /// What is said to other cores in one epoch becomes visible to all of them at once.
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// The oldest message that is due to a core whose ring has so much space; all of them, as one, if there is one place.

@@ -13,18 +13,22 @@ const RUN_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Scripts that are kept because somebody ran them with EVAL; those of SCRIPT LOAD stay until SCRIPT FLUSH.
 const EVALS_MAX: usize = 500;
 
+/// Sources whose names are remembered, and the largest of them in bytes.
+const KNOWN_MAX: usize = 512;
+const KNOWN_BYTES_MAX: usize = 16 * 1024;
+
 /// Scripts and libraries of one core.
 #[derive(Default)]
 pub struct Scripts {
     interpreter: Option<Box<Interpreter>>,
-    /// The names of sources that were seen lately, so that they are not digested each time.
-    known: HashMap<Box<[u8]>, Sha>,
     /// What runs now.
     pub running: Option<Running>,
     /// What EVAL brought, oldest first.
     evals: VecDeque<Sha>,
     /// Whose change of the libraries is under way; only on the core that decides on them.
     pub changer: Option<u64>,
+    /// The names of sources that were seen lately, so that they are not digested each time.
+    known: HashMap<Box<[u8]>, Sha>,
 }
 
 /// A script or function under way.
@@ -104,10 +108,6 @@ impl ScriptFigures {
         self.functions = self.functions.max(other.functions);
     }
 }
-
-/// Sources whose names are remembered, and the largest of them in bytes.
-const KNOWN_MAX: usize = 512;
-const KNOWN_BYTES_MAX: usize = 16 * 1024;
 
 impl Scripts {
     /// The name of a source. O(length).

@@ -256,10 +256,14 @@ impl Engine {
             .collect();
         gather.due = pieces.len();
         let (db, flags) = (gather.db, gather.flags);
+        let epoch = self.outbox.epoch();
+        let session = self.sessions.get(gather.session);
+        // What it has written here before is still on its way (`dispatch.rs`, `by_mail`).
+        let by_mail = session.is_some_and(|session| session.mailed_home == epoch);
         let (number, generation) = self.gathers.insert(gather);
         for (part, piece) in pieces.into_iter().enumerate() {
             let part = part as u32;
-            if piece.core == self.core.id {
+            if piece.core == self.core.id && !by_mail {
                 let (mut bytes, mut chain) = (Vec::new(), Chain::default());
                 let sink = Sink::behind(&mut bytes, &mut chain);
                 let ticks = self.run_words(command, db, flags, &piece.args, sink);
@@ -306,7 +310,10 @@ impl Engine {
         let refused = shares.iter().any(|share| share.answer.verdict.rejected);
         let writes = shares.iter().any(|share| share.write.is_some());
         // What each of them answers to its writing is asked for only where it makes the reply.
-        let silent = !(writes && gather.then == Then::Merge(Merge::Sum));
+        // Words for all cores (FLUSHALL, SWAPDB) are judged where they are executed.
+        let judged =
+            gather.then == Then::Merge(Merge::Sum) || shares.iter().any(|share| share.whole);
+        let silent = !(writes && judged);
         let applies = match gather.then {
             Then::WriteIf(existing) => {
                 let found = shares.iter().map(|share| gather::integer(&share.answer.bytes));

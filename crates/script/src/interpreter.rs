@@ -270,8 +270,8 @@ impl Interpreter {
         reply: &mut Vec<u8>,
     ) -> Option<Ended> {
         let script = self.scripts.get(sha)?;
-        let name = sha.hex();
-        Some(self.run_with(&self.entries.script, &script.function, &name, call, host, reply))
+        let name = || sha.hex().to_vec();
+        Some(self.run_with(&self.entries.script, &script.function, name, call, host, reply))
     }
 
     /// Runs a registered function and appends its reply; `None` if there is none of this name.
@@ -283,6 +283,7 @@ impl Interpreter {
         reply: &mut Vec<u8>,
     ) -> Option<Ended> {
         let callback = self.libraries.callback(name)?;
+        let name = || name.to_vec();
         Some(self.run_with(&self.entries.call, callback, name, call, host, reply))
     }
 
@@ -290,7 +291,7 @@ impl Interpreter {
         &self,
         entry: &Function,
         function: &RegistryKey,
-        name: &[u8],
+        name: impl Fn() -> Vec<u8>,
         call: &Call<'_>,
         host: &mut dyn Host,
         reply: &mut Vec<u8>,
@@ -312,7 +313,7 @@ impl Interpreter {
                 return Ok(Ended::Abandoned);
             }
             if !returned {
-                self.failure(name, value, reply)?;
+                self.failure(&name(), value, reply)?;
                 return Ok(Ended::Failed);
             }
             let script = self.shared.protocol.get();
@@ -324,7 +325,7 @@ impl Interpreter {
             Err(_) if self.shared.abandoned.get() => Ended::Abandoned,
             Err(error) => {
                 reply.truncate(start);
-                self.broken(name, &error, reply);
+                self.broken(&name(), &error, reply);
                 Ended::Failed
             }
         }

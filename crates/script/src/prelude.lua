@@ -358,13 +358,18 @@ function loading_redis.register_function(...) rust.register_function(select('#',
 
 local run = {}
 
+-- The host is forgotten at the end of a run: what counts instructions may call run.breathe at the very beginning of the
+-- next one, when the last host is dead and the new one not yet known.
+
 -- Runs a compiled script: whether it returned, and what or the error that left it.
 function run.script(run_host, f, keys, arguments)
   host = run_host
   redis.call = run_host
   script_globals.KEYS = keys
   script_globals.ARGV = arguments
-  return raw_xpcall(f, leaving)
+  local ok, e = raw_xpcall(f, leaving)
+  host = nil
+  return ok, e
 end
 
 local called, called_keys, called_arguments
@@ -375,7 +380,9 @@ function run.call(run_host, f, keys, arguments)
   host = run_host
   function_redis.call = run_host
   called, called_keys, called_arguments = f, keys, arguments
-  return raw_xpcall(call_function, leaving)
+  local ok, e = raw_xpcall(call_function, leaving)
+  host = nil
+  return ok, e
 end
 
 -- Runs the body of a library, which registers its functions.
@@ -386,10 +393,13 @@ function run.library(run_host, f)
   local ok, e = raw_xpcall(f, leaving)
   function_env_meta.__index = function_globals
   guarded[function_env] = function_globals
+  host = nil
   return ok, e
 end
 
-function run.breathe() host(BREATHE) end
+function run.breathe()
+  if host then host(BREATHE) end
+end
 
 run.script_env, run.function_env = script_env, function_env
 return run

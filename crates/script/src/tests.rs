@@ -428,3 +428,17 @@ fn the_log_and_permissions_reach_the_host() {
     assert_eq!(reply, "*2 :1 $-1");
     assert_eq!(host.logged, [(LogLevel::Warning, b"a 1".to_vec())]);
 }
+
+#[test]
+fn runs_end_well_wherever_the_count_of_instructions_stands_when_they_begin() {
+    let mut interpreter = interpreter();
+    let sha = interpreter.load(b"for i = 1, ARGV[1] do end return 1").expect("it compiles");
+    for round in 0..6 * crate::interpreter::BREATH_INSTRUCTIONS {
+        let turns = (round % 97).to_string();
+        let args = [turns.as_bytes()];
+        let call = Call { keys: &[b"k"], args: &args, seed: 0, protocol: Protocol::Resp2 };
+        let (mut host, mut reply) = (Map { breaths_max: 9, ..Map::default() }, Vec::new());
+        interpreter.run(&sha, &call, &mut host, &mut reply);
+        assert_eq!(reply, b":1\r\n", "{}", reply.escape_ascii());
+    }
+}

@@ -262,13 +262,6 @@ pub fn answer(question: &Question, witness: Witness<'_>) -> Answer {
     Answer::Scripts(Box::new(reply))
 }
 
-/// Installs a script that came with EVAL.
-pub fn answer_install(source: &[u8], witness: Witness<'_>) -> Answer {
-    // It compiled where it was asked for, with the same interpreter.
-    let _ = witness.core.scripts.install(source);
-    Answer::Done
-}
-
 fn replies(answers: Vec<Answer>) -> impl Iterator<Item = Reply> {
     answers.into_iter().filter_map(|answer| match answer {
         Answer::Scripts(reply) => Some(*reply),

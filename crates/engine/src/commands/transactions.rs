@@ -295,4 +295,28 @@ mod tests {
         assert_eq!(world.ask(client, "GET c"), "nil");
         assert_eq!(world.census(0).watches, 0);
     }
+
+    #[test]
+    fn what_all_cores_refuse_is_refused() {
+        check(
+            "SET a 1; SET b 1; SET c 1; FLUSHALL x; FLUSHDB x; SWAPDB 0 x; SWAPDB x 0; SWAPDB 0 16; EXISTS a b c; MULTI; FLUSHALL x; SWAPDB 0 x; EXEC; FLUSHALL SYNC; EXISTS a b c",
+            &[
+                "OK",
+                "OK",
+                "OK",
+                "(err) ERR syntax error",
+                "(err) ERR syntax error",
+                "(err) ERR invalid second DB index",
+                "(err) ERR invalid first DB index",
+                "(err) ERR DB index is out of range",
+                "3",
+                "OK",
+                "QUEUED",
+                "QUEUED",
+                "[(err) ERR syntax error (err) ERR invalid second DB index]",
+                "OK",
+                "0",
+            ],
+        );
+    }
 }

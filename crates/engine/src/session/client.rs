@@ -124,6 +124,10 @@ pub struct Session {
     pub reading: bool,
     /// The turn in which it last executed something, and how many requests of it were parsed then.
     pub spent: (u32, u32),
+    /// In which epoch of the outbox it last had another core write.
+    pub wrote_away: u64,
+    /// The same for its own core.
+    pub mailed_home: u64,
     /// Its jobs that wait for a lock.
     pub parked: u32,
     /// Its transactions that are not granted yet.
@@ -188,6 +192,8 @@ impl Session {
             receive_paused: false,
             reading: false,
             spent: (0, 0),
+            wrote_away: 0,
+            mailed_home: 0,
             parked: 0,
             transactions: 0,
             queue: None,

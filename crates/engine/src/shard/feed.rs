@@ -16,6 +16,8 @@ pub struct Feed {
     cared_for: HashMap<DbKey, u32>,
     /// Keys that were written to.
     pub touched: Vec<DbKey>,
+    /// Keys that were written to, which is nothing to those who wait for them.
+    pub touched_quietly: Vec<DbKey>,
 }
 
 /// A key that a command may write to, and whether it was there before.

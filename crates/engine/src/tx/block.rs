@@ -21,6 +21,7 @@ use command::{Args, Flags, Wait};
 use resp::write::Writer;
 use resp::{Chain, Reply, Sink};
 use std::collections::BTreeSet;
+use store::Parcel;
 
 /// What a session waits for.
 #[derive(Debug)]
@@ -158,6 +159,7 @@ impl Engine {
     pub(crate) fn add_waiter(&mut self, client: Client, place: u32, key: DbKey, words: Words) {
         self.shard.feed.care(key.clone());
         self.waiters.add(key, Waiter { client, place, words, offered: false });
+        self.core.blocking_keys = self.waiters.keys();
     }
 
     /// The key that a waiter's request names first.
@@ -256,6 +258,7 @@ impl Engine {
         for key in self.waiters.withdraw(client, place) {
             self.shard.feed.forget(&key);
         }
+        self.core.blocking_keys = self.waiters.keys();
     }
 
     /// Answers a session that waited, and lets it go on.
@@ -310,6 +313,23 @@ impl Engine {
         }
         self.wake(conn, blocked.place, Reply::Whole(&reply));
         true
+    }
+
+    /// Keys that somebody waits for may have expired or been evicted: who reads a stream with a group is told so.
+    pub(crate) fn heed_removed(&mut self) {
+        let on = !self.waiters.is_empty();
+        for removed in self.shard.store.take_removed() {
+            let key = (removed.db, removed.key);
+            if self.waiters.of(&key).is_some() {
+                self.waiters.due.push_back(key);
+            }
+        }
+        if on != std::mem::replace(&mut self.waiters.told_of_removals, on) {
+            self.shard.store.watch_removals(on);
+        }
+        if !self.waiters.due.is_empty() {
+            self.serve_waiters();
+        }
     }
 
     /// Looks who can be served by the keys that were written to.
@@ -373,6 +393,7 @@ impl Engine {
             key: key.clone(),
             ticket,
             now: self.core.now,
+            parcel: ticket.and_then(|_| self.set_aside(key)),
             accepted: false,
             answer: Replied::default(),
         });
@@ -388,6 +409,15 @@ impl Engine {
         let session = self.sessions.get(conn);
         let blocked = session.and_then(|session| session.blocked.as_ref());
         blocked.is_some_and(|blocked| blocked.place == place)
+    }
+
+    /// Keeps a key that is offered out of the keyspace, where it could go by itself.
+    fn set_aside(&mut self, (db, key): &DbKey) -> Option<Parcel> {
+        let now = self.core.now;
+        if !self.shard.may_lose(*db) {
+            return None;
+        }
+        self.shard.store.db(*db).take(&self.core.hasher.key(key), now)
     }
 
     /// The first who waits for a key, is not being offered it, and can be served.
@@ -490,6 +520,10 @@ impl Engine {
         let waiter = self.waiters.of(&offer.key).and_then(|queue| {
             queue.iter_mut().find(|waiter| (waiter.client, waiter.place) == (client, offer.place))
         });
+        if let Some(parcel) = offer.parcel.take() {
+            let key = self.core.hasher.key(&offer.key.1);
+            self.shard.store.db(offer.key.0).put(&key, parcel, offer.now);
+        }
         if offer.accepted {
             let words = waiter.expect("a waiter that is offered a key stays").words.clone();
             let now = std::mem::replace(&mut self.core.now, offer.now);
@@ -752,5 +786,76 @@ mod tests {
             world.ask(two, "PING");
         }
         assert!(world.is_closed(one));
+    }
+
+    #[test]
+    fn a_key_that_is_offered_is_there_when_it_is_claimed_though_its_time_has_run_out_or_memory() {
+        for limit in ["0", "3mb"] {
+            for (time, claims) in [("100", true), ("100000", true), ("100", false)] {
+                let directives = [("maxmemory", limit), ("maxmemory-policy", "allkeys-random")];
+                let mut world = World::with(3, &directives);
+                let route = base::RouteTable::new(3);
+                let is_far = |key: &&&str| route.owner(base::Slot::of_key(key.as_bytes())).0 == 1;
+                let key = *KEYS.iter().find(is_far).expect("some key");
+                let (waiting, pusher) = (world.open(0), world.open(1));
+                world.ask(waiting, &format!("BLPOP {key} 0"));
+                let pushes = format!("MULTI\r\nRPUSH {key} v\r\nPEXPIRE {key} {time}\r\nEXEC\r\n");
+                world.feed_quietly(pusher, pushes.as_bytes());
+                world.take(pusher);
+                if !claims {
+                    world.hang_up(waiting);
+                }
+                world.pass_ms(500);
+                world.pass_ms(500);
+                if claims {
+                    let wanted = format!("*2\r\n$1\r\n{key}\r\n$1\r\nv\r\n");
+                    assert_eq!(String::from_utf8(world.take(waiting)).expect("text"), wanted);
+                }
+                assert_eq!(world.ask(pusher, &format!("EXISTS {key}")), "0");
+                assert!((0..3).all(|core| world.census(core).locks == 0));
+                assert!((0..3).all(|core| world.census(core).waiters == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn readers_of_a_group_are_told_when_their_stream_expires() {
+        for cores in [1, 3] {
+            for key in KEYS {
+                let mut world = World::new(cores);
+                let (one, two) = (world.open(0), world.open(0));
+                world.ask(two, &format!("XGROUP CREATE {key} g $ MKSTREAM"));
+                world.ask(two, &format!("PEXPIRE {key} 300"));
+                world.ask(one, &format!("XREADGROUP GROUP g c BLOCK 0 STREAMS {key} >"));
+                for _ in 0..10 {
+                    world.pass_ms(100);
+                }
+                assert!(world.take(one).starts_with(b"-UNBLOCKED"), "{key} on {cores}");
+                assert!((0..cores).all(|core| world.census(core).waiters == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_that_is_set_back_gives_its_readers_nothing_until_something_is_added() {
+        for cores in [1, 3] {
+            for key in KEYS {
+                let mut world = World::new(cores);
+                let (one, two) = (world.open(0), world.open(0));
+                world.ask(two, &format!("XADD {key} 1-1 f v"));
+                world.ask(two, &format!("XGROUP CREATE {key} g $"));
+                world.ask(one, &format!("XREADGROUP GROUP g c BLOCK 0 STREAMS {key} >"));
+                assert!(world.text(two, "INFO clients").contains("total_blocking_keys:1"));
+                world.ask(two, &format!("WATCH {key}"));
+                world.ask(two, &format!("XGROUP SETID {key} g 0"));
+                assert_eq!(world.take(one), b"");
+                world.ask(two, "MULTI");
+                assert_eq!(world.ask(two, "EXEC"), "nil", "it is written to all the same");
+                world.ask(two, &format!("XADD {key} 2-1 f v"));
+                let got = String::from_utf8(world.take(one)).expect("text");
+                assert!(got.contains("1-1") && got.contains("2-1"), "{got}");
+                assert!(world.text(two, "INFO clients").contains("total_blocking_keys:0"));
+            }
+        }
     }
 }

@@ -123,7 +123,8 @@ impl Engine {
         let waits = !watched.is_empty();
         let owner = places.owners.iter().next().unwrap_or(self.core.id);
         let nowhere = Planned { plan: Plan::One(owner), key: 0, slot: Slot::of_key(b""), hash: 0 };
-        if owner != own {
+        let here = Planned { plan: Plan::Here, ..nowhere };
+        if owner != own || self.by_mail(conn, id, here).plan != Plan::Here {
             // It is taken out of the session already: it goes though the way be full.
             self.send_there(conn, owner, id, nowhere, &args);
             self.watches_nothing(conn);
@@ -181,7 +182,6 @@ impl Engine {
             replies.push(reply);
         }
         self.shard.wait = None;
-        self.heed();
         let ticks = (self.core.ticks)().wrapping_sub(before).max(1);
         let verdict = Verdict { ticks, weight: 1, ..Verdict::default() };
         self.note_at(conn, None, id, verdict, args, (&[], 0));
@@ -196,6 +196,8 @@ impl Engine {
         self.enter_transaction(conn);
         self.stall(conn, Stall::Sequenced);
         self.run_tail(conn, place, replies, todo);
+        // Who waits for what was written is served when all of it is done.
+        self.heed();
         self.wait_if_stalled(conn)
     }
 

@@ -27,12 +27,19 @@ pub struct Waiters {
     pub due: VecDeque<DbKey>,
     /// They are being looked at.
     pub serving: bool,
+    /// The keyspace says which keys expire and are evicted.
+    pub told_of_removals: bool,
 }
 
 impl Waiters {
     /// How many sessions wait.
     pub fn len(&self) -> usize {
         self.by_client.len()
+    }
+
+    /// For how many keys they wait.
+    pub fn keys(&self) -> usize {
+        self.by_key.len()
     }
 
     /// Whether nobody waits.

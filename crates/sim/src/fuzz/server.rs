@@ -185,6 +185,7 @@ impl Server {
         more(&mut turn);
         turn.finish();
         drop(engine);
+        self.engines[core].borrow_mut().may_post(|_| usize::MAX);
         for to in 0..cores {
             while let Some(message) =
                 self.engines[core].borrow_mut().take_message(CoreId(to as u16), usize::MAX)

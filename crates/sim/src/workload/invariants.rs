@@ -16,7 +16,7 @@ const CLIENTS_MAX: u64 = 7;
 
 /// The writer of [`Subject::Order`] may be on the flag's core. There the flag is raised at once, and the data leaves with the turn's mail: a
 /// transaction that is sequenced in between finds the one without the other.
-const WRITER_AT_FLAG: bool = false;
+const WRITER_AT_FLAG: bool = true;
 
 /// Elements that move from list to list.
 const ELEMENTS: u64 = 8;

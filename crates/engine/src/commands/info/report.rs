@@ -35,6 +35,8 @@ pub struct CoreReport {
     pub rates: [u64; METRICS],
     /// Its connections.
     pub clients: ClientFigures,
+    /// For how many of its keys somebody waits.
+    pub blocking_keys: usize,
     /// Where its keyspace's memory goes.
     pub memory: Memory,
     /// The most memory it has used, in bytes.
@@ -128,6 +130,7 @@ impl CoreReport {
             figures: core.figures,
             rates: metrics.map(|metric| core.sampler.rate(metric)),
             clients: ClientFigures::of(sessions.iter()),
+            blocking_keys: core.blocking_keys,
             memory: store.memory(),
             own_bytes: core.own_bytes() + shard.account.plumbing_bytes + scripts.state_bytes,
             scripts,
@@ -186,6 +189,7 @@ impl CoreReport {
             *sum += rate;
         }
         self.clients.add(&other.clients);
+        self.blocking_keys += other.blocking_keys;
         self.memory.used += other.memory.used;
         self.memory.dataset += other.memory.dataset;
         self.memory.overhead += other.memory.overhead;

@@ -101,7 +101,7 @@ impl Scene<'_> {
             "blocked_clients": self.sum.clients.blocked,
             "tracking_clients": 0,
             "clients_in_timeout_table": self.sum.clients.timed,
-            "total_blocking_keys": 0,
+            "total_blocking_keys": self.sum.blocking_keys,
             "total_blocking_keys_on_nokey": 0,
         );
     }
