@@ -184,6 +184,8 @@ mod tests {
                 ("SUNIONSTORE c d", true),
                 ("SWAPDB 0 5", false),
                 ("SWAPDB 4 5", true),
+                ("XGROUP CREATE e g $ MKSTREAM", false),
+                ("XADD e 1-1 f v", false),
             ] {
                 let mut world = World::new(cores);
                 let (one, two) = (world.open(0), world.open(cores - 1));
@@ -318,5 +320,37 @@ mod tests {
                 "0",
             ],
         );
+    }
+
+    #[test]
+    fn what_only_groups_of_a_stream_know_is_no_change_of_it() {
+        for cores in [1, 3] {
+            for change in [
+                "XGROUP CREATE s h $ MKSTREAM",
+                "XGROUP CREATECONSUMER s g d",
+                "XGROUP DELCONSUMER s g c",
+                "XGROUP SETID s g 0",
+                "XREADGROUP GROUP g c STREAMS s >",
+                "XACK s g 1-1",
+                "XCLAIM s g d 0 1-1",
+                "XAUTOCLAIM s g d 0 0",
+                "XSETID s 9-1",
+            ] {
+                let mut world = World::new(cores);
+                let (one, two) = (world.open(0), world.open(cores - 1));
+                for command in [
+                    "XADD s 1-1 f v",
+                    "XADD s 2-1 f v",
+                    "XGROUP CREATE s g 0",
+                    "XREADGROUP GROUP g c COUNT 1 STREAMS s >",
+                ] {
+                    world.ask(two, command);
+                }
+                world.ask(one, "WATCH s");
+                assert!(!world.ask(two, change).starts_with("(err)"), "{change}");
+                world.ask(one, "MULTI");
+                assert_eq!(world.ask(one, "EXEC"), "[]", "{change} on {cores}");
+            }
+        }
     }
 }

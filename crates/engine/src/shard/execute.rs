@@ -126,10 +126,7 @@ impl Shard {
         let verdict = run(&mut self.store, &mut self.wait, core, call, args, reply);
         if self.store.changes() != changes {
             let written = feed::written(&mut self.store, hasher, call.spec, args, before, now);
-            // Where a group is set back to is seen by those who come later, and when an entry is added.
-            let quiet = call.spec.name == "SETID";
-            let feed = &mut self.feed;
-            if quiet { &mut feed.touched_quietly } else { &mut feed.touched }.extend(written);
+            self.feed.touched.extend(written);
         }
         verdict
     }

@@ -16,8 +16,6 @@ pub struct Feed {
     cared_for: HashMap<DbKey, u32>,
     /// Keys that were written to.
     pub touched: Vec<DbKey>,
-    /// Keys that were written to, which is nothing to those who wait for them.
-    pub touched_quietly: Vec<DbKey>,
 }
 
 /// A key that a command may write to, and whether it was there before.
@@ -99,6 +97,11 @@ pub fn is_there(store: &mut Store, hasher: Hasher, key: &DbKey, now: Now) -> boo
         && store.db(key.0).value_bytes(&hasher.key(&key.1), now).is_some()
 }
 
+/// Commands, and sub-commands of XGROUP, that write nothing but what groups of a stream know: as in Redis that is no change of the
+/// stream to those who watch it, and nothing to those who wait for it.
+const ONLY_GROUPS: [&str; 8] =
+    ["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID", "XACK", "XAUTOCLAIM", "XCLAIM", "XSETID"];
+
 /// Those of the candidates that a command, which has changed something, has written to: all that were there before or are now. A
 /// command on whole databases (FLUSHALL, SWAPDB) has, where a key came or went, or where it names the key's database.
 pub(super) fn written(
@@ -110,11 +113,13 @@ pub(super) fn written(
     now: Now,
 ) -> Vec<DbKey> {
     let whole = matches!(spec.fanout, Fanout::All(_));
+    let only_groups = ONLY_GROUPS.contains(&spec.name);
     let names = |db: u8| (1..args.len()).any(|arg| args.integer(arg) == Some(i64::from(db)));
     let mut is_written = |(key, before): &Candidate| {
         let after = is_there(store, hasher, key, now);
         match whole {
             true => *before != after || (after && names(key.0)),
+            false if only_groups => *before != after,
             false => *before || after,
         }
     };

@@ -850,7 +850,7 @@ mod tests {
                 world.ask(two, &format!("XGROUP SETID {key} g 0"));
                 assert_eq!(world.take(one), b"");
                 world.ask(two, "MULTI");
-                assert_eq!(world.ask(two, "EXEC"), "nil", "it is written to all the same");
+                assert_eq!(world.ask(two, "EXEC"), "[]", "nor is the stream another one");
                 world.ask(two, &format!("XADD {key} 2-1 f v"));
                 let got = String::from_utf8(world.take(one)).expect("text");
                 assert!(got.contains("1-1") && got.contains("2-1"), "{got}");

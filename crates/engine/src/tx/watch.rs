@@ -134,17 +134,13 @@ impl Engine {
     /// Looks at what the last commands have written to.
     #[inline]
     pub(crate) fn heed(&mut self) {
-        let feed = &self.shard.feed;
-        if !feed.touched.is_empty() || !feed.touched_quietly.is_empty() {
+        if !self.shard.feed.touched.is_empty() {
             self.heed_touched();
         }
     }
 
     #[cold]
     fn heed_touched(&mut self) {
-        for key in self.shard.feed.touched_quietly.drain(..) {
-            self.watches.on_touched(&key);
-        }
         for key in std::mem::take(&mut self.shard.feed.touched) {
             self.watches.on_touched(&key);
             if self.waiters.of(&key).is_some() {

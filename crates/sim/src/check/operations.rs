@@ -190,3 +190,109 @@ fn told(body: &Body, reply: &Value) -> Told {
         (Body::Block(_), other) => Told::from(other, false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Mark, NEVER, words};
+
+    /// What one client sent and was told: times, request, reply.
+    type Line<'a> = (usize, u64, u64, &'a str, Value);
+
+    fn verdict(lines: &[Line<'_>]) -> Result<usize, String> {
+        let record = |(client, sent_ns, answered_ns, line, reply): &Line<'_>| Record {
+            client: *client,
+            words: words(line),
+            sent_ns: *sent_ns,
+            answered_ns: *answered_ns,
+            reply: (*answered_ns != NEVER).then(|| reply.clone()),
+            mark: Mark::None,
+        };
+        check(&History { records: lines.iter().map(record).collect() }, 2)
+    }
+
+    fn ok() -> Value {
+        Value::Simple("OK".to_owned())
+    }
+
+    fn bulk(text: &str) -> Value {
+        Value::Bulk(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn half_of_a_write_to_two_keys_is_found() {
+        let write = (0, 0, 10, "MSET a 1 b 1", ok());
+        let half =
+            |from, until| (1, from, until, "MGET a b", Value::Array(vec![bulk("1"), Value::Null]));
+        assert!(verdict(&[write.clone(), half(3, 5)]).is_err());
+        let none = (1, 3, 5, "MGET a b", Value::Array(vec![Value::Null, Value::Null]));
+        assert_eq!(verdict(&[write.clone(), none.clone()]), Ok(0));
+        // Nobody looks back behind a reply.
+        assert!(verdict(&[write, (1, 11, 12, none.3, none.4)]).is_err());
+    }
+
+    #[test]
+    fn two_readers_agree_about_the_order_of_two_writers() {
+        let lines = |second: [&str; 2]| {
+            [
+                (0, 0, 100, "SET a 1", ok()),
+                (1, 0, 100, "SET b 1", ok()),
+                (2, 10, 20, "MGET a b", Value::Array(vec![bulk("1"), Value::Null])),
+                (3, 10, 20, "MGET a b", {
+                    Value::Array(
+                        second
+                            .map(|text| if text.is_empty() { Value::Null } else { bulk(text) })
+                            .to_vec(),
+                    )
+                }),
+            ]
+        };
+        assert_eq!(verdict(&lines(["1", "1"])), Ok(0));
+        assert!(verdict(&lines(["", "1"])).is_err());
+    }
+
+    #[test]
+    fn what_stands_between_multi_and_exec_is_one_operation() {
+        let queued = || Value::Simple("QUEUED".to_owned());
+        let lines = |seen: &'static str| {
+            [
+                (0, 0, 9, "MULTI", ok()),
+                (0, 0, 9, "SET a 1", queued()),
+                (0, 0, 9, "SET a 2", queued()),
+                (0, 0, 9, "EXEC", Value::Array(vec![ok(), ok()])),
+                (1, 1, 2, "GET a", bulk(seen)),
+            ]
+        };
+        assert_eq!(verdict(&lines("2")), Ok(0));
+        assert!(verdict(&lines("1")).is_err());
+    }
+
+    #[test]
+    fn an_exec_knows_what_was_written_since_its_watch() {
+        let lines = |reply: Value| {
+            [
+                (0, 0, 1, "WATCH a", ok()),
+                (1, 2, 3, "SET a 1", ok()),
+                (0, 4, 5, "MULTI", ok()),
+                (0, 4, 5, "GET a", Value::Simple("QUEUED".to_owned())),
+                (0, 4, 5, "EXEC", reply),
+            ]
+        };
+        assert_eq!(verdict(&lines(Value::Null)), Ok(0));
+        assert!(verdict(&lines(Value::Array(vec![bulk("1")]))).is_err());
+    }
+
+    #[test]
+    fn what_a_vanished_client_asked_has_happened_or_not() {
+        let lines = |seen: Value| {
+            [
+                (0, 0, NEVER, "RPOP l", Value::Null),
+                (1, 0, 1, "RPUSH l x", Value::Integer(1)),
+                (1, 2, 3, "LLEN l", seen),
+            ]
+        };
+        assert_eq!(verdict(&lines(Value::Integer(1))), Ok(0));
+        assert_eq!(verdict(&lines(Value::Integer(0))), Ok(0));
+        assert!(verdict(&lines(Value::Integer(2))).is_err());
+    }
+}

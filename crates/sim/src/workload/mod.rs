@@ -63,7 +63,7 @@ pub enum Theme {
 impl Theme {
     /// What a seed makes of it.
     pub fn of(seed: u64) -> Theme {
-        match Prng::new(seed ^ 0x7468_656d_65).one_in(2) {
+        match Prng::new(seed ^ 0x0074_6865_6d65).one_in(2) {
             true => Theme::Transactions,
             false => Theme::Keys,
         }
