@@ -12,7 +12,7 @@ use crate::world::{Chaos, Plan, World, clocks};
 use base::Prng;
 use engine::table::Table;
 use resp::read::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,9 +46,16 @@ struct Taker {
     cursor: Option<Vec<u8>>,
     found: BTreeSet<Vec<u8>>,
     asking: bool,
-    /// Replies in the order of all clients' turns, as text.
-    log: Rc<RefCell<Vec<String>>>,
+    /// Which client it is.
+    number: usize,
+    /// The turn that began last, of any client.
+    turn: Rc<Cell<u64>>,
+    log: Log,
 }
+
+/// Replies as text, each with the turn in which it came, and to whom. What comes to several clients in one turn (one wakes
+/// another) comes in any order.
+type Log = Rc<RefCell<Vec<(u64, usize, String)>>>;
 
 /// Runs a seed on one core and on several, and compares.
 pub fn run(seed: u64, table: &Arc<Table>, options: &Options) -> Result<Report, String> {
@@ -88,7 +95,7 @@ fn replies(
         let calls = draw(&mut prng, table, &commands, at_ns);
         scripts[turn % clients].push((at_ns, calls));
     }
-    let log = Rc::new(RefCell::new(Vec::new()));
+    let (log, turn) = (Log::default(), Rc::new(Cell::new(0)));
     let players = scripts.into_iter().enumerate().map(|(number, turns)| {
         let taker = Taker {
             turns,
@@ -96,6 +103,8 @@ fn replies(
             cursor: None,
             found: BTreeSet::new(),
             asking: false,
+            number,
+            turn: turn.clone(),
             log: log.clone(),
         };
         let manners = Manners {
@@ -132,7 +141,9 @@ fn replies(
         undecided: 0,
     };
     drop(players);
-    Ok((Rc::try_unwrap(log).map(RefCell::into_inner).unwrap_or_default(), report))
+    let mut log = log.take();
+    log.sort_by_key(|(turn, client, _)| (*turn, *client));
+    Ok((log.into_iter().map(|(_, _, line)| line).collect(), report))
 }
 
 /// The requests of one turn: some data commands in a pipeline, or one scan of everything.
@@ -166,6 +177,7 @@ impl Script for Taker {
             return Next::AwaitTime(*at_ns);
         }
         self.next += 1;
+        self.turn.set(*at_ns);
         self.asking = calls.iter().any(|call| call.words[0] == b"SCAN");
         Next::Send(calls.clone())
     }
@@ -176,9 +188,10 @@ impl Script for Taker {
         if words[0] != b"SCAN" {
             let mut log = self.log.borrow_mut();
             // Expired keys count until they are found, and each core looks at its own pace.
-            let mortal = words[0] == b"DBSIZE" && log.iter().any(|line| mentions_time(line));
+            let mortal =
+                words[0] == b"DBSIZE" && log.iter().any(|(_, _, line)| mentions_time(line));
             let reply = if mortal { "some".to_owned() } else { normal(&words[0], reply) };
-            log.push(format!("{line} -> {reply}"));
+            log.push((self.turn.get(), self.number, format!("{line} -> {reply}")));
             return Ok(());
         }
         self.asking = false;
@@ -193,7 +206,8 @@ impl Script for Taker {
                 .iter()
                 .map(|key| key.escape_ascii().to_string())
                 .collect();
-            self.log.borrow_mut().push(format!("SCAN -> {}", found.join(" ")));
+            let line = format!("SCAN -> {}", found.join(" "));
+            self.log.borrow_mut().push((self.turn.get(), self.number, line));
         }
         Ok(())
     }
