@@ -10,7 +10,7 @@ use crate::run::{self, Options, Report};
 use crate::workload;
 use crate::world::{Chaos, Plan, World, clocks};
 use base::Prng;
-use engine::table::Table;
+use engine::table::{Entry, Table};
 use resp::read::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -157,6 +157,10 @@ fn draw(prng: &mut Prng, table: &Table, commands: &[u16], at_ns: u64) -> Vec<Cal
         let id = commands[prng.below(commands.len() as u64) as usize];
         let mut words = Vec::new();
         grammar::request(table, table.entry(id), pool, prng, &mut words);
+        if may_wait(table.entry(id), &words) {
+            // Who waits, and for how long, is what the workloads of blocking commands are about.
+            words = vec![b"PING".to_vec()];
+        }
         Call::plain(words)
     };
     let count = 1 + at_ns / TURN_NS % 5;
@@ -211,6 +215,13 @@ impl Script for Taker {
         }
         Ok(())
     }
+}
+
+/// Whether a request may wait for somebody else.
+fn may_wait(entry: &Entry, words: &[Vec<u8>]) -> bool {
+    let stream = words[0].starts_with(b"X");
+    let asks = words.iter().any(|word| word.eq_ignore_ascii_case(b"BLOCK"));
+    entry.spec.blocks.is_some() && (!stream || asks)
 }
 
 /// Whether a request may have given a key a time to live.
