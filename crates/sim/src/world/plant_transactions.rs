@@ -169,6 +169,7 @@ fn claim_copy(offer: &Offer) -> Box<Offer> {
         ticket: None,
         now: offer.now,
         accepted: offer.accepted,
+        parcel: None,
         answer: Replied::default(),
     })
 }
