@@ -2,7 +2,7 @@
 //! DOCS says can be sent is what is sent.
 
 use base::Prng;
-use command::{Arg, ArgKind};
+use command::{Arg, ArgKind, Flags};
 use engine::table::{Entry, Table};
 
 /// Where arguments are taken from.
@@ -85,7 +85,7 @@ pub fn request(
 
 impl Maker<'_> {
     fn argument(&mut self, arg: &Arg) {
-        if arg.optional && self.prng.below(5) < 3 {
+        if arg.optional && self.prng.below(5) < 3 || arg.token == Some("BLOCK") {
             return;
         }
         let times = match (arg.multiple, self.repeat.take()) {
@@ -199,12 +199,14 @@ pub fn wild(prng: &mut Prng) -> &'static [u8] {
     WILD[prng.below(WILD.len() as u64) as usize]
 }
 
-/// The data commands that are not on a list.
+/// The data commands that are not on a list, and do not wait: of a client that waits it cannot be said when it goes on.
 pub fn data_commands(table: &Table, without: &[&str]) -> Vec<u16> {
     let entries = table.entries().iter();
     let data = entries.filter(|entry| matches!(entry.home, engine::table::Home::Data(_)));
     let wanted = data.filter(|entry| {
-        entry.subcommands.is_empty() && !without.contains(&entry.full_name.as_str())
+        let reads_streams = matches!(entry.full_name.as_str(), "xread" | "xreadgroup");
+        let waits = entry.spec.flags.has(Flags::BLOCKING) && !reads_streams;
+        entry.subcommands.is_empty() && !waits && !without.contains(&entry.full_name.as_str())
     });
     wanted.map(|entry| entry.id).collect()
 }
