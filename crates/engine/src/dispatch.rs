@@ -273,7 +273,10 @@ impl Engine {
     /// Runs a command of the connection or the server.
     fn run_at_session(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
         if id == self.core.exec {
-            return self.exec(conn, id, args);
+            return match self.has_queued_script(conn) {
+                true => self.exec_scripts(conn, id),
+                false => self.exec(conn, id, args),
+            };
         }
         let entry = self.core.table.entry(id);
         let Home::Engine(run) = entry.home else { unreachable!("the plan says that it is one") };

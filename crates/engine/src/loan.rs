@@ -9,6 +9,7 @@ use crate::session::client::Stall;
 use crate::shard::execute::Call;
 use crate::spread::{joined, protocol, take_shares, whole_of};
 use crate::tx::exclusive::Errands;
+use crate::tx::queue::commands;
 use crate::tx::script::{Attempt, Order, Scope, Touched};
 use base::{ConnId, CoreId, Slot};
 use command::{Args, Flags, KeySpec, Wait};
@@ -246,7 +247,11 @@ impl Engine {
         let args = Args::new(&bytes, &spans, self.core.hasher);
         let mut errands = Errands::default();
         let before = self.shard.guest(&self.core).changes();
-        let (replies, todo) = self.execute_on_guests(&args, gather.flags, Some(&mut errands));
+        let is_script = |id| self.core.table.entry(id).spec.flags.has(Flags::SCRIPT);
+        let (replies, todo) = match commands(&args).any(|queued| is_script(queued.command)) {
+            true => self.execute_with_scripts(&args, gather.flags, &mut errands),
+            false => self.execute_on_guests(&args, gather.flags, Some(&mut errands)),
+        };
         let changes = self.shard.guest(&self.core).changes() - before;
         self.all_leave(&mut gather.parts, &mut errands, changes);
         self.end_exec(gather, replies, todo);

@@ -4,6 +4,7 @@
 pub mod block;
 pub mod exclusive;
 pub mod exec;
+pub mod exec_script;
 pub mod grant;
 pub mod locks;
 pub mod parked;

@@ -49,6 +49,20 @@ impl Queue {
         self.commands.len()
     }
 
+    /// The commands with their arguments, in order. O(arguments) for all.
+    pub fn requests(&self) -> impl Iterator<Item = (u16, Vec<&[u8]>)> {
+        let mut first = 0;
+        self.commands.iter().map(move |(command, count)| {
+            let spans = &self.words.spans[first..first + *count as usize];
+            first += *count as usize;
+            let arg = |span: &Span| {
+                let start = span.start as usize;
+                &self.words.bytes[start..start + span.len as usize]
+            };
+            (*command, spans.iter().map(arg).collect())
+        })
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.commands.is_empty()

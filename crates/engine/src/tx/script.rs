@@ -38,6 +38,9 @@ const THRESHOLDS_MAX: i64 = 10;
 /// Commands that an attempt goes on with to learn what else it needs.
 const SCOUTED_CALLS_MAX: usize = 10_000;
 
+/// Digits of a script's name.
+const SHA_DIGITS: usize = 40;
+
 /// A key that a script has touched, and whether it may be written.
 pub type Touched = BTreeMap<DbKey, bool>;
 
@@ -138,12 +141,10 @@ impl Engine {
         planned: Planned,
         args: &Args<'_>,
     ) -> Flow {
-        if let Err(failure) = keys_and_args(args) {
-            return self.fail(conn, id, args, &failure);
-        }
-        if self.core.table.entry(id).spec.name.starts_with("EVAL")
-            && !self.core.table.entry(id).spec.name.starts_with("EVALSHA")
-        {
+        if matches!(self.core.table.entry(id).spec.name, "EVAL" | "EVAL_RO") {
+            if let Err(failure) = keys_and_args(args, Failure::NOT_INTEGER) {
+                return self.fail(conn, id, args, &failure);
+            }
             let sha = self.core.scripts.sha_of(args.get(1));
             if !self.core.scripts.interpreter().exists(&sha) {
                 if let Err(text) = self.core.scripts.interpreter().check(args.get(1)) {
@@ -155,7 +156,7 @@ impl Engine {
                 return Flow::Wait;
             }
         }
-        if let Err(failure) = self.core.named_script(id, args) {
+        if let Err(failure) = self.core.named_with_keys(id, args) {
             return self.fail(conn, id, args, &failure);
         }
         match planned.plan {
@@ -216,8 +217,7 @@ impl Engine {
         reply: &mut Vec<u8>,
     ) -> Result<(bool, Option<(Touched, bool)>), Failure> {
         let flags = self.core.table.entry(order.id).spec.flags;
-        let named = self.core.named_script(order.id, args)?;
-        let (keys, argv) = keys_and_args(args)?;
+        let (named, (keys, argv)) = self.core.named_with_keys(order.id, args)?;
         let promises = self.core.promises(&named)?;
         let reads_only = promises.reads_only || flags.has(Flags::READONLY);
         if flags.has(Flags::READONLY) && promises.declared && !promises.reads_only {
@@ -321,9 +321,12 @@ fn run_named(
     }
 }
 
-/// `KEYS` and `ARGV`, or why there are none.
-fn keys_and_args<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, Vec<&'a [u8]>), Failure> {
-    let count = args.integer(2).ok_or(Failure::NOT_INTEGER)?;
+/// `KEYS` and `ARGV`.
+type KeysAndArgs<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);
+
+/// `KEYS` and `ARGV`, or why there are none; `no_number` where their count is no number.
+fn keys_and_args<'a>(args: &Args<'a>, no_number: Failure) -> Result<KeysAndArgs<'a>, Failure> {
+    let count = args.integer(2).ok_or(no_number)?;
     if count > args.len() as i64 - 3 {
         return Err(Failure::text(texts::TOO_MANY_KEYS));
     }
@@ -332,8 +335,27 @@ fn keys_and_args<'a>(args: &Args<'a>) -> Result<(Vec<&'a [u8]>, Vec<&'a [u8]>), 
 }
 
 impl Core {
+    /// What a command runs, and with what; the errors come in the order in which Redis looks.
+    fn named_with_keys<'a>(
+        &mut self,
+        id: u16,
+        args: &Args<'a>,
+    ) -> Result<(Named, KeysAndArgs<'a>), Failure> {
+        let name = self.table.entry(id).spec.name;
+        if name.starts_with("FCALL") {
+            let named = self.named_script(id, args)?;
+            let keys = keys_and_args(args, Failure::new(texts::BAD_KEY_COUNT))?;
+            return Ok((named, keys));
+        }
+        if name.starts_with("EVALSHA") && args.get(1).len() != SHA_DIGITS {
+            return Err(Failure::text(texts::NO_SCRIPT));
+        }
+        let keys = keys_and_args(args, Failure::NOT_INTEGER)?;
+        Ok((self.named_script(id, args)?, keys))
+    }
+
     /// The script that a command names; an EVAL's is compiled and kept if it is new.
-    pub(crate) fn named_script(&mut self, id: u16, args: &Args<'_>) -> Result<Named, Failure> {
+    fn named_script(&mut self, id: u16, args: &Args<'_>) -> Result<Named, Failure> {
         let name = args.get(1);
         match self.table.entry(id).spec.name {
             "EVAL" | "EVAL_RO" => {
@@ -395,7 +417,7 @@ impl Stage<'_> {
         let spec = entry.spec;
         let several = self.engine.core.route.cores() > 1;
         let wide = matches!(spec.fanout, Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor);
-        if several && wide {
+        if wide && (several || matches!(self.scope, Scope::All(_))) {
             return None;
         }
         let is_written = |keys: &KeySpec| keys.flags.first() != Some(&"RO");
