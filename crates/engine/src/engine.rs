@@ -365,7 +365,7 @@ impl Engine {
             Message::ErrandDone(_) => unreachable!("taken by who waits for it"),
             Message::Offer(offer) => self.on_offer(offer),
             Message::Claim(offer) => self.on_claim(from, offer),
-            Message::Served(offer) => self.on_served(offer),
+            Message::Served(offer) => self.on_served(*offer),
             Message::Ask { ticket, query } => self.on_ask(from, ticket, &query),
             Message::Answer { ticket, answer } => self.on_answer(from, ticket, *answer),
             Message::Lease(lease) => {

@@ -67,14 +67,7 @@ impl Engine {
             &mut *batch;
         let before = self.shard.work;
         self.shard.work += jobs.len() as u32;
-        let distance = self.core.prefetch_ahead;
-        if distance > 0 && jobs.len() > 1 {
-            for job in jobs.iter().filter(|job| job.key != 0) {
-                let hint = Hint { db: job.db, slot: job.slot, hash: job.hash };
-                self.jobs_ahead.push(&self.shard.store, hint);
-            }
-            self.jobs_ahead.start(&self.shard.store, distance);
-        }
+        self.look_ahead(jobs);
         let mut first = 0;
         for job in jobs.iter() {
             if job.key != 0 {
@@ -135,6 +128,18 @@ impl Engine {
         self.core.counters.jobs_served += jobs.len() as u64;
         self.shares.add_others(self.shard.work - before);
         self.outbox.post(from, Message::Outcomes(batch));
+    }
+
+    /// Has the entries of jobs that are about to be executed prefetched.
+    fn look_ahead(&mut self, jobs: &[Job]) {
+        let distance = self.core.prefetch_ahead;
+        if distance > 0 && jobs.len() > 1 {
+            for job in jobs.iter().filter(|job| job.key != 0) {
+                let hint = Hint { db: job.db, slot: job.slot, hash: job.hash };
+                self.jobs_ahead.push(&self.shard.store, hint);
+            }
+            self.jobs_ahead.start(&self.shard.store, distance);
+        }
     }
 
     /// Executes a job of a session of some core, whose keys are free.

@@ -4,7 +4,7 @@
 use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::gather::{Gather, Part, Then};
-use crate::message::{Address, Job, Lent, Message, Share, Words};
+use crate::message::{Address, Job, Lent, Message, Share, Shares, Words};
 use crate::session::client::Stall;
 use crate::shard::execute::Call;
 use crate::spread::{joined, protocol, take_shares, whole_of};
@@ -57,7 +57,7 @@ impl Engine {
             let watched = gather.watched.contains(owner);
             Box::new(Share { items, whole, watched, ..*self.share(&gather, owner) })
         };
-        let mut shares: Vec<Box<Share>> = Vec::new();
+        let mut shares: Shares = Vec::new();
         let mut cores: Vec<CoreId> = (0..self.core.route.cores() as u16).map(CoreId).collect();
         for (owner, items) in loans {
             cores.retain(|core| *core != owner);
@@ -160,7 +160,7 @@ impl Engine {
             loans.of(owner).push(Lent::read(gather.db, &key));
         }
         let first = gather.parts.len();
-        let shares: Vec<Box<Share>> = (loans.0.into_iter())
+        let shares: Shares = (loans.0.into_iter())
             .map(|(owner, items)| Box::new(Share { items, ..*self.share(&gather, owner) }))
             .collect();
         gather.parts.resize_with(first + shares.len(), Part::default);
@@ -447,7 +447,7 @@ impl Engine {
     }
 
     /// The same, but for the shares of this core, which it gives back.
-    fn guests_leave_others(&mut self, parts: &mut [Part], mut changes: u64) -> Vec<Box<Share>> {
+    fn guests_leave_others(&mut self, parts: &mut [Part], mut changes: u64) -> Shares {
         let mut own = Vec::new();
         self.guests_rise(parts);
         let touched = std::mem::take(&mut self.shard.guest_touched);

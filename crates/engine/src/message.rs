@@ -22,7 +22,7 @@ pub enum Message {
     /// The same batch with its outcomes filled in.
     Outcomes(Box<Batch>),
     /// To the sequencer: the shares of one transaction, to be locked in its order.
-    Sequence(Vec<Box<Share>>),
+    Sequence(Shares),
     /// From the sequencer to an owner: lock what this share needs.
     Lock(Box<Share>),
     /// From an owner to the origin: it is locked; with it comes what was asked for.
@@ -140,6 +140,10 @@ fn empty<T>(buffer: &mut Vec<T>, keep_bytes: usize) {
         *buffer = Vec::new();
     }
 }
+
+/// The shares of a transaction, in the boxes in which they travel.
+#[allow(clippy::vec_box, reason = "the box itself is what is sent and comes back")]
+pub type Shares = Vec<Box<Share>>;
 
 /// One owner's share of a transaction. The same box makes all trips: origin, sequencer, owner, origin, owner, and back where
 /// the origin needs to know what came of it.

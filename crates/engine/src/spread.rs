@@ -5,7 +5,7 @@ use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::gather::{self, Gather, Part, Then};
 use crate::hop::Order;
-use crate::message::{Address, Share, Words};
+use crate::message::{Address, Share, Shares, Words};
 use crate::session::client::{Gates, Stall};
 use crate::session::plan::{Plan, Planned, key_step};
 use crate::shard::execute::{Call, Verdict};
@@ -432,7 +432,7 @@ impl Engine {
 }
 
 /// The shares of a transaction, which have all come.
-pub(crate) fn take_shares(parts: &mut [Part]) -> Vec<Box<Share>> {
+pub(crate) fn take_shares(parts: &mut [Part]) -> Shares {
     parts.iter_mut().map(|part| part.share.take().expect("every share has come")).collect()
 }
 

@@ -541,7 +541,7 @@ impl Engine {
         }
         if offer.accepted {
             match from == self.core.id {
-                true => self.on_served(offer),
+                true => self.on_served(*offer),
                 false => self.outbox.post(from, Message::Served(offer)),
             }
         }
@@ -551,7 +551,7 @@ impl Engine {
     }
 
     /// The element that a session claimed has come.
-    pub(crate) fn on_served(&mut self, mut offer: Box<Offer>) {
+    pub(crate) fn on_served(&mut self, mut offer: Offer) {
         let conn = offer.conn;
         let Some(session) = self.sessions.get(conn) else { return };
         let Some(blocked) = session.blocked.take_if(|blocked| blocked.place == offer.place) else {

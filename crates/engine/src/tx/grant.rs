@@ -6,7 +6,7 @@
 use super::locks::{Wanted, lock_id};
 use crate::engine::Engine;
 use crate::gather::Gather;
-use crate::message::{Lent, Message, Parked, Replied, Share, Words};
+use crate::message::{Lent, Message, Parked, Replied, Share, Shares, Words};
 use crate::shard::execute::Call;
 use crate::shard::feed::DbKey;
 use crate::spread::whole_of;
@@ -35,11 +35,7 @@ pub enum Waiting {
 
 impl Engine {
     /// Sends the shares of a gather to be locked, as its parts.
-    pub(crate) fn begin_transaction(
-        &mut self,
-        mut gather: Box<Gather>,
-        mut shares: Vec<Box<Share>>,
-    ) {
+    pub(crate) fn begin_transaction(&mut self, mut gather: Box<Gather>, mut shares: Shares) {
         gather.parts.resize_with(shares.len(), Default::default);
         gather.due = shares.len();
         let (number, generation) = self.gathers.insert(gather);
@@ -81,7 +77,7 @@ impl Engine {
 
     /// Sends each share to its owner. What is for this core goes the same way, so that this core hears of it in the order in which
     /// others do.
-    pub(crate) fn on_sequence(&mut self, shares: Vec<Box<Share>>) {
+    pub(crate) fn on_sequence(&mut self, shares: Shares) {
         self.core.counters.transactions_sequenced += 1;
         for share in shares {
             self.outbox.post(share.owner, Message::Lock(share));

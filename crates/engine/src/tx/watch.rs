@@ -77,10 +77,10 @@ impl Engine {
     pub(crate) fn is_dirty(&mut self, client: Client) -> bool {
         let Engine { watches, shard, core, .. } = self;
         let Some(watching) = watches.clients.get(&client) else { return false };
-        let mut changed = |(key, before): &(DbKey, bool)| {
+        let changed = |(key, before): &(DbKey, bool)| {
             is_there(&mut shard.store, core.hasher, key, core.now) != *before
         };
-        watching.dirty || watching.keys.iter().any(|key| changed(key))
+        watching.dirty || watching.keys.iter().any(changed)
     }
 
     /// A client watches nothing here any more.
