@@ -442,3 +442,10 @@ fn runs_end_well_wherever_the_count_of_instructions_stands_when_they_begin() {
         assert_eq!(reply, b":1\r\n", "{}", reply.escape_ascii());
     }
 }
+
+#[test]
+fn a_bad_argument_of_a_method_is_counted_without_its_object() {
+    let (one, two) = (run("('x'):rep()"), run("string.rep('x')"));
+    assert!(one.contains("bad argument #1 to 'rep' (number expected, got no value)"), "{one}");
+    assert!(two.contains("bad argument #2 to 'rep' (number expected, got no value)"), "{two}");
+}
