@@ -485,7 +485,8 @@ impl Stage<'_> {
             self.engine.bring(errands, spec, self.db, args, keys.as_deref());
             if keys.is_none() {
                 let flags = JobFlags { resp3: protocol == Protocol::Resp3, ..JobFlags::default() };
-                return Ok(self.engine.everywhere(id, self.db, flags, args, reply));
+                self.engine.everywhere(id, self.db, flags, args, reply);
+                return Ok(());
             }
         } else {
             let Some(keys) = &keys else {
