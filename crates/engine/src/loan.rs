@@ -7,6 +7,7 @@ use crate::gather::{Gather, Part, Then};
 use crate::message::{Address, Job, Lent, Message, Share, Shares, Words};
 use crate::session::client::Stall;
 use crate::shard::execute::Call;
+use crate::shard::feed::DbKey;
 use crate::spread::{joined, protocol, take_shares, whole_of};
 use crate::tx::exclusive::Errands;
 use crate::tx::queue::commands;
@@ -451,11 +452,13 @@ impl Engine {
         let mut own = Vec::new();
         self.guests_rise(parts);
         let touched = std::mem::take(&mut self.shard.guest_touched);
+        let touches = touches(&touched);
         for mut share in take_shares(parts) {
             share.items.retain(|item| !item.copied || item.waits.is_some());
             for item in share.items.iter_mut().filter(|item| item.writes) {
-                item.touched = touched.iter().any(|(db, key)| (*db, key) == (item.db, &item.key));
+                item.touched = touches.contains_key(&(item.db, &*item.key));
             }
+            into_order(&mut share.items, &touches);
             // Counted once, where something may have changed.
             if share.items.iter().any(|item| item.writes) {
                 share.changes = std::mem::take(&mut changes);
@@ -473,6 +476,22 @@ impl Engine {
         let stats = guest.take_stats();
         self.shard.store.add_stats(&stats);
         own
+    }
+}
+
+/// When each key was first written to.
+pub(crate) fn touches(touched: &[DbKey]) -> HashMap<(u8, &[u8]), usize> {
+    let mut first = HashMap::new();
+    for (at, (db, key)) in touched.iter().enumerate() {
+        first.entry((*db, &**key)).or_insert(at);
+    }
+    first
+}
+
+/// Those who wait are served in the order in which keys were written to, so the keys come home in it.
+pub(crate) fn into_order(items: &mut [Lent], touches: &HashMap<(u8, &[u8]), usize>) {
+    if touches.len() > 1 {
+        items.sort_by_key(|item| touches.get(&(item.db, &*item.key)).copied());
     }
 }
 

@@ -91,6 +91,12 @@ pub fn bad(lua: &Lua, at: usize, name: &str, what: &str) -> mlua::Error {
 /// The error of an argument of another type than `expected`.
 pub fn mistyped(lua: &Lua, args: &[Arg], at: usize, name: &str, expected: &str) -> mlua::Error {
     let got = args.get(at).map_or("no value", Arg::type_name);
+    // Of a method, Lua does not count the object that it is called on.
+    let is_method = |call: &mlua::Debug<'_>| call.names().name_what == Some("method");
+    let at = match lua.inspect_stack(0, is_method) {
+        Some(true) if at > 0 => at - 1,
+        _ => at,
+    };
     bad(lua, at, name, &format!("{expected} expected, got {got}"))
 }
 

@@ -137,6 +137,18 @@ impl Interpreter {
         Ok(Prepared(Library { name, code: source.to_vec(), functions }))
     }
 
+    /// Says why a library of this name cannot be loaded, before its body is looked at.
+    ///
+    /// # Errors
+    /// The text of the error reply.
+    pub fn may_load(&self, source: &[u8], replace: bool) -> Result<(), Vec<u8>> {
+        let (name, _) = shebang::of_library(source)?;
+        match !replace && self.libraries.by_name.contains_key(&name) {
+            true => Err([b"ERR Library '", &name[..], b"' already exists"].concat()),
+            false => Ok(()),
+        }
+    }
+
     /// Says why a prepared library cannot be installed.
     ///
     /// # Errors

@@ -186,12 +186,24 @@ impl<'a> Reader<'a> {
     fn array(&mut self, len: i64, depth: usize) -> mlua::Result<Table> {
         // Each element has three bytes or more, so a length that promises too much reserves nothing.
         let room = usize::try_from(len).unwrap_or(0).min(self.bytes.len() / 3);
-        let table = self.lua.create_table_with_capacity(room, 0)?;
+        let mut table = self.lua.create_table_with_capacity(room, 0)?;
+        let mut grows = false;
         for index in 1..=len {
-            match self.text_ahead() {
-                Some(text) => table.raw_set(index, text)?,
-                None => table.raw_set(index, self.value(depth + 1)?)?,
+            if let Some(text) = self.text_ahead() {
+                table.raw_set(index, text)?;
+                continue;
             }
+            let value = self.value(depth + 1)?;
+            if value == Value::Nil && !grows {
+                // What `#` says of a table with holes depends on how the table has grown.
+                grows = true;
+                let grown = self.lua.create_table()?;
+                for before in 1..index {
+                    grown.raw_set(before, table.raw_get::<Value>(before)?)?;
+                }
+                table = grown;
+            }
+            table.raw_set(index, value)?;
         }
         Ok(table)
     }

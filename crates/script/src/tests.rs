@@ -442,3 +442,43 @@ fn runs_end_well_wherever_the_count_of_instructions_stands_when_they_begin() {
         assert_eq!(reply, b":1\r\n", "{}", reply.escape_ascii());
     }
 }
+
+#[test]
+fn a_bad_argument_of_a_method_is_counted_without_its_object() {
+    let (one, two) = (run("('x'):rep()"), run("string.rep('x')"));
+    assert!(one.contains("bad argument #1 to"), "{one}");
+    assert!(two.contains("bad argument #2 to"), "{two}");
+}
+
+#[test]
+fn a_reply_with_holes_is_as_long_as_a_table_that_grew() {
+    // Redis 7.0 says 0 of `{nil, 2}`, which it fills element by element.
+    let mut interpreter = interpreter();
+    let mut host = Holes;
+    let source = b"redis.setresp(3) return #redis.call('ZMSCORE')";
+    let sha = interpreter.load(source).expect("it compiles");
+    let mut reply = Vec::new();
+    let call = Call { keys: &[], args: &[], seed: 0, protocol: Protocol::Resp2 };
+    interpreter.run(&sha, &call, &mut host, &mut reply);
+    assert_eq!(reply, b":0\r\n");
+}
+
+/// Answers every call with a nil and a number.
+struct Holes;
+
+impl Host for Holes {
+    fn call(&mut self, _: &[&[u8]], _: Protocol, reply: &mut Vec<u8>) -> Result<(), Abandon> {
+        reply.extend_from_slice(b"*2\r\n_\r\n,2\r\n");
+        Ok(())
+    }
+
+    fn breathe(&mut self) -> Result<(), Abandon> {
+        Ok(())
+    }
+
+    fn log(&mut self, _: LogLevel, _: &[u8]) {}
+
+    fn may_run(&mut self, _: &[&[u8]]) -> Option<bool> {
+        None
+    }
+}

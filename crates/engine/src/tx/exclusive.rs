@@ -4,6 +4,7 @@
 
 use crate::engine::Engine;
 use crate::gather::{self, Part};
+use crate::loan::{into_order, touches};
 use crate::message::{JobFlags, Lent, Replied, Words};
 use crate::session::plan::cursor_owner;
 use crate::shard::feed::DbKey;
@@ -136,16 +137,18 @@ impl Engine {
     /// What is here of others, by owner, with what was written to.
     pub(crate) fn take_lent(&mut self, errands: &mut Errands) -> BTreeMap<CoreId, Vec<Lent>> {
         let touched = std::mem::take(&mut self.shard.guest_touched);
+        let touches = touches(&touched);
         let now = self.core.now;
         let mut home: BTreeMap<CoreId, Vec<Lent>> = BTreeMap::new();
         for (db, key) in std::mem::take(&mut errands.lent) {
             let name = self.core.hasher.key(&key);
             let owner = self.core.route.owner(name.slot);
             let parcel = self.shard.guest(&self.core).db(db).take(&name, now);
-            let touched = touched.iter().any(|(other, name)| (*other, name) == (db, &key));
+            let touched = touches.contains_key(&(db, &*key));
             let item = Lent { parcel, touched, ..Lent::read(db, &key) };
             home.entry(owner).or_default().push(item);
         }
+        home.values_mut().for_each(|items| into_order(items, &touches));
         home
     }
 

@@ -242,6 +242,27 @@ mod tests {
     }
 
     #[test]
+    fn of_several_keys_that_a_script_writes_the_first_one_serves_who_waits_for_all() {
+        for (cores, within) in [(1, false), (1, true), (2, false), (2, true)] {
+            let mut world = World::new(cores);
+            let (waiting, one) = (world.open(0), world.open(cores - 1));
+            let wanted = ["{t}9", "{t}1", "{t}5"];
+            world.feed_quietly(waiting, b"BLPOP {t}1 {t}5 {t}9 0\r\n");
+            let source = "for i, key in ipairs(KEYS) do redis.call('RPUSH', key, i) end";
+            let keys = ["3", wanted[0], wanted[1], wanted[2]];
+            if within {
+                world.ask(one, "MULTI");
+            }
+            eval(&mut world, one, source, &keys);
+            if within {
+                world.ask(one, "EXEC");
+            }
+            let got = String::from_utf8(world.take(waiting)).expect("text");
+            assert!(got.contains("{t}9"), "{cores} {within}: {got}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_the_call_of_a_script_is_told_in_one_order() {
         let mut world = World::new(2);
         let one = world.open(0);

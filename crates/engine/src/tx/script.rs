@@ -403,7 +403,10 @@ impl Stage<'_> {
         if flags.has(Flags::NOSCRIPT) {
             return Some(texts::NOT_ALLOWED);
         }
-        if flags.has(Flags::WRITE) && self.reads_only {
+        // PFCOUNT reads, and may write to what its key holds all the same.
+        let rewrites = entry.spec.keys.iter().any(|keys| keys.flags.first() == Some(&"RW"));
+        let writes = flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE) || rewrites;
+        if writes && self.reads_only {
             return Some(texts::WRITE_IN_RO);
         }
         if flags.has(Flags::DENYOOM) && self.oom && !self.wrote {
@@ -548,8 +551,8 @@ impl Stage<'_> {
         let waits = shard.wait.take().is_some();
         if waits && spec.group == command::Group::Stream {
             reply.truncate(start);
-            let text =
-                format!("ERR {} command is not allowed with BLOCK option from scripts", spec.name);
+            let after = b" command is not allowed with BLOCK option from scripts";
+            let text = [b"ERR ", args.get(0), after].concat();
             Writer::new(reply, Protocol::Resp2).error(&text);
         }
         Ok(())
@@ -773,6 +776,19 @@ mod tests {
                     .starts_with("(err) NOSCRIPT")
             );
         }
+    }
+
+    #[test]
+    fn a_reading_script_is_refused_what_may_be_replicated_and_a_wait_as_the_client_has_spelt_it() {
+        let mut world = World::new(2);
+        let one = world.open(0);
+        let source = "return redis.call('PFCOUNT', 'a')";
+        let reply = world.ask_words(one, &[b"EVAL_RO", source.as_bytes(), b"0"]);
+        assert!(reply.contains("Write commands are not allowed from read-only"), "{reply}");
+        assert_eq!(eval(&mut world, one, source, &["0"]), "0");
+        let source = "return redis.call('xRead', 'BLOCK', 0, 'STREAMS', 's', '$')";
+        let reply = eval(&mut world, one, source, &["0"]);
+        assert!(reply.starts_with("(err) ERR xRead command is not allowed with BLOCK"), "{reply}");
     }
 
     #[test]

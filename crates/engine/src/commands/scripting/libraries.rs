@@ -119,7 +119,8 @@ pub(super) fn propose(change: &Change, core: &mut Core) -> Option<Verdict> {
         return Some(Verdict::Busy);
     }
     let refused = match &change.task {
-        Task::Load { source, replace } => prepare(source, core, true)
+        Task::Load { source, replace } => (core.scripts.interpreter().may_load(source, *replace))
+            .and_then(|()| prepare(source, core, true))
             .and_then(|prepared| core.scripts.interpreter().may_install(&prepared, *replace)),
         Task::Restore { sources, policy } => prepare_all(sources, core, true)
             .and_then(|prepared| core.scripts.interpreter().may_restore(&prepared, *policy)),

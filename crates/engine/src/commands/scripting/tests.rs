@@ -66,6 +66,8 @@ fn a_library_is_on_all_cores_and_goes_from_all() {
     let load = request(&[b"FUNCTION", b"LOAD", &library("lib", "f")]);
     assert_eq!(world.feed(one, &load), b"$3\r\nlib\r\n");
     assert_eq!(world.feed(other, &load), b"-ERR Library 'lib' already exists\r\n");
+    let broken = request(&[b"FUNCTION", b"LOAD", b"#!lua name=lib\nreturn ("]);
+    assert_eq!(world.feed(other, &broken), b"-ERR Library 'lib' already exists\r\n");
     let list = "[[library_name lib engine LUA functions [[name f description nil flags []]]]]";
     for core in 0..3 {
         let client = world.open(core);
