@@ -14,6 +14,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+/// A core that does not answer for so long has ended, or hangs: nothing can be done here any more.
+const ANSWER_NS_MAX: u64 = 10_000_000_000;
+
 /// The pump of one core.
 pub struct CorePump {
     mailbox: Rc<RefCell<Mailbox<Parcel>>>,
@@ -49,6 +52,7 @@ impl Pump for CorePump {
             std::thread::yield_now();
         }
         self.publish(&mut mailbox);
+        let began_ns = reactor::monotonic_ns();
         let mut done = None;
         let mut kept = self.kept.borrow_mut();
         loop {
@@ -58,6 +62,10 @@ impl Pump for CorePump {
             });
             if let Some(errand) = done.take() {
                 return errand;
+            }
+            if reactor::monotonic_ns() - began_ns > ANSWER_NS_MAX {
+                tracing::error!("core {} does not answer a transaction that holds it", to.0);
+                std::process::abort();
             }
             std::thread::yield_now();
         }
