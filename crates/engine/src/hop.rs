@@ -9,7 +9,7 @@ use crate::session::plan::Planned;
 use crate::shard::execute::{Call, Verdict};
 use crate::table::Home;
 use crate::tx::script::{self, Attempt, Scope};
-use base::{ConnId, CoreId};
+use base::{ConnId, CoreId, Slot};
 use command::{Args, Flags, Wait};
 use resp::chain::{Chain, Reply, Sink, finish};
 use resp::parse::Span;
@@ -249,6 +249,11 @@ impl Engine {
         }
         if held_up {
             self.go_on(conn);
+        }
+        if spec.flags.has(Flags::WATCHES) {
+            let route = self.core.route;
+            let owners = args.from(1).map(|key| route.owner(Slot::of_key(key)));
+            self.after_watch(conn, owners);
         }
     }
 

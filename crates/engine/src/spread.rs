@@ -307,6 +307,9 @@ impl Engine {
         }
         let conn = gather.session;
         let shares = take_shares(&mut gather.parts);
+        if self.core.table.entry(gather.command).spec.flags.has(Flags::WATCHES) {
+            self.after_watch(conn, shares.iter().map(|share| share.owner));
+        }
         let refused = shares.iter().any(|share| share.answer.verdict.rejected);
         let writes = shares.iter().any(|share| share.write.is_some());
         // What each of them answers to its writing is asked for only where it makes the reply.

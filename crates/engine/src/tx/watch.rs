@@ -131,6 +131,16 @@ impl Engine {
         }
     }
 
+    /// A WATCH of a session has been answered by its owners: if the session has gone meanwhile, nobody watches.
+    pub(crate) fn after_watch(&mut self, conn: ConnId, owners: impl Iterator<Item = CoreId>) {
+        if self.sessions.peek(conn).is_some() {
+            return;
+        }
+        let mut gone = CoreSet::default();
+        owners.for_each(|owner| _ = gone.insert(owner));
+        self.unwatch_at(conn, gone);
+    }
+
     /// Looks at what the last commands have written to.
     #[inline]
     pub(crate) fn heed(&mut self) {
