@@ -88,6 +88,8 @@ pub const NEWER_COMMANDS: &[&str] = &[
     "XACKDEL",
     "XDELEX",
     "XNACK",
+    "blmovem",
+    "waitaof",
 ];
 
 /// Sub-commands that 7.2 has and 7.0 has not, and those that go with the newer commands.
@@ -100,6 +102,7 @@ pub const NEWER_SUBCOMMANDS: &[&str] = &[
     "commandlog|len",
     "commandlog|reset",
     "commandlog|help",
+    "script|show",
 ];
 
 /// Commands of 7.0 that later work brings. Each landing takes its own out; with the last the rows that use it go.
