@@ -88,8 +88,6 @@ pub const NEWER_COMMANDS: &[&str] = &[
     "XACKDEL",
     "XDELEX",
     "XNACK",
-    "blmovem",
-    "waitaof",
 ];
 
 /// Sub-commands that 7.2 has and 7.0 has not, and those that go with the newer commands.
