@@ -105,15 +105,16 @@ impl Engine {
     pub(crate) fn by_mail(&mut self, conn: ConnId, id: u16, planned: Planned) -> Planned {
         let epoch = self.outbox.epoch();
         let Some(session) = self.sessions.get(conn) else { return planned };
-        if session.wrote_away != epoch || planned.plan != Plan::Here {
+        // What is on its way must not be overtaken, also in a later turn that goes on before its mail is looked at.
+        let follows = session.mailed_home > 0;
+        let begins = session.wrote_away == epoch;
+        if planned.plan != Plan::Here || !(follows || begins) {
             return planned;
         }
         let writes = self.core.table.entry(id).spec.flags.0 & WRITERS != 0;
-        let follows = session.mailed_home == epoch;
         if !writes && !follows && id != self.core.exec {
             return planned;
         }
-        session.mailed_home = epoch;
         Planned { plan: Plan::One(self.core.id), ..planned }
     }
 
@@ -258,7 +259,9 @@ impl Engine {
         let flags = self.core.table.entry(id).spec.flags;
         let writes = flags.0 & WRITERS != 0 || id == self.core.exec;
         let Some(session) = self.sessions.get(conn) else { return };
-        if writes && core != self.core.id {
+        if core == self.core.id {
+            session.mailed_home += 1;
+        } else if writes {
             session.wrote_away = epoch;
         }
         let address = match session.muted() {

@@ -201,6 +201,11 @@ impl Engine {
                 ticks: outcome.ticks,
                 weight: u64::from(outcome.weight),
             };
+            if from == self.core.id
+                && let Some(session) = self.sessions.get(job.address.session())
+            {
+                session.mailed_home -= 1;
+            }
             match outcome.parked {
                 true if from == self.core.id => {}
                 true => self.on_parked(job.address),

@@ -256,10 +256,9 @@ impl Engine {
             .collect();
         gather.due = pieces.len();
         let (db, flags) = (gather.db, gather.flags);
-        let epoch = self.outbox.epoch();
         let session = self.sessions.get(gather.session);
         // What it has written here before is still on its way (`dispatch.rs`, `by_mail`).
-        let by_mail = session.is_some_and(|session| session.mailed_home == epoch);
+        let by_mail = session.is_some_and(|session| session.mailed_home > 0);
         let (number, generation) = self.gathers.insert(gather);
         for (part, piece) in pieces.into_iter().enumerate() {
             let part = part as u32;

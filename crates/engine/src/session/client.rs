@@ -126,8 +126,8 @@ pub struct Session {
     pub spent: (u32, u32),
     /// In which epoch of the outbox it last had another core write.
     pub wrote_away: u64,
-    /// The same for its own core.
-    pub mailed_home: u64,
+    /// How many of its jobs for its own core are on their way by mail.
+    pub mailed_home: u32,
     /// Its jobs that wait for a lock.
     pub parked: u32,
     /// Its transactions that are not granted yet.
