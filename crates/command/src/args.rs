@@ -1,5 +1,6 @@
 //! The arguments of one request, as a view of the bytes they arrived in.
 
+use crate::Failure;
 use resp::parse::Span;
 use store::{Hasher, Key};
 
@@ -75,6 +76,12 @@ impl<'a> Args<'a> {
     /// Argument `index` as an integer in Redis' canonical form.
     pub fn integer(&self, index: usize) -> Option<i64> {
         resp::number::parse_i64(self.get(index))
+    }
+
+    /// How many of something argument `index` asks for, 0 or more.
+    pub fn count(&self, index: usize) -> Result<usize, Failure> {
+        let count = self.integer(index).and_then(|count| usize::try_from(count).ok());
+        count.ok_or(Failure::NOT_POSITIVE)
     }
 
     /// Whether argument `index` is this word, in any case.

@@ -69,12 +69,6 @@ fn end(args: &Args<'_>, index: usize) -> Result<End, Failure> {
     }
 }
 
-/// The number of elements in argument `index`, 0 or more.
-fn count(args: &Args<'_>, index: usize) -> Result<usize, Failure> {
-    let count = args.integer(index).and_then(|count| usize::try_from(count).ok());
-    count.ok_or(Failure::NOT_POSITIVE)
-}
-
 /// The first of the keys at these positions that is there; it has to be a list.
 fn first<'a>(
     ctx: &mut Ctx<'_>,

@@ -1,7 +1,7 @@
 //! EVAL, FCALL and their kin: what clients are told of them and which keys they name. Their run is the engine's business,
 //! which knows them by [`Flags::SCRIPT`]; the functions here are never called.
 
-use crate::spec::{Arg, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::{Args, Ctx, Failure};
 
 /// The family's list.
@@ -16,8 +16,7 @@ const FLAGS: Flags = Flags::NOSCRIPT
 
 /// The keys that follow their count, which is argument 2.
 const fn counted(flags: &'static [&'static str], notes: &'static str) -> KeySpec {
-    let find = Find::Numkeys { numkeys: 0, first: 1, step: 1 };
-    KeySpec { flags, begin: Begin::Index(2), find, notes }
+    KeySpec { notes, ..KeySpec::counted(2, flags) }
 }
 
 const WRITTEN: &[&str] = &["RW", "access", "update"];

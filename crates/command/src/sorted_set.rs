@@ -23,7 +23,7 @@ pub mod several;
 pub mod single;
 pub mod whole;
 
-use crate::spec::{Arg, ArgKind, Begin, Command, Find, KeySpec};
+use crate::spec::{Arg, ArgKind, Command, KeySpec};
 use crate::string::reply_text;
 use resp::write::{Protocol, Writer};
 use store::Scored;
@@ -84,16 +84,6 @@ const WITH_SCORES: Arg = Arg::word("withscores", "WITHSCORES").optional();
 
 /// One key that is read.
 const READ: &[KeySpec] = &[KeySpec::one(1, &["RO", "access"])];
-
-/// A count of keys at an argument, and the keys behind it.
-const fn counted_keys(index: u16, flags: &'static [&'static str]) -> KeySpec {
-    KeySpec {
-        flags,
-        begin: Begin::Index(index),
-        find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
-        notes: "",
-    }
-}
 
 /// Replies with one of several members, and its score where it is asked for: in RESP3 beside it in an array of its own,
 /// in RESP2 behind it. Gives the elements that this is.

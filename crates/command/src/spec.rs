@@ -278,6 +278,16 @@ impl KeySpec {
         }
     }
 
+    /// Keys that follow their count, which is argument `index`.
+    pub const fn counted(index: u16, flags: &'static [&'static str]) -> KeySpec {
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
+            notes: "",
+        }
+    }
+
     /// Appends the positions of the keys among `args` to `found`. Positions outside the arguments
     /// are not given; a count of keys that does not fit gives none. O(keys).
     pub fn positions(&self, args: &Args<'_>, found: &mut Vec<u32>) {

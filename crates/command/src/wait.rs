@@ -8,6 +8,7 @@
 use crate::{Args, Failure};
 use resp::long_double::LongDouble;
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// Time limits are kept in microseconds, and given in milliseconds at the finest.
 const US_PER_MS: u64 = 1000;
@@ -45,6 +46,26 @@ impl Wait {
             .map(|position| WaitKey { position: position as u32, words: words(position) })
             .collect();
         Box::new(Wait { timeout_us, keys })
+    }
+
+    /// Waits for any of the keys at `positions` of `NAME key [key ...] timeout`.
+    pub fn for_one_of(timeout_us: u64, args: &Args<'_>, positions: Range<usize>) -> Box<Wait> {
+        let words = |key| owned([args.get(0), args.get(key), b"0"]);
+        Wait::new(timeout_us, args, positions, words)
+    }
+
+    /// Waits for any of the keys at `positions` of `NAME timeout numkeys key [key ...] rest`.
+    pub fn for_one_of_counted(
+        timeout_us: u64,
+        args: &Args<'_>,
+        positions: Range<usize>,
+    ) -> Box<Wait> {
+        let behind = positions.end;
+        let words = |key| {
+            let head: [&[u8]; 4] = [args.get(0), b"0", b"1", args.get(key)];
+            owned(head.into_iter().chain(args.from(behind)))
+        };
+        Wait::new(timeout_us, args, positions, words)
     }
 
     /// Waits for the key at argument 1, and runs the whole command again.

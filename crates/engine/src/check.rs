@@ -316,6 +316,13 @@ impl World {
         show(&values)
     }
 
+    /// Runs a script, and shows its reply; `rest` is the number of its keys, they, and its arguments.
+    pub fn eval(&mut self, client: Client, source: &str, rest: &[&str]) -> String {
+        let mut words: Vec<&[u8]> = vec![b"EVAL", source.as_bytes()];
+        words.extend(rest.iter().map(|word| word.as_bytes()));
+        self.ask_words(client, &words)
+    }
+
     /// The reply of an inline command that is a text, with its line breaks.
     pub fn text(&mut self, client: Client, command: &str) -> String {
         self.ask(client, command).replace("\\r\\n", "\n").replace("\\n", "\n")

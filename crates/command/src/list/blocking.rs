@@ -7,9 +7,7 @@ use super::transfer::{
     DESTINATION, FROM, HOW_MANY, SOURCE, TO, TRANSFER, Wish, move_one, move_several,
 };
 use super::{ENDS, KEY, end, first, pop, transfer};
-use crate::spec::{
-    Arg, ArgKind, Arity, Begin, Blocks, Command, Fanout, Find, Flags, Group, KeySpec, Spec,
-};
+use crate::spec::{Arg, ArgKind, Arity, Blocks, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure, Run, Wait, wait};
 use store::{End, Look};
@@ -58,12 +56,7 @@ pub const BLMPOP: Command = Command::new(
     Spec {
         name: "BLMPOP",
         arity: Arity::at_least(5),
-        keys: &[KeySpec {
-            flags: &["RW", "access", "delete"],
-            begin: Begin::Index(2),
-            find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
-            notes: "",
-        }],
+        keys: &[KeySpec::counted(2, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLEKEYS),
         fanout: Fanout::Loan,
         blocks: when_list_at!(3, blmpop),
@@ -144,8 +137,7 @@ fn pop_one(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End) -> Result<(), Failure> 
     let timeout_us = wait::seconds(args, last)?;
     let Some(key) = first(ctx, args, 1..last)? else {
         ctx.reply.null_array();
-        let words = |key| wait::owned([args.get(0), args.get(key), b"0"]);
-        ctx.wait = Some(Wait::new(timeout_us, args, 1..last, words));
+        ctx.wait = Some(Wait::for_one_of(timeout_us, args, 1..last));
         return Ok(());
     };
     let Ctx { store, reply, db, now, .. } = ctx;
@@ -167,12 +159,7 @@ fn blmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     }
     ctx.reply.null_array();
     let keys = wish.keys().start + 1..wish.keys().end + 1;
-    let behind = keys.end;
-    let words = |key| {
-        let head: [&[u8]; 4] = [args.get(0), b"0", b"1", args.get(key)];
-        wait::owned(head.into_iter().chain(args.from(behind)))
-    };
-    ctx.wait = Some(Wait::new(timeout_us, args, keys, words));
+    ctx.wait = Some(Wait::for_one_of_counted(timeout_us, args, keys));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Taking elements out at an end.
 
-use super::{ENDS, KEY, count, end};
-use crate::spec::{Arg, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Spec};
+use super::{ENDS, KEY, end};
+use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use resp::write::Writer;
@@ -44,7 +44,7 @@ pub const RPOP: Command = Command::new(
 fn pop(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End, name: &str) -> Result<(), Failure> {
     let count = match args.len() {
         2 => None,
-        3 => Some(count(args, 2)?),
+        3 => Some(args.count(2)?),
         _ => return Err(Failure::wrong_arity(name)),
     };
     let Ctx { store, reply, db, now, .. } = ctx;
@@ -77,12 +77,7 @@ pub const LMPOP: Command = Command::new(
     Spec {
         name: "LMPOP",
         arity: Arity::at_least(4),
-        keys: &[KeySpec {
-            flags: &["RW", "access", "delete"],
-            begin: Begin::Index(1),
-            find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
-            notes: "",
-        }],
+        keys: &[KeySpec::counted(1, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::MOVABLEKEYS),
         fanout: Fanout::Loan,
         group: Group::List,

@@ -2,7 +2,7 @@
 //!
 //! Both keys are looked at before anything changes: an element that has left the source has a place to go.
 
-use super::{ENDS, count, end};
+use super::{ENDS, end};
 use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
@@ -161,7 +161,7 @@ pub(super) fn wish(args: &Args<'_>, how_many: usize) -> Result<Wish, Failure> {
     if args.len() != how_many + 3 || (!exactly && !args.is(how_many, "COUNT")) {
         return Err(Failure::SYNTAX);
     }
-    let count = count(args, how_many + 1)?;
+    let count = args.count(how_many + 1)?;
     let bulk = args.is(how_many + 2, "BULK");
     if !bulk && !args.is(how_many + 2, "OBO") {
         return Err(Failure::SYNTAX);

@@ -2,7 +2,7 @@
 
 use super::{DESTINATION, KEYS, SOURCES};
 use crate::hyperloglog::estimated_count;
-use crate::spec::{Arg, Arity, Begin, Command, Fanout, Find, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use base::Now;
@@ -141,12 +141,7 @@ pub const SINTERCARD: Command = Command::new(
 /// What the commands that count have in common.
 const COUNTING: Spec = Spec {
     arity: Arity::at_least(3),
-    keys: &[KeySpec {
-        flags: &["RO", "access"],
-        begin: Begin::Index(1),
-        find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
-        notes: "",
-    }],
+    keys: &[KeySpec::counted(1, &["RO", "access"])],
     flags: Flags::READONLY.and(Flags::MOVABLEKEYS),
     fanout: Fanout::Loan,
     group: Group::Set,

@@ -179,11 +179,7 @@ fn spop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
     }
     let count = match args.try_get(2) {
         None => None,
-        Some(_) => Some(
-            args.integer(2)
-                .and_then(|count| usize::try_from(count).ok())
-                .ok_or(Failure::NOT_POSITIVE)?,
-        ),
+        Some(_) => Some(args.count(2)?),
     };
     let mut prng = ctx.store.fork_prng();
     let Ctx { store, reply, db, now, .. } = ctx;

@@ -3,8 +3,8 @@
 //! A sorted set that is there has members, so who finds none waits for a key to become one. A key of another type
 //! is an error to who asks, and is waited for as if it were absent by who waits already.
 
+use super::KEY;
 use super::pop::{ENDS, End, ManyPop, first, take};
-use super::{KEY, counted_keys};
 use crate::spec::{Arg, ArgKind, Arity, Blocks, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure, Run, Wait, wait};
@@ -50,7 +50,7 @@ pub const BZMPOP: Command = Command::new(
     Spec {
         name: "BZMPOP",
         arity: Arity::at_least(5),
-        keys: &[counted_keys(2, &["RW", "access", "delete"])],
+        keys: &[KeySpec::counted(2, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLEKEYS),
         fanout: Fanout::Loan,
         blocks: Some(Blocks { ready: |ctx, args| is_sorted_set(ctx, args, 3), woken: bzmpop }),
@@ -81,8 +81,7 @@ fn pop_one(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End) -> Result<(), Failure> 
     let timeout_us = wait::seconds(args, last)?;
     let Some(key) = first(ctx, args, 1..last)? else {
         ctx.reply.null_array();
-        let words = |key| wait::owned([args.get(0), args.get(key), b"0"]);
-        ctx.wait = Some(Wait::new(timeout_us, args, 1..last, words));
+        ctx.wait = Some(Wait::for_one_of(timeout_us, args, 1..last));
         return Ok(());
     };
     let Ctx { store, reply, db, now, .. } = ctx;
@@ -108,12 +107,7 @@ fn bzmpop(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     ctx.reply.null_array();
-    let behind = told.keys().end;
-    let words = |key| {
-        let head: [&[u8]; 4] = [args.get(0), b"0", b"1", args.get(key)];
-        wait::owned(head.into_iter().chain(args.from(behind)))
-    };
-    ctx.wait = Some(Wait::new(timeout_us, args, told.keys(), words));
+    ctx.wait = Some(Wait::for_one_of_counted(timeout_us, args, told.keys()));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Taking members from the ends.
 
-use super::{KEY, counted_keys, reply_member};
+use super::{KEY, reply_member};
 use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
@@ -100,10 +100,7 @@ fn pop(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End) -> Result<(), Failure> {
     }
     let count = match args.len() {
         2 => None,
-        _ => {
-            let count = args.integer(2).and_then(|count| usize::try_from(count).ok());
-            Some(count.ok_or(Failure::NOT_POSITIVE)?)
-        }
+        _ => Some(args.count(2)?),
     };
     let Ctx { store, reply, db, now, .. } = ctx;
     // Only a count makes the reply one of pairs.
@@ -126,7 +123,7 @@ pub const ZMPOP: Command = Command::new(
     Spec {
         name: "ZMPOP",
         arity: Arity::at_least(4),
-        keys: &[counted_keys(1, &["RW", "access", "delete"])],
+        keys: &[KeySpec::counted(1, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::MOVABLEKEYS),
         fanout: Fanout::Loan,
         group: Group::SortedSet,

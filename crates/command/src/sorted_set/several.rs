@@ -3,7 +3,7 @@
 //! A member of a set counts with score 1. Sources are taken in the order of their sizes, the smallest first, which shows
 //! in the last digits of sums; only the first of a difference stays the first.
 
-use super::{WITH_SCORES, counted_keys, reply_member, width};
+use super::{WITH_SCORES, reply_member, width};
 use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
 use crate::{Args, Ctx, Failure};
 use resp::number::parse_f64;
@@ -319,7 +319,7 @@ fn store(ctx: &mut Ctx<'_>, args: &Args<'_>, op: Op, name: &str) -> Result<(), F
 /// What the commands that reply with members have in common.
 const READING: Spec = Spec {
     arity: Arity::at_least(3),
-    keys: &[counted_keys(1, &["RO", "access"])],
+    keys: &[KeySpec::counted(1, &["RO", "access"])],
     flags: Flags::READONLY.and(Flags::MOVABLEKEYS),
     fanout: Fanout::Loan,
     group: Group::SortedSet,
@@ -330,7 +330,7 @@ const READING: Spec = Spec {
 /// What the commands that store have in common.
 const STORING: Spec = Spec {
     arity: Arity::at_least(4),
-    keys: &[KeySpec::one(1, &["OW", "update"]), counted_keys(2, &["RO", "access"])],
+    keys: &[KeySpec::one(1, &["OW", "update"]), KeySpec::counted(2, &["RO", "access"])],
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::MOVABLEKEYS),
     fanout: Fanout::Loan,
     group: Group::SortedSet,

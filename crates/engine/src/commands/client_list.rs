@@ -525,19 +525,16 @@ pub(super) fn merge_kill(kill: &Kill, answers: Vec<Answer>, desk: &mut Desk<'_>)
 mod tests {
     use super::{Filter, For};
     use crate::check::{Client, World, check};
+    use crate::spread::joined;
     use command::Args;
-    use resp::parse::Span;
 
     #[test]
     fn many_ids_are_looked_up_in_order_each_once() {
         let world = World::new(1);
         let words: Vec<String> = ["CLIENT", "LIST", "ID"].into_iter().map(str::to_owned).collect();
         let many = (0..10_000).rev().map(|number| (number % 500).to_string());
-        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
-        for word in words.into_iter().chain(many) {
-            spans.push(Span { start: bytes.len() as u32, len: word.len() as u32 });
-            bytes.extend_from_slice(word.as_bytes());
-        }
+        let words: Vec<String> = words.into_iter().chain(many).collect();
+        let (bytes, spans) = joined(words.iter().map(String::as_bytes));
         let args = Args::new(&bytes, &spans, world.core(0).hasher);
         let filter = Filter::parse(&args, For::List, 1).expect("ids");
         let ids = filter.ids.expect("ids");

@@ -152,31 +152,22 @@ const RESETSTAT: EngineCommand = EngineCommand::new(
     |_, _| Ok(Next::Ask(Query::ResetStats)),
 );
 
-const HELP: EngineCommand = EngineCommand::new(
-    Spec {
-        name: "HELP",
-        flags: Flags::LOADING.and(Flags::STALE),
-        since: "5.0.0",
-        summary: "Returns helpful text about the different subcommands.",
-        ..BASE
-    },
-    |desk, _| {
-        help::write(
-            desk,
-            "CONFIG",
-            &[
-                "GET <pattern>",
-                "    Return parameters matching the glob-like <pattern> and their values.",
-                "SET <directive> <value>",
-                "    Set the configuration <directive> to <value>.",
-                "RESETSTAT",
-                "    Reset statistics reported by the INFO command.",
-                "REWRITE",
-                "    Rewrite the configuration file.",
-            ],
-        )
-    },
-);
+const HELP: EngineCommand = help::command(Spec { since: "5.0.0", ..BASE }, |desk, _| {
+    help::write(
+        desk,
+        "CONFIG",
+        &[
+            "GET <pattern>",
+            "    Return parameters matching the glob-like <pattern> and their values.",
+            "SET <directive> <value>",
+            "    Set the configuration <directive> to <value>.",
+            "RESETSTAT",
+            "    Reset statistics reported by the INFO command.",
+            "REWRITE",
+            "    Rewrite the configuration file.",
+        ],
+    )
+});
 
 /// Settings that every core is to take over.
 #[derive(Debug)]

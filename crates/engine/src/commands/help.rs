@@ -1,7 +1,20 @@
 //! HELP of containers: the same frame around each list of lines.
 
-use super::{Desk, Next};
-use command::{Args, Failure};
+use super::{Desk, EngineCommand, EngineRun, Next};
+use command::{Args, Arity, Failure, Flags, Spec};
+
+/// The sub-command HELP of a container; `base` is what the container's sub-commands share.
+pub const fn command(base: Spec, run: EngineRun) -> EngineCommand {
+    let spec = Spec {
+        name: "HELP",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.and(Flags::STALE),
+        summary: "Returns helpful text about the different subcommands.",
+        tips: &[],
+        ..base
+    };
+    EngineCommand::new(spec, run)
+}
 
 /// Writes the help of the container `name`: a heading, the lines, and the lines about HELP itself.
 pub fn write(desk: &mut Desk<'_>, name: &str, lines: &[&str]) -> Result<Next, Failure> {

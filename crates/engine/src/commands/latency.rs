@@ -105,37 +105,28 @@ fn reset(_desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     Ok(Next::Ask(Query::Latency(Question::Reset(events))))
 }
 
-const HELP: EngineCommand = EngineCommand::new(
-    Spec {
-        name: "HELP",
-        flags: Flags::LOADING.and(Flags::STALE),
-        summary: "Returns helpful text about the different subcommands.",
-        tips: &[],
-        ..BASE
-    },
-    |desk, _| {
-        help::write(
-            desk,
-            "LATENCY",
-            &[
-                "DOCTOR",
-                "    Return a human readable latency analysis report.",
-                "GRAPH <event>",
-                "    Return an ASCII latency graph for the <event> class.",
-                "HISTORY <event>",
-                "    Return time-latency samples for the <event> class.",
-                "LATEST",
-                "    Return the latest latency samples for all events.",
-                "RESET [<event> ...]",
-                "    Reset latency data of one or more <event> classes.",
-                "    (default: reset all data for all event classes)",
-                "HISTOGRAM [COMMAND ...]",
-                "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.",
-                "    If no commands are specified then all histograms are replied.",
-            ],
-        )
-    },
-);
+const HELP: EngineCommand = help::command(BASE, |desk, _| {
+    help::write(
+        desk,
+        "LATENCY",
+        &[
+            "DOCTOR",
+            "    Return a human readable latency analysis report.",
+            "GRAPH <event>",
+            "    Return an ASCII latency graph for the <event> class.",
+            "HISTORY <event>",
+            "    Return time-latency samples for the <event> class.",
+            "LATEST",
+            "    Return the latest latency samples for all events.",
+            "RESET [<event> ...]",
+            "    Reset latency data of one or more <event> classes.",
+            "    (default: reset all data for all event classes)",
+            "HISTOGRAM [COMMAND ...]",
+            "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.",
+            "    If no commands are specified then all histograms are replied.",
+        ],
+    )
+});
 
 /// What is asked of the cores.
 #[derive(Debug)]

@@ -124,33 +124,25 @@ const MALLOC_STATS: EngineCommand = EngineCommand::new(
     },
 );
 
-const HELP: EngineCommand = EngineCommand::new(
-    Spec {
-        name: "HELP",
-        flags: Flags::LOADING.and(Flags::STALE),
-        summary: "Returns helpful text about the different subcommands.",
-        ..BASE
-    },
-    |desk, _| {
-        help::write(
-            desk,
-            "MEMORY",
-            &[
-                "DOCTOR",
-                "    Return memory problems reports.",
-                "MALLOC-STATS",
-                "    Return internal statistics report from the memory allocator.",
-                "PURGE",
-                "    Attempt to purge dirty pages for reclamation by the allocator.",
-                "STATS",
-                "    Return information about the memory usage of the server.",
-                "USAGE <key> [SAMPLES <count>]",
-                "    Return memory in bytes used by <key> and its value. Nested values are",
-                "    sampled up to <count> times (default: 5, 0 means sample all).",
-            ],
-        )
-    },
-);
+const HELP: EngineCommand = help::command(BASE, |desk, _| {
+    help::write(
+        desk,
+        "MEMORY",
+        &[
+            "DOCTOR",
+            "    Return memory problems reports.",
+            "MALLOC-STATS",
+            "    Return internal statistics report from the memory allocator.",
+            "PURGE",
+            "    Attempt to purge dirty pages for reclamation by the allocator.",
+            "STATS",
+            "    Return information about the memory usage of the server.",
+            "USAGE <key> [SAMPLES <count>]",
+            "    Return memory in bytes used by <key> and its value. Nested values are",
+            "    sampled up to <count> times (default: 5, 0 means sample all).",
+        ],
+    )
+});
 
 /// What is asked of the cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -160,35 +160,26 @@ const DEBUG: EngineCommand = EngineCommand::new(
     },
 );
 
-const HELP: EngineCommand = EngineCommand::new(
-    Spec {
-        name: "HELP",
-        flags: Flags::LOADING.and(Flags::STALE),
-        since: "5.0.0",
-        summary: "Returns helpful text about the different subcommands.",
-        ..BASE
-    },
-    |desk, _| {
-        help::write(
-            desk,
-            "SCRIPT",
-            &[
-                "DEBUG (YES|SYNC|NO)",
-                "    Take a debug mode. There is no debugger: scripts run as ever.",
-                "EXISTS <sha1> [<sha1> ...]",
-                "    Return which of these scripts the server has.",
-                "FLUSH [ASYNC|SYNC]",
-                "    Forget all scripts. The modes make no difference.",
-                "KILL",
-                "    Stop the scripts that run, if they have not written.",
-                "LOAD <script>",
-                "    Take a script in without running it.",
-                "SHOW <sha1>",
-                "    Return the source of a script.",
-            ],
-        )
-    },
-);
+const HELP: EngineCommand = help::command(Spec { since: "5.0.0", ..BASE }, |desk, _| {
+    help::write(
+        desk,
+        "SCRIPT",
+        &[
+            "DEBUG (YES|SYNC|NO)",
+            "    Take a debug mode. There is no debugger: scripts run as ever.",
+            "EXISTS <sha1> [<sha1> ...]",
+            "    Return which of these scripts the server has.",
+            "FLUSH [ASYNC|SYNC]",
+            "    Forget all scripts. The modes make no difference.",
+            "KILL",
+            "    Stop the scripts that run, if they have not written.",
+            "LOAD <script>",
+            "    Take a script in without running it.",
+            "SHOW <sha1>",
+            "    Return the source of a script.",
+        ],
+    )
+});
 
 /// What is asked of all cores.
 #[derive(Debug)]

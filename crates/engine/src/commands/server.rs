@@ -244,16 +244,8 @@ const MODULE: EngineCommand = EngineCommand {
     ..EngineCommand::container()
 };
 
-const MODULE_HELP: EngineCommand = EngineCommand::new(
-    Spec {
-        name: "HELP",
-        arity: Arity::exactly(2),
-        flags: Flags::LOADING.and(Flags::STALE),
-        group: Group::Server,
-        since: "5.0.0",
-        summary: "Returns helpful text about the different subcommands.",
-        ..Spec::NEW
-    },
+const MODULE_HELP: EngineCommand = help::command(
+    Spec { group: Group::Server, since: "5.0.0", ..Spec::NEW },
     |desk, _| {
         help::write(
             desk,

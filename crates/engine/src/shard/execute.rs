@@ -1,5 +1,6 @@
 //! Before and after every data command: ordered gates, the command, what its change brings about.
 
+use super::feed::DbKey;
 use super::lease::Account;
 use super::{Shard, feed};
 use crate::core::Core;
@@ -80,25 +81,14 @@ impl Shard {
             return refusal;
         }
         let start = reply.len();
-        let verdict = self.run_here(core, call, args, reply.reborrow());
+        let verdict = self.execute_admitted(core, call, args, reply.reborrow());
         self.work += ((reply.len() - start).max(args.extent()) as u64 / BYTES_PER_WORK) as u32;
         verdict
     }
 
-    /// Executes a command that the gates have let pass before.
-    pub fn execute_admitted(
-        &mut self,
-        core: &mut Core,
-        call: Call,
-        args: &Args<'_>,
-        reply: Sink<'_>,
-    ) -> Verdict {
-        self.run_here(core, call, args, reply)
-    }
-
-    /// Runs a command on this core's keyspace, and notes what it has written to if somebody cares.
+    /// Executes a command that the gates have let pass before, and notes what it has written to if somebody cares.
     #[inline]
-    fn run_here(
+    pub fn execute_admitted(
         &mut self,
         core: &mut Core,
         call: Call,
@@ -119,15 +109,10 @@ impl Shard {
         args: &Args<'_>,
         reply: Sink<'_>,
     ) -> Verdict {
-        let (hasher, now) = (core.hasher, core.now);
         let candidates = self.feed.candidates(call.spec, call.db, args);
-        let before = feed::look(&mut self.store, hasher, candidates, now);
-        let changes = self.store.changes();
-        let verdict = run(&mut self.store, &mut self.wait, core, call, args, reply);
-        if self.store.changes() != changes {
-            let written = feed::written(&mut self.store, hasher, call.spec, args, before, now);
-            self.feed.touched.extend(written);
-        }
+        let Shard { store, wait, feed, .. } = self;
+        let (verdict, written) = run_noting(store, wait, core, call, args, reply, candidates);
+        feed.touched.extend(written);
         verdict
     }
 
@@ -159,21 +144,15 @@ impl Shard {
         args: &Args<'_>,
         reply: Sink<'_>,
     ) -> Verdict {
-        let (hasher, now) = (core.hasher, core.now);
         self.guest(core);
-        let Shard { guest, wait, .. } = self;
+        let Shard { guest, wait, guest_touched, .. } = self;
         let guest = guest.as_deref_mut().expect("made above");
         if !feed::may_write(call.spec) {
             return run(guest, wait, core, call, args, reply);
         }
         let candidates = feed::written_keys(call.spec, call.db, args);
-        let before = feed::look(guest, hasher, candidates, now);
-        let changes = guest.changes();
-        let verdict = run(guest, wait, core, call, args, reply);
-        if guest.changes() != changes {
-            let written = feed::written(guest, hasher, call.spec, args, before, now);
-            self.guest_touched.extend(written);
-        }
+        let (verdict, written) = run_noting(guest, wait, core, call, args, reply, candidates);
+        guest_touched.extend(written);
         verdict
     }
 
@@ -289,6 +268,26 @@ impl Shard {
         let Account { outside_bytes, plumbing_bytes, .. } = self.account;
         self.account.set_used(keyspace + outside_bytes + plumbing_bytes + ENGINE_BYTES);
     }
+}
+
+/// Runs a command on a keyspace, appends its reply, and tells which of the candidates it has written to.
+fn run_noting(
+    store: &mut Store,
+    wait: &mut Option<Box<Wait>>,
+    core: &mut Core,
+    call: Call,
+    args: &Args<'_>,
+    reply: Sink<'_>,
+    candidates: Vec<DbKey>,
+) -> (Verdict, Vec<DbKey>) {
+    let (hasher, now) = (core.hasher, core.now);
+    let before = feed::look(store, hasher, candidates, now);
+    let changes = store.changes();
+    let verdict = run(store, wait, core, call, args, reply);
+    if store.changes() == changes {
+        return (verdict, Vec::new());
+    }
+    (verdict, feed::written(store, hasher, call.spec, args, before, now))
 }
 
 /// Runs a command on a keyspace and appends its reply.

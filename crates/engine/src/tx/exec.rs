@@ -85,9 +85,9 @@ impl Engine {
     }
 
     /// A queue as one request; each command with the database that a SELECT before it has chosen.
-    fn seal(&self, conn: ConnId, id: u16, queue: Queue) -> Words {
+    pub(super) fn seal(&self, conn: ConnId, id: u16, queue: Queue) -> Words {
         let mut db = self.sessions.peek(conn).map_or(0, |session| session.db);
-        let databases = self.shard.store.databases() as u64;
+        let databases = self.shard.store.databases();
         let select = self.core.select;
         queue.seal(id, b"EXEC", |command, args| {
             let own = db;
@@ -286,7 +286,7 @@ impl Engine {
         }
     }
 
-    fn account_queued(&mut self, id: u16, verdict: Verdict, reply: &[u8]) {
+    pub(super) fn account_queued(&mut self, id: u16, verdict: Verdict, reply: &[u8]) {
         self.core.account(id, verdict.ticks, verdict.weight);
         if verdict.failed {
             self.core.commands[id as usize].failed += 1;
@@ -506,7 +506,7 @@ impl Core {
     }
 
     /// What follows a HELLO of a queue is answered in its protocol.
-    fn note_protocol(&self, id: u16, args: &Args<'_>, flags: &mut JobFlags) {
+    pub(super) fn note_protocol(&self, id: u16, args: &Args<'_>, flags: &mut JobFlags) {
         if self.table.entry(id).spec.name == "HELLO"
             && let Some(version @ 2..=3) = args.integer(1)
         {

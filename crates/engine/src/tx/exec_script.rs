@@ -44,7 +44,7 @@ impl Engine {
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let Some(queue) = session.queue.take() else { return Flow::WaitAfter };
         session.gates.set(Gates::MULTI, false);
-        let words = self.seal_queue(conn, id, *queue);
+        let words = self.seal(conn, id, *queue);
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
         let then = Then::Loan { attempts: 0 };
         let Some(mut gather) = self.begin_gather(conn, id, &args, then) else {
@@ -96,7 +96,7 @@ impl Engine {
                 replies.push(self.execute_queued_script(queued, flags, &own, errands));
                 continue;
             }
-            self.answers_in(queued.command, &own, &mut flags);
+            self.core.note_protocol(queued.command, &own, &mut flags);
             let mut single = Queue::default();
             single.push(queued.command, Flags(0), &own);
             let words = single.seal(self.core.exec, b"EXEC", |_, _| queued.db);
@@ -124,49 +124,14 @@ impl Engine {
         let Attempt::Ended(verdict) = attempt else {
             unreachable!("with everything locked nothing is missing")
         };
-        self.core.account(queued.command, verdict.ticks, verdict.weight);
-        if verdict.failed {
-            self.core.commands[queued.command as usize].failed += 1;
-            self.core.account_error(reply.strip_prefix(b"-").unwrap_or(&reply).trim_ascii_end());
-        }
+        self.account_queued(queued.command, verdict, &reply);
         reply
-    }
-
-    /// What follows a HELLO of a queue is answered in its protocol.
-    fn answers_in(&self, id: u16, args: &Args<'_>, flags: &mut JobFlags) {
-        if self.core.table.entry(id).spec.name == "HELLO"
-            && let Some(version @ 2..=3) = args.integer(1)
-        {
-            flags.resp3 = version == 3;
-        }
-    }
-
-    /// A queue as one request; each command with the database that a SELECT before it has chosen.
-    fn seal_queue(&self, conn: ConnId, id: u16, queue: Queue) -> Words {
-        let mut db = self.sessions.peek(conn).map_or(0, |session| session.db);
-        let databases = self.shard.store.databases() as i64;
-        queue.seal(id, b"EXEC", |command, args| {
-            let own = db;
-            if command == self.core.select
-                && let Some(index) = args.get(1).and_then(|index| resp::number::parse_i64(index))
-                && (0..databases).contains(&index)
-            {
-                db = index as u8;
-            }
-            own
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::check::{Client, World};
-
-    fn eval(world: &mut World, client: Client, source: &str, rest: &[&str]) -> String {
-        let mut words: Vec<&[u8]> = vec![b"EVAL", source.as_bytes()];
-        words.extend(rest.iter().map(|word| word.as_bytes()));
-        world.ask_words(client, &words)
-    }
+    use crate::check::World;
 
     #[test]
     fn a_transaction_runs_its_scripts_in_their_order_on_any_keys() {
@@ -179,14 +144,14 @@ mod tests {
             }
             let source = "redis.call('INCRBY', KEYS[1], 10) redis.call('SET', 'undeclared', ARGV[1]) \
                           return redis.call('GET', KEYS[1])";
-            assert_eq!(eval(&mut world, one, source, &["1", "a", "x"]), "QUEUED");
+            assert_eq!(world.eval(one, source, &["1", "a", "x"]), "QUEUED");
             let rest = ["GET a", "SELECT 1", "SET other 1"];
             rest.iter().for_each(|command| _ = world.ask(one, command));
-            eval(&mut world, one, "return redis.call('DBSIZE')", &["0"]);
-            eval(&mut world, one, "return (", &["0"]);
-            eval(&mut world, one, "return redis.call('LPUSH', KEYS[1], 1)", &["1", "other"]);
+            world.eval(one, "return redis.call('DBSIZE')", &["0"]);
+            world.eval(one, "return (", &["0"]);
+            world.eval(one, "return redis.call('LPUSH', KEYS[1], 1)", &["1", "other"]);
             world.ask(one, "SELECT 0");
-            eval(&mut world, one, "redis.call('FLUSHDB') return #redis.call('KEYS', '*')", &["0"]);
+            world.eval(one, "redis.call('FLUSHDB') return #redis.call('KEYS', '*')", &["0"]);
             world.ask(one, "DBSIZE");
             let reply = world.ask(one, "EXEC");
             assert!(reply.starts_with("[OK 11 11 OK OK 1 (err) ERR Error compiling"), "{reply}");
@@ -203,7 +168,7 @@ mod tests {
             let mut world = World::new(cores);
             let one = world.open(0);
             world.ask(one, "MULTI");
-            eval(&mut world, one, "return redis.call('INCR', KEYS[1])", &["1", "a"]);
+            world.eval(one, "return redis.call('INCR', KEYS[1])", &["1", "a"]);
             assert_eq!(world.ask(one, "EXEC"), "[1]");
             let sha = script::Sha::of(b"return redis.call('INCR', KEYS[1])").hex();
             let sha = String::from_utf8(sha.to_vec()).expect("digits");
@@ -231,7 +196,7 @@ mod tests {
                         world.ask(two, &format!("SET {key} 1"));
                     }
                     world.ask(one, "MULTI");
-                    eval(&mut world, one, "redis.call('SET', 'd', 1) return 5", &["0"]);
+                    world.eval(one, "redis.call('SET', 'd', 1) return 5", &["0"]);
                     let wanted = if changes { "nil" } else { "[5]" };
                     assert_eq!(world.ask(one, "EXEC"), wanted);
                     assert_eq!(world.ask(two, "EXISTS d"), if changes { "0" } else { "1" });
@@ -253,7 +218,7 @@ mod tests {
             if within {
                 world.ask(one, "MULTI");
             }
-            eval(&mut world, one, source, &keys);
+            world.eval(one, source, &keys);
             if within {
                 world.ask(one, "EXEC");
             }

@@ -12,11 +12,10 @@ use crate::engine::Engine;
 use crate::message::{Address, Job, Message, Parked, Replied, Words};
 use crate::session::client::Stall;
 use crate::session::plan::Planned;
-use crate::spread::whole_of;
+use crate::spread::{joined, whole_of};
 use base::{ConnId, CoreId};
 use command::{Args, Fanout, Flags};
 use resp::Sink;
-use resp::parse::Span;
 
 impl Core {
     /// Adds the locks of all keys that a request names.
@@ -171,11 +170,7 @@ impl Engine {
 impl Words {
     /// A request of these arguments. O(bytes).
     pub(crate) fn of<'a>(command: u16, args: impl Iterator<Item = &'a [u8]>) -> Words {
-        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
-        for arg in args {
-            spans.push(Span { start: bytes.len() as u32, len: arg.len() as u32 });
-            bytes.extend_from_slice(arg);
-        }
+        let (bytes, spans) = joined(args);
         Words { command, resp3: false, bytes, spans }
     }
 }

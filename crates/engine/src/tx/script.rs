@@ -21,6 +21,7 @@ use crate::session::client::Stall;
 use crate::session::plan::{Plan, Planned};
 use crate::shard::execute::{Call, Verdict};
 use crate::shard::feed::DbKey;
+use crate::spread::joined;
 use crate::table::{Entry, Home};
 use base::{ConnId, Slot};
 use command::{Args, Failure, Fanout, Flags, KeySpec};
@@ -687,11 +688,7 @@ impl Host for Stage<'_> {
     }
 
     fn may_run(&mut self, args: &[&[u8]]) -> Option<bool> {
-        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
-        for arg in args {
-            spans.push(Span { start: bytes.len() as u32, len: arg.len() as u32 });
-            bytes.extend_from_slice(arg);
-        }
+        let (bytes, spans) = joined(args.iter().copied());
         let args = Args::new(&bytes, &spans, self.engine.core.hasher);
         self.engine.core.resolve(&args).ok().map(|_| true)
     }
@@ -703,28 +700,22 @@ impl Host for Stage<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::{Client, World};
-
-    fn eval(world: &mut World, client: Client, source: &str, rest: &[&str]) -> String {
-        let mut words: Vec<&[u8]> = vec![b"EVAL", source.as_bytes()];
-        words.extend(rest.iter().map(|word| word.as_bytes()));
-        world.ask_words(client, &words)
-    }
+    use crate::check::World;
 
     #[test]
     fn a_script_runs_where_its_keys_are_wherever_they_are() {
         for cores in [1, 2, 3] {
             let mut world = World::new(cores);
             let one = world.open(0);
-            assert_eq!(eval(&mut world, one, "return {1, 'a', ARGV[1]}", &["0", "x"]), "[1 a x]");
+            assert_eq!(world.eval(one, "return {1, 'a', ARGV[1]}", &["0", "x"]), "[1 a x]");
             for key in ["a", "b", "c", "d"] {
                 let source =
                     "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])";
-                assert_eq!(eval(&mut world, one, source, &["1", key, "v"]), "v");
+                assert_eq!(world.eval(one, source, &["1", key, "v"]), "v");
                 assert_eq!(world.ask(one, &format!("GET {key}")), "v");
             }
             let source = "local sum = 0 for i, key in ipairs(KEYS) do sum = sum + redis.call('INCR', key) end return sum";
-            assert_eq!(eval(&mut world, one, source, &["4", "n1", "n2", "n3", "n4"]), "4");
+            assert_eq!(world.eval(one, source, &["4", "n1", "n2", "n3", "n4"]), "4");
             assert_eq!(world.ask(one, "MGET n1 n2 n3 n4"), "[1 1 1 1]");
             assert!((0..cores).all(|core| world.census(core).locks == 0));
         }
@@ -738,8 +729,8 @@ mod tests {
             let source = "redis.call('INCR', 'count') local id = redis.call('INCR', KEYS[1]) \
                           for i = 1, 20 do redis.call('SADD', 'set:' .. i, id) end \
                           redis.call('RENAME', 'set:1', 'first') return id";
-            assert_eq!(eval(&mut world, one, source, &["1", "k"]), "1");
-            assert_eq!(eval(&mut world, one, source, &["1", "k"]), "2");
+            assert_eq!(world.eval(one, source, &["1", "k"]), "1");
+            assert_eq!(world.eval(one, source, &["1", "k"]), "2");
             assert_eq!(world.ask(one, "MGET count k"), "[2 2]");
             assert_eq!(world.ask(one, "SMEMBERS first"), "[2]");
             assert_eq!(world.ask(one, "SCARD set:7"), "2");
@@ -749,7 +740,7 @@ mod tests {
             }
             let source = "local key = 'link:0' local n = 0 while true do local next = redis.call('GET', key) \
                           if not next then break end redis.call('APPEND', 'trace', n) key = next n = n + 1 end return n";
-            assert_eq!(eval(&mut world, one, source, &["0"]), "12");
+            assert_eq!(world.eval(one, source, &["0"]), "12");
             assert_eq!(world.ask(one, "GET trace"), "01234567891011");
             assert!((0..cores).all(|core| world.census(core).locks == 0));
         }
@@ -764,14 +755,14 @@ mod tests {
             let source = "redis.call('SET', 'e', '5') local keys = redis.call('KEYS', '*') local n = redis.call('DBSIZE') \
                           for i, key in ipairs(keys) do redis.call('DEL', key) end \
                           return {#keys, n, redis.call('DBSIZE')}";
-            assert_eq!(eval(&mut world, one, source, &["0"]), "[5 5 0]");
+            assert_eq!(world.eval(one, source, &["0"]), "[5 5 0]");
             assert_eq!(world.ask(one, "DBSIZE"), "0");
             let source = "redis.call('RPUSH', 'l', 'a', 'b') redis.call('SET', 'w_a', 2) redis.call('SET', 'w_b', 1) \
                           return redis.call('SORT', 'l', 'BY', 'w_*')";
-            assert_eq!(eval(&mut world, one, source, &["0"]), "[b a]");
+            assert_eq!(world.eval(one, source, &["0"]), "[b a]");
             let source =
                 "redis.call('FLUSHALL') redis.call('SET', 'x', 1) return redis.call('DBSIZE')";
-            assert_eq!(eval(&mut world, one, source, &["0"]), "1");
+            assert_eq!(world.eval(one, source, &["0"]), "1");
             for command in ["MULTI", "SET y 1", "DBSIZE", "FLUSHDB", "SET z 1", "KEYS *", "EXEC"] {
                 let reply = world.ask(one, command);
                 if command == "EXEC" {
@@ -788,16 +779,14 @@ mod tests {
             let mut world = World::new(cores);
             let one = world.open(0);
             let source = "redis.call('SET', 'a', 1) redis.call('LPUSH', 'a', 1)";
-            let reply = eval(&mut world, one, source, &["0"]);
+            let reply = world.eval(one, source, &["0"]);
             assert!(reply.starts_with("(err) WRONGTYPE Operation against"), "{reply}");
             assert!(reply.contains("on @user_script:1."), "{reply}");
             assert_eq!(world.ask(one, "GET a"), "1");
-            let reply = eval(&mut world, one, "return redis.call('SUBSCRIBE', 'x')", &["0"]);
+            let reply = world.eval(one, "return redis.call('SUBSCRIBE', 'x')", &["0"]);
             assert!(reply.starts_with("(err) ERR "), "{reply}");
-            assert_eq!(eval(&mut world, one, "return redis.call('PING')", &["0"]), "PONG");
-            assert!(
-                eval(&mut world, one, "return (", &["0"]).starts_with("(err) ERR Error compiling")
-            );
+            assert_eq!(world.eval(one, "return redis.call('PING')", &["0"]), "PONG");
+            assert!(world.eval(one, "return (", &["0"]).starts_with("(err) ERR Error compiling"));
             assert!(
                 world
                     .ask(one, "EVALSHA 0123456789012345678901234567890123456789 0")
@@ -813,9 +802,9 @@ mod tests {
         let source = "return redis.call('PFCOUNT', 'a')";
         let reply = world.ask_words(one, &[b"EVAL_RO", source.as_bytes(), b"0"]);
         assert!(reply.contains("Write commands are not allowed from read-only"), "{reply}");
-        assert_eq!(eval(&mut world, one, source, &["0"]), "0");
+        assert_eq!(world.eval(one, source, &["0"]), "0");
         let source = "return redis.call('xRead', 'BLOCK', 0, 'STREAMS', 's', '$')";
-        let reply = eval(&mut world, one, source, &["0"]);
+        let reply = world.eval(one, source, &["0"]);
         assert!(reply.starts_with("(err) ERR xRead command is not allowed with BLOCK"), "{reply}");
     }
 
@@ -829,8 +818,8 @@ mod tests {
             }
             let source = "local job = redis.call('RPOPLPUSH', 'big', 'active') redis.call('HSET', 'job:' .. #job, 'n', 1) \
                           redis.call('INCR', 'done') return redis.call('LLEN', 'big')";
-            assert_eq!(eval(&mut world, one, source, &["0"]), "39");
-            assert_eq!(eval(&mut world, one, source, &["1", "big"]), "38");
+            assert_eq!(world.eval(one, source, &["0"]), "39");
+            assert_eq!(world.eval(one, source, &["1", "big"]), "38");
             assert_eq!(world.ask(one, "GET done"), "2");
             assert_eq!(world.ask(one, "LLEN active"), "2");
         }

@@ -146,12 +146,7 @@ mod tests {
         const ONE: KeySpec = KeySpec::one(1, &[]);
         const TWO: KeySpec = KeySpec::one(2, &[]);
         const REST: KeySpec = KeySpec::range(2, -1, 1, &[]);
-        const COUNTED: KeySpec = KeySpec {
-            flags: &[],
-            begin: Begin::Index(2),
-            find: Find::Numkeys { numkeys: 0, first: 1, step: 1 },
-            notes: "",
-        };
+        const COUNTED: KeySpec = KeySpec::counted(2, &[]);
         assert_eq!(range(&[ONE]), (1, 1, 1));
         assert_eq!(range(&[ONE, TWO]), (1, 2, 1));
         assert_eq!(range(&[ONE, REST]), (1, -1, 1));

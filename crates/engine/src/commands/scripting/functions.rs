@@ -261,37 +261,29 @@ const KILL: EngineCommand = EngineCommand::new(
     |_, _| Ok(Next::Ask(Query::Scripts(Question::Kill { function: true }))),
 );
 
-const HELP: EngineCommand = EngineCommand::new(
-    Spec {
-        name: "HELP",
-        flags: Flags::LOADING.and(Flags::STALE),
-        summary: "Returns helpful text about the different subcommands.",
-        ..FUNCTIONS
-    },
-    |desk, _| {
-        help::write(
-            desk,
-            "FUNCTION",
-            &[
-                "LOAD [REPLACE] <FUNCTION CODE>",
-                "    Take a library in, whose name stands in its first line.",
-                "DELETE <LIBRARY NAME>",
-                "    Forget a library.",
-                "LIST [LIBRARYNAME PATTERN] [WITHCODE]",
-                "    Return each library's name, engine, functions and, if asked for, code.",
-                "STATS",
-                "    Return the function that runs, or nil, and how many libraries and functions",
-                "    there are.",
-                "KILL",
-                "    Stop the functions that run, if they have not written.",
-                "FLUSH [ASYNC|SYNC]",
-                "    Forget all libraries. The modes make no difference.",
-                "DUMP",
-                "    Return all libraries as bytes that FUNCTION RESTORE takes.",
-                "RESTORE <PAYLOAD> [FLUSH|APPEND|REPLACE]",
-                "    Take libraries in. Those that are there go (FLUSH), stay (APPEND, the default:",
-                "    one of the same name is an error), or give way by name (REPLACE).",
-            ],
-        )
-    },
-);
+const HELP: EngineCommand = help::command(FUNCTIONS, |desk, _| {
+    help::write(
+        desk,
+        "FUNCTION",
+        &[
+            "LOAD [REPLACE] <FUNCTION CODE>",
+            "    Take a library in, whose name stands in its first line.",
+            "DELETE <LIBRARY NAME>",
+            "    Forget a library.",
+            "LIST [LIBRARYNAME PATTERN] [WITHCODE]",
+            "    Return each library's name, engine, functions and, if asked for, code.",
+            "STATS",
+            "    Return the function that runs, or nil, and how many libraries and functions",
+            "    there are.",
+            "KILL",
+            "    Stop the functions that run, if they have not written.",
+            "FLUSH [ASYNC|SYNC]",
+            "    Forget all libraries. The modes make no difference.",
+            "DUMP",
+            "    Return all libraries as bytes that FUNCTION RESTORE takes.",
+            "RESTORE <PAYLOAD> [FLUSH|APPEND|REPLACE]",
+            "    Take libraries in. Those that are there go (FLUSH), stay (APPEND, the default:",
+            "    one of the same name is an error), or give way by name (REPLACE).",
+        ],
+    )
+});
