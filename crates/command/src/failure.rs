@@ -59,6 +59,12 @@ impl Failure {
         Failure::text([before.as_bytes(), until_nul(said), after.as_bytes()].concat())
     }
 
+    /// Why an EXEC executes nothing, when it or something that it queued was refused for this reason.
+    pub fn exec_aborted(why: &[u8]) -> Failure {
+        let why = why.strip_prefix(b"ERR ").unwrap_or(why);
+        Failure::text([&b"EXECABORT Transaction discarded because of: "[..], why].concat())
+    }
+
     /// Too few or too many arguments for the command with this (lower-case) name.
     pub fn wrong_arity(name: &str) -> Failure {
         Failure::text(format!("ERR wrong number of arguments for '{name}' command"))

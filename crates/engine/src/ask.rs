@@ -37,6 +37,12 @@ impl Asks {
         self.next
     }
 
+    /// Whether the question with this number may be answered beside a script that has half done its work.
+    pub fn is_harmless(&self, ticket: u64) -> bool {
+        let query = self.pending.get(&ticket).and_then(|pending| pending.query.as_ref());
+        query.is_some_and(|query| query.is_harmless())
+    }
+
     /// How many are under way.
     pub fn len(&self) -> usize {
         self.pending.len()

@@ -13,6 +13,7 @@ use base::settings::SettingId;
 use base::{ConnId, CoreId, Now, RouteTable, Settings};
 use resp::read::{Value, show};
 use std::cell::{Ref, RefCell};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ struct End {
 /// Some cores, their clients and a clock that stands still unless told.
 pub struct World {
     engines: Rc<Vec<RefCell<Engine>>>,
+    visits: Visits,
     ends: Vec<End>,
     now: Now,
     /// What the process was asked.
@@ -51,14 +53,64 @@ pub struct World {
     pub largest_send: usize,
 }
 
-/// The other engines of a world, for who has them locked.
-struct Neighbours(Weak<Vec<RefCell<Engine>>>);
+/// What clients send in the middle of a script that runs on, one piece a restricted turn: core, connection, bytes.
+type Visits = Rc<RefCell<VecDeque<(usize, ConnId, Vec<u8>)>>>;
+
+/// The other engines of a world, for who has them locked, or runs on.
+struct Neighbours {
+    engines: Weak<Vec<RefCell<Engine>>>,
+    visits: Visits,
+    now: Now,
+}
 
 impl Pump for Neighbours {
     fn exchange(&mut self, to: CoreId, mut errand: Box<Errand>) -> Box<Errand> {
-        let engines = self.0.upgrade().expect("a world outlives its turns");
+        let engines = self.engines.upgrade().expect("a world outlives its turns");
         engines[to.index()].borrow_mut().serve_errand(&mut errand);
         errand
+    }
+
+    fn turn(&mut self, own: &mut Engine) {
+        let engines = self.engines.upgrade().expect("a world outlives its turns");
+        let id = own.core().id.index();
+        let visit = self.visits.borrow_mut().pop_front();
+        let (core, events) = match &visit {
+            Some((core, conn, bytes)) => (*core, vec![Event::Received(*conn, bytes)]),
+            None => (id, Vec::new()),
+        };
+        match core == id {
+            true => take_turn(own, self.now, events),
+            false => take_turn(&mut engines[core].borrow_mut(), self.now, events),
+        }
+        for (from, to) in
+            (0..engines.len()).flat_map(|it| (0..engines.len()).map(move |to| (it, to)))
+        {
+            let mut take = || match from == id {
+                true => own.next_message(to),
+                false => engines[from].borrow_mut().next_message(to),
+            };
+            let messages: Vec<_> = std::iter::from_fn(&mut take).collect();
+            for message in messages {
+                let events = vec![Event::Message(CoreId(from as u16), message)];
+                match to == id {
+                    true => take_turn(own, self.now, events),
+                    false => take_turn(&mut engines[to].borrow_mut(), self.now, events),
+                }
+            }
+        }
+    }
+}
+
+fn take_turn(engine: &mut Engine, now: Now, events: Vec<Event<'_>>) {
+    let mut turn = engine.turn(now);
+    events.into_iter().for_each(|event| turn.on(event));
+    turn.finish();
+}
+
+impl Engine {
+    fn next_message(&mut self, to: usize) -> Option<crate::message::Message> {
+        self.may_post(|_| usize::MAX);
+        self.take_message(CoreId(to as u16), usize::MAX)
     }
 }
 
@@ -115,6 +167,11 @@ impl World {
 
     /// Cores with some directives set.
     pub fn with(cores: usize, directives: &[(&str, &str)]) -> World {
+        World::with_clock(cores, directives, || 0)
+    }
+
+    /// Cores whose cycle counter is a clock of nanoseconds: scripts can run on.
+    pub fn with_clock(cores: usize, directives: &[(&str, &str)], clock: fn() -> u64) -> World {
         let mut settings = Settings::default();
         for (name, value) in directives {
             let id = SettingId::find(name.as_bytes()).expect("a known directive");
@@ -135,17 +192,21 @@ impl World {
                 process: process.clone(),
                 hash_seed: 7,
                 seed: u64::from(core),
-                clock: (|| 0, 1000.0),
+                clock: (clock, 1000.0),
             })
         };
         let now = Now { unix_us: 1_700_000_000_000_000, mono_us: 1_000_000_000 };
         let engines: Vec<_> = (0..cores as u16).map(|core| RefCell::new(engine(core))).collect();
         let engines = Rc::new(engines);
+        let visits = Visits::default();
         for engine in engines.iter() {
-            engine.borrow_mut().set_pump(Box::new(Neighbours(Rc::downgrade(&engines))));
+            let engines = Rc::downgrade(&engines);
+            let pump = Neighbours { engines, visits: Rc::clone(&visits), now };
+            engine.borrow_mut().set_pump(Box::new(pump));
         }
         World {
             engines,
+            visits,
             ends: Vec::new(),
             now,
             requests: Vec::new(),
@@ -221,6 +282,18 @@ impl World {
         let received: Vec<(ConnId, Vec<u8>)> = pieces.iter().map(received).collect();
         let events = received.iter().map(|(conn, bytes)| Event::Received(*conn, bytes));
         self.turn(core, events.collect());
+    }
+
+    /// Has a client send this in the middle of the next script that runs on.
+    pub fn visit(&mut self, client: Client, bytes: &[u8]) {
+        let End { core, conn, .. } = self.ends[client.0];
+        self.visits.borrow_mut().push_back((core, conn, bytes.to_vec()));
+    }
+
+    /// What a client has received, as text.
+    pub fn shown(&mut self, client: Client) -> String {
+        let (values, _) = Value::parse_all(&self.take(client)).expect("replies are RESP");
+        show(&values)
     }
 
     /// Sends an inline command and shows its reply; `""` shows that there was none.

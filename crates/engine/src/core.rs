@@ -105,6 +105,8 @@ pub struct Core {
     pub slow_ticks: u64,
     /// Somebody watches: MONITOR clients exist, or CLIENT PAUSE is on.
     pub watched: bool,
+    /// A script runs on: requests are answered so.
+    pub busy: Option<crate::tx::busy::Busy>,
     /// What concerns all clients.
     pub clients: Clients,
     /// DEBUG SLEEP: no request is executed.
@@ -182,6 +184,7 @@ impl Core {
             prefetch_ahead: 0,
             slow_ticks: u64::MAX,
             watched: false,
+            busy: None,
             clients: Clients::default(),
             frozen: false,
             plumbing: Plumbing::default(),
@@ -230,7 +233,7 @@ impl Core {
 
     /// Takes over whether anybody watches, after it may have changed.
     pub fn refresh_watched(&mut self) {
-        self.watched = self.clients.watched() || self.frozen;
+        self.watched = self.clients.watched() || self.frozen || self.busy.is_some();
     }
 
     /// The position of a command that the engine itself makes use of.

@@ -456,6 +456,12 @@ impl Engine {
         if must_authenticate(session, &self.core) && !flags.has(Flags::NO_AUTH) {
             return Some(self.reject(conn, id, "NOAUTH Authentication required."));
         }
+        if let Some(busy) = self.core.busy
+            && !flags.has(Flags::ALLOW_BUSY)
+        {
+            return Some(self.reject(conn, id, busy.text()));
+        }
+        let session = self.sessions.get(conn)?;
         let queueing = session.queue.is_some();
         // EXEC is judged by what it executes.
         let flags = match &session.queue {

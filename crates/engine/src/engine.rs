@@ -15,6 +15,7 @@ use crate::session::input::{Arena, Source};
 use crate::session::{Session, Sessions, client::Stall};
 use crate::shard::{Shard, lease::Account};
 use crate::table::Table;
+use crate::tx::busy::PutBy;
 use crate::tx::exclusive::Pump;
 use crate::tx::locks::{LockId, Locks};
 use crate::tx::script::Touched;
@@ -77,6 +78,8 @@ pub struct Engine {
     /// What the job under way has locked, if it was parked.
     pub(crate) held: Vec<LockId>,
     pub(crate) pump: Option<Box<dyn Pump>>,
+    /// What came while a script ran on.
+    pub(crate) put_by: PutBy,
     /// What the script that has just run here would need that it did not have.
     pub(crate) strays: Option<(Touched, bool)>,
     pub(crate) watches: Watches,
@@ -128,6 +131,7 @@ impl Engine {
             locks: Locks::default(),
             held: Vec::new(),
             pump: None,
+            put_by: PutBy::default(),
             strays: None,
             watches: Watches::default(),
             waiters: Waiters::default(),
@@ -151,11 +155,20 @@ impl Engine {
             self.core.started = now;
         }
         self.core.now = now;
+        if self.is_restricted() {
+            let mut turn = Turn { engine: self, sources: ArrayVec::new() };
+            turn.engine.release_deferred();
+            turn.resume_runnable();
+            return turn;
+        }
         let work = std::mem::take(&mut self.shard.work);
         self.shares.begin_turn(work, !self.congested.is_empty());
         self.thaw();
         let mut turn = Turn { engine: self, sources: ArrayVec::new() };
         // Before anybody's news: who waits since the last turn.
+        if turn.engine.put_by.is_due() {
+            turn.take_put_by();
+        }
         turn.engine.release_deferred();
         turn.resume_runnable();
         turn
@@ -227,7 +240,8 @@ impl Engine {
         let clients = self.patrol_deadline();
         let blocked = self.deadlines.next();
         let due = [self.shard.next_deadline(now), self.flusher.next_deadline(), clients, blocked];
-        due.into_iter().flatten().chain((!self.runnable.is_empty()).then_some(now)).min()
+        let at_once = !self.runnable.is_empty() || self.put_by.is_due();
+        due.into_iter().flatten().chain(at_once.then_some(now)).min()
     }
 }
 
@@ -240,7 +254,15 @@ pub struct Turn<'e, 'b> {
 impl<'b> Turn<'_, 'b> {
     /// Takes in one thing that happened. At most [`TURN_EVENTS_MAX`] of them may be
     /// [`Event::Received`]; more are taken by settling what came before.
+    #[inline]
     pub fn on(&mut self, event: Event<'b>) {
+        match self.engine.is_restricted() {
+            true => self.on_beside(event),
+            false => self.take_in(event),
+        }
+    }
+
+    pub(crate) fn take_in(&mut self, event: Event<'b>) {
         match event {
             Event::Opened(conn, peer) => self.engine.on_opened(conn, *peer),
             Event::Received(conn, bytes) => self.on_received(conn, bytes),
@@ -266,7 +288,9 @@ impl<'b> Turn<'_, 'b> {
         self.resume_runnable();
         let engine = &mut *self.engine;
         engine.end_shares();
-        engine.tick();
+        if !engine.is_restricted() {
+            engine.tick();
+        }
         engine.send_monitor_lines();
         engine.flush_touched();
         engine.begin_fills();
@@ -297,7 +321,7 @@ impl<'b> Turn<'_, 'b> {
         self.read(conn, Source::Event(self.sources.len() as u16 - 1));
     }
 
-    fn on_closed(&mut self, conn: ConnId) {
+    pub(crate) fn on_closed(&mut self, conn: ConnId) {
         // What it sent before it left is executed, as it was received.
         if self.engine.sessions.get(conn).is_some_and(|session| session.reading) {
             self.settle();
@@ -315,7 +339,9 @@ impl<'b> Turn<'_, 'b> {
         }
         let mut ready = std::mem::take(&mut self.engine.runnable);
         for conn in ready.drain(..) {
-            if self.engine.may_go_on(conn) {
+            if self.engine.is_restricted() && self.engine.is_reading(conn) {
+                self.engine.runnable.push(conn);
+            } else if self.engine.may_go_on(conn) {
                 self.read(conn, Source::Input);
                 self.settle();
                 self.engine.bound_input(conn);
@@ -345,8 +371,13 @@ impl Engine {
         }
     }
 
-    fn on_message(&mut self, from: CoreId, message: Message) {
+    pub(crate) fn is_reading(&mut self, conn: ConnId) -> bool {
+        self.sessions.get(conn).is_some_and(|session| session.reading)
+    }
+
+    pub(crate) fn on_message(&mut self, from: CoreId, message: Message) {
         match message {
+            Message::Busy(busy) => self.set_busy(busy),
             Message::Jobs(batch) => self.on_jobs(from, batch),
             Message::Outcomes(batch) => self.on_outcomes(from, batch),
             Message::Sequence(shares) => self.on_sequence(shares),
@@ -404,6 +435,9 @@ impl Engine {
 
     /// The connection is gone: nothing of it is kept; outcomes on their way find nobody.
     pub(crate) fn forget(&mut self, conn: ConnId) {
+        if self.is_restricted() {
+            return self.put_by_gone(conn);
+        }
         if let Some(session) = self.sessions.remove(conn) {
             self.unweigh(&session);
             if session.is_monitor() {

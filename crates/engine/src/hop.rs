@@ -63,6 +63,9 @@ impl Engine {
 
     /// Executes another core's jobs, all of them, and sends the batch back.
     pub(crate) fn on_jobs(&mut self, from: CoreId, mut batch: Box<Batch>) {
+        if let Some(busy) = self.core.busy {
+            return self.refuse_jobs(from, batch, busy);
+        }
         let Batch { jobs, spans, bytes, outcomes, replies, chains, waits, strays, .. } =
             &mut *batch;
         let before = self.shard.work;

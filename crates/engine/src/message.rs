@@ -5,6 +5,7 @@ use crate::patrol::ClientLoad;
 use crate::shard::execute::Verdict;
 use crate::shard::feed::DbKey;
 use crate::shard::lease::Lease;
+use crate::tx::busy::Busy;
 use crate::tx::exclusive::Errand;
 use crate::tx::script::Touched;
 use base::{ConnId, CoreId, Now, Slot};
@@ -69,6 +70,8 @@ pub enum Message {
     Monitor(Arc<Vec<u8>>),
     /// What the clients of the sender take, for `maxmemory-clients`.
     Clients(ClientLoad),
+    /// From a core whose script runs on and has every core locked: answer requests so, or do not any more.
+    Busy(Option<Busy>),
     /// DEBUG SLEEP: stand still until this monotonic time in microseconds.
     Freeze(u64),
     /// Several messages in their order, where a ring had place for one.
@@ -169,6 +172,10 @@ pub struct Share {
     pub dirty: bool,
     /// What the owner calls it while it is locked; none when it locks nothing of its own.
     pub ticket: Option<u32>,
+    /// It waits for its owner however long that is busy with a script.
+    pub patient: bool,
+    /// It was not locked, because its owner is.
+    pub busy: Option<Busy>,
     /// Everything that the owner has is locked, not only the keys.
     pub whole: bool,
     /// The client's database.

@@ -23,6 +23,8 @@ pub struct Scripts {
     interpreter: Option<Box<Interpreter>>,
     /// What runs now.
     pub running: Option<Running>,
+    /// How many libraries and functions there were when the script that runs began.
+    counts: (usize, usize),
     /// What EVAL brought, oldest first.
     evals: VecDeque<Sha>,
     /// Whose change of the libraries is under way; only on the core that decides on them.
@@ -140,7 +142,7 @@ impl Scripts {
 
     /// Takes the Lua state out, to run something that works on the rest of the core; [`Scripts::put_back`] follows.
     pub fn take(&mut self) -> Box<Interpreter> {
-        self.interpreter();
+        self.counts = self.interpreter().counts();
         self.interpreter.take().expect("made above")
     }
 
@@ -203,7 +205,11 @@ impl Scripts {
 
     /// What there is. O(scripts + libraries).
     pub fn figures(&self) -> ScriptFigures {
-        let Some(interpreter) = self.made() else { return ScriptFigures::default() };
+        let Some(interpreter) = self.made() else {
+            let (libraries, functions) = self.counts;
+            let (libraries, functions) = (libraries as u64, functions as u64);
+            return ScriptFigures { libraries, functions, ..ScriptFigures::default() };
+        };
         let (scripts, script_bytes) = interpreter.scripts();
         let (libraries, functions) = interpreter.counts();
         ScriptFigures {

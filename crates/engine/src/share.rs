@@ -63,6 +63,17 @@ impl Shares {
         self.others = 0;
     }
 
+    /// A restricted turn begins in the middle of this one: sessions have their shares anew. Gives what is to be put back.
+    pub fn begin_restricted_turn(&mut self) -> u32 {
+        self.turn = self.turn.wrapping_add(1);
+        std::mem::take(&mut self.others)
+    }
+
+    /// It has ended.
+    pub fn end_restricted_turn(&mut self, others: u32) {
+        self.others = others;
+    }
+
     /// So much of the turn's work was not for sessions of this core.
     #[inline]
     pub fn add_others(&mut self, work: u32) {

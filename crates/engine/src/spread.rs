@@ -301,6 +301,10 @@ impl Engine {
 
     /// All owners have granted what a transaction wants of them.
     pub(crate) fn on_all_granted(&mut self, mut gather: Box<Gather>) {
+        let mut shares = gather.parts.iter().filter_map(|part| part.share.as_ref());
+        if let Some(busy) = shares.find_map(|share| share.busy) {
+            return self.refuse_transaction(gather, busy);
+        }
         if matches!(gather.then, Then::Loan { .. }) {
             return self.on_all_lent(gather);
         }

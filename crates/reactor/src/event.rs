@@ -70,6 +70,21 @@ pub enum Event<'a> {
     Woken,
 }
 
+impl Event<'_> {
+    /// The connection to which it happened, if it is one of the engine's.
+    pub fn conn(&self) -> Option<ConnId> {
+        match self {
+            Event::Received { conn, .. }
+            | Event::Filling { conn, .. }
+            | Event::Filled { conn, .. }
+            | Event::Closed { conn, .. }
+            | Event::Stalled { conn, .. }
+            | Event::Drained { conn } => Some(*conn),
+            Event::Accepted { .. } | Event::Woken => None,
+        }
+    }
+}
+
 /// An event as it is stored: no lifetime, no drop.
 #[derive(Clone, Copy)]
 pub(crate) enum Happening {
@@ -142,6 +157,16 @@ impl Turn {
     /// How many events are not yet walked.
     pub fn len(&self) -> usize {
         self.happenings.len() - self.next
+    }
+
+    /// The connections that have sent something in the events not yet walked, each as often as there are such.
+    pub fn senders(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.happenings[self.next..].iter().filter_map(|happening| match happening {
+            Happening::Received { conn, .. }
+            | Happening::Filling { conn, .. }
+            | Happening::Filled { conn, .. } => Some(*conn),
+            _ => None,
+        })
     }
 
     /// Whether a wake-up is among the events not yet walked.

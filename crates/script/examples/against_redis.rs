@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use resp::Protocol;
-use script::{Abandon, Call, Host, Interpreter, LogLevel, Setup};
+use script::{Abandon, Call, Host, Interpreter, LogLevel, Setup, Stop};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl Host for Server {
         Ok(())
     }
 
-    fn breathe(&mut self) -> Result<(), Abandon> {
+    fn breathe(&mut self) -> Result<(), Stop> {
         Ok(())
     }
 

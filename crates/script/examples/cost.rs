@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use resp::Protocol;
-use script::{Abandon, Call, Host, Interpreter, LogLevel, Setup};
+use script::{Abandon, Call, Host, Interpreter, LogLevel, Setup, Stop};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ impl Host for Counter {
         Ok(())
     }
 
-    fn breathe(&mut self) -> Result<(), Abandon> {
+    fn breathe(&mut self) -> Result<(), Stop> {
         Ok(())
     }
 

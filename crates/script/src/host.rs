@@ -2,10 +2,19 @@
 
 use resp::Protocol;
 
-/// The attempt must stop at once and be undone: the engine runs the script again with more keys, or it was
-/// killed. A script cannot catch it.
+/// The attempt must stop at once and be undone: the engine runs the script again with more keys. A script
+/// cannot catch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abandon;
+
+/// Why a script that takes a breath must not go on. It cannot catch either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// As [`Abandon`]: there is no reply.
+    Abandon,
+    /// Somebody has killed it: the reply is the error that says so, with the line where it was.
+    Kill,
+}
 
 /// The levels of `redis.log`, quietest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +46,8 @@ pub trait Host {
     /// Called each [`crate::interpreter::BREATH_INSTRUCTIONS`] instructions of Lua, and never otherwise.
     ///
     /// # Errors
-    /// [`Abandon`] ends the run at once.
-    fn breathe(&mut self) -> Result<(), Abandon>;
+    /// [`Stop`] ends the run at once.
+    fn breathe(&mut self) -> Result<(), Stop>;
 
     /// A line that the script writes to the server's log.
     fn log(&mut self, level: LogLevel, text: &[u8]);

@@ -11,7 +11,7 @@ use crate::api;
 use crate::argument::Arg;
 use crate::errors::{self, Raised};
 use crate::functions::Libraries;
-use crate::host::{Host, LogLevel};
+use crate::host::{Host, LogLevel, Stop};
 use crate::incoming::{self, Incoming};
 use crate::library;
 use crate::outgoing::{self, Fields};
@@ -77,10 +77,15 @@ struct Script {
     flags: Flags,
 }
 
+/// Source and line.
+type Place = (Option<String>, Option<i64>);
+
 /// What the functions of a state share.
 pub(crate) struct Shared {
     /// Whether the host has abandoned the run.
     abandoned: Cell<bool>,
+    /// Where it was when somebody killed it; the run is abandoned then too.
+    killed: RefCell<Option<Place>>,
     /// What `redis.setresp` chose.
     pub(crate) protocol: Cell<Protocol>,
     /// The state of `math.random`: 48 bits.
@@ -131,6 +136,7 @@ impl Interpreter {
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let shared = Rc::new(Shared {
             abandoned: Cell::new(false),
+            killed: RefCell::default(),
             protocol: Cell::new(Protocol::Resp2),
             random: Cell::new(0),
             cjson: Rc::default(),
@@ -320,6 +326,11 @@ impl Interpreter {
             outgoing::reply(&self.lua, &self.fields, script, call.protocol, value, reply)?;
             Ok(Ended::Returned)
         });
+        if let Some((source, line)) = self.shared.killed.take() {
+            let text = crate::texts::KILLED_SCRIPT.as_bytes().to_vec();
+            tell(&name(), text, source.as_deref().map(str::as_bytes), line, reply);
+            return Ended::Failed;
+        }
         match outcome {
             Ok(ended) => ended,
             Err(_) if self.shared.abandoned.get() => Ended::Abandoned,
@@ -361,6 +372,7 @@ impl Interpreter {
             self.lua.gc_inc(pause, 0, 0);
         }
         self.shared.abandoned.set(false);
+        self.shared.killed.take();
         self.shared.protocol.set(Protocol::Resp2);
         self.shared.cjson.set(library::CjsonSettings::default());
         self.shared.random.set(library::random::seeded(seed));
@@ -411,19 +423,11 @@ impl Interpreter {
             Writer::new(reply, Protocol::Resp2).error(text);
             return Ok(());
         };
-        let mut text = self.error_text(&error)?;
+        let text = self.error_text(&error)?;
         let source: Option<mlua::String> = error.raw_get("source")?;
         let line: Option<i64> = error.raw_get("line")?;
-        text.extend_from_slice(b" script: ");
-        text.extend_from_slice(name);
-        if let (Some(source), Some(line)) = (source, line) {
-            text.extend_from_slice(b", on ");
-            text.extend_from_slice(&source.as_bytes());
-            text.extend_from_slice(format!(":{line}.").as_bytes());
-        }
-        reply.push(b'-');
-        reply.extend_from_slice(&outgoing::error_line(&text));
-        reply.extend_from_slice(b"\r\n");
+        let source = source.as_ref().map(|source| source.as_bytes());
+        tell(name, text, source.as_deref(), line, reply);
         Ok(())
     }
 
@@ -464,7 +468,7 @@ impl Interpreter {
                     Ok(Value::Table(error))
                 }
             },
-            BREATHE => self.attempt(host.breathe()).map(|()| Value::Nil),
+            BREATHE => self.breathe(lua, host).map(|()| Value::Nil),
             LOG => {
                 if let [Arg::Number(level), text] = args {
                     let level = match *level as i64 {
@@ -483,6 +487,14 @@ impl Interpreter {
             },
             _ => Ok(Value::Number(host.clock())),
         }
+    }
+
+    fn breathe(&self, lua: &Lua, host: &mut dyn Host) -> mlua::Result<()> {
+        let stopped = host.breathe();
+        if stopped == Err(Stop::Kill) {
+            self.shared.killed.replace(Some(errors::place(lua).unzip()));
+        }
+        self.attempt(stopped.map_err(|_| crate::Abandon))
     }
 
     fn attempt<T>(&self, result: Result<T, crate::Abandon>) -> mlua::Result<T> {
@@ -530,6 +542,26 @@ fn with_arguments<T>(
     }
     let many: Option<Vec<&[u8]>> = args.iter().map(Arg::bytes).collect();
     Ok(run(&many.ok_or(BAD_ARGUMENT)?))
+}
+
+/// Writes an error with the name of the script and its place.
+fn tell(
+    name: &[u8],
+    mut text: Vec<u8>,
+    source: Option<&[u8]>,
+    line: Option<i64>,
+    reply: &mut Vec<u8>,
+) {
+    text.extend_from_slice(b" script: ");
+    text.extend_from_slice(name);
+    if let (Some(source), Some(line)) = (source, line) {
+        text.extend_from_slice(b", on ");
+        text.extend_from_slice(source);
+        text.extend_from_slice(format!(":{line}.").as_bytes());
+    }
+    reply.push(b'-');
+    reply.extend_from_slice(&outgoing::error_line(&text));
+    reply.extend_from_slice(b"\r\n");
 }
 
 /// The message of an error in one line.

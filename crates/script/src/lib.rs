@@ -34,7 +34,7 @@ mod tests;
 pub mod texts;
 
 pub use self::functions::{Function, FunctionFlags, Library, Policy, Prepared};
-pub use self::host::{Abandon, Host, LogLevel};
+pub use self::host::{Abandon, Host, LogLevel, Stop};
 pub use self::interpreter::{Call, Ended, Interpreter, Setup};
 pub use self::sha::Sha;
 pub use self::shebang::Flags;

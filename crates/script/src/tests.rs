@@ -1,6 +1,6 @@
 //! Scripts over a host that is a map; each expectation was observed at a redis-server 7.0.
 
-use crate::{Abandon, Call, Ended, Host, Interpreter, LogLevel, Setup};
+use crate::{Abandon, Call, Ended, Host, Interpreter, LogLevel, Setup, Stop};
 use resp::Protocol;
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ struct Map {
     values: BTreeMap<Vec<u8>, Vec<u8>>,
     breaths: u32,
     breaths_max: u32,
+    is_to_be_killed: bool,
     logged: Vec<(LogLevel, Vec<u8>)>,
 }
 
@@ -39,9 +40,10 @@ impl Host for Map {
         Ok(())
     }
 
-    fn breathe(&mut self) -> Result<(), Abandon> {
+    fn breathe(&mut self) -> Result<(), Stop> {
         self.breaths += 1;
-        if self.breaths > self.breaths_max { Err(Abandon) } else { Ok(()) }
+        let stop = if self.is_to_be_killed { Stop::Kill } else { Stop::Abandon };
+        if self.breaths > self.breaths_max { Err(stop) } else { Ok(()) }
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {
@@ -275,6 +277,25 @@ fn an_abandoned_run_cannot_be_caught() {
 }
 
 #[test]
+fn a_killed_run_cannot_catch_it_and_says_where_it_was() {
+    let killed = "Script killed by user with SCRIPT KILL... script: ";
+    for (source, line) in [
+        ("while true do end", 1),
+        ("while true do\npcall(function() while true do end end) end", 2),
+        ("local x = 1\n\nxpcall(function() error('x') end, function() while true do end end)", 3),
+    ] {
+        let mut interpreter = interpreter();
+        let mut host = Map { breaths_max: 3, is_to_be_killed: true, ..Map::default() };
+        let (ended, reply) = run_in(&mut interpreter, &mut host, source, Protocol::Resp2);
+        assert_eq!(ended, Ended::Failed, "{source}");
+        assert!(reply.contains(killed), "{reply}");
+        assert!(reply.contains(&format!(", on @user_script:{line}.")), "{reply}");
+        host.breaths_max = u32::MAX;
+        assert_eq!(run_in(&mut interpreter, &mut host, "return 5", Protocol::Resp2).1, ":5");
+    }
+}
+
+#[test]
 fn a_run_out_of_memory_fails_alone() {
     for source in [
         "local t = {} for i = 1, 1e9 do t[i] = {i} end",
@@ -472,7 +493,7 @@ impl Host for Holes {
         Ok(())
     }
 
-    fn breathe(&mut self) -> Result<(), Abandon> {
+    fn breathe(&mut self) -> Result<(), Stop> {
         Ok(())
     }
 

@@ -46,4 +46,4 @@ pub const NO_LIBRARY_NAME: &str = "ERR library name argument was not given";
 /// SCRIPT KILL of a script that has written.
 pub const UNKILLABLE: &str = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
 /// What a script that was killed ends with.
-pub const KILLED_SCRIPT: &str = "ERR Error running script: Script killed by user with SCRIPT KILL.";
+pub const KILLED_SCRIPT: &str = "ERR Script killed by user with SCRIPT KILL...";

@@ -3,12 +3,13 @@
 
 use crate::acceptor::{Acceptor, Door};
 use crate::config::Loaded;
-use crate::core_loop::{CoreLoop, Entrance};
+use crate::core_loop::CoreLoop;
 use crate::identity;
 use crate::main_lane::MainLane;
 use crate::office::Office;
 use crate::parcel::Parcel;
 use crate::placement::{self, Placement};
+use crate::wires::Entrance;
 use anyhow::{Context, Result, anyhow, bail};
 use base::limits::MAILBOX_MESSAGES_MAX;
 use base::{CoreId, RouteTable, Settings, settings};

@@ -13,6 +13,7 @@ mod office;
 mod parcel;
 mod placement;
 mod pump;
+mod wires;
 
 use config::{Disk, Invocation, Run};
 use logging::Logging;

@@ -3,15 +3,16 @@
 //!
 //! The other core holds still and answers at the end of its next turn. This one looks at its rings until then,
 //! gives its CPU away in between, and keeps all else that comes for its own next turn.
+//! A script that runs on has it take turns with all its wires.
 
 use crate::parcel::Parcel;
+use crate::wires::Wires;
 use base::CoreId;
-use engine::Message;
 use engine::tx::exclusive::{Errand, Pump};
+use engine::{Engine, Message};
 use mailbox::Mailbox;
-use reactor::Waker;
+use reactor::{Turn, Waker};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A core that does not answer for so long has ended, or hangs: nothing can be done here any more.
@@ -19,19 +20,16 @@ const ANSWER_NS_MAX: u64 = 10_000_000_000;
 
 /// The pump of one core.
 pub struct CorePump {
-    mailbox: Rc<RefCell<Mailbox<Parcel>>>,
+    wires: Rc<RefCell<Wires>>,
     wakers: Vec<Waker>,
-    kept: Rc<RefCell<VecDeque<(usize, Parcel)>>>,
+    /// The events of a turn in the middle of another.
+    events: Turn,
 }
 
 impl CorePump {
-    /// Over a core's mailbox; what comes meanwhile goes to `kept`.
-    pub fn new(
-        mailbox: Rc<RefCell<Mailbox<Parcel>>>,
-        wakers: Vec<Waker>,
-        kept: Rc<RefCell<VecDeque<(usize, Parcel)>>>,
-    ) -> CorePump {
-        CorePump { mailbox, wakers, kept }
+    /// Over a core's wires.
+    pub fn new(wires: Rc<RefCell<Wires>>, wakers: Vec<Waker>, events: Turn) -> CorePump {
+        CorePump { wires, wakers, events }
     }
 
     fn publish(&self, mailbox: &mut Mailbox<Parcel>) {
@@ -45,20 +43,19 @@ impl CorePump {
 
 impl Pump for CorePump {
     fn exchange(&mut self, to: CoreId, errand: Box<Errand>) -> Box<Errand> {
-        let mut mailbox = self.mailbox.borrow_mut();
+        let Wires { mailbox, mail, .. } = &mut *self.wires.borrow_mut();
         let mut parcel = Parcel::Message(Message::Errand(errand));
         while let Err(back) = mailbox.push(to.index(), parcel) {
             parcel = back;
             std::thread::yield_now();
         }
-        self.publish(&mut mailbox);
+        self.publish(mailbox);
         let began_ns = reactor::monotonic_ns();
         let mut done = None;
-        let mut kept = self.kept.borrow_mut();
         loop {
             mailbox.drain(reactor::monotonic_ns, |from, parcel| match parcel {
                 Parcel::Message(Message::ErrandDone(errand)) => done = Some(errand),
-                other => kept.push_back((from, other)),
+                other => mail.push_back((from, other)),
             });
             if let Some(errand) = done.take() {
                 return errand;
@@ -69,5 +66,10 @@ impl Pump for CorePump {
             }
             std::thread::yield_now();
         }
+    }
+
+    fn turn(&mut self, engine: &mut Engine) {
+        Wires::take_in_beside(&self.wires, engine, &mut self.events);
+        Wires::carry_out(&self.wires, engine);
     }
 }

@@ -25,7 +25,7 @@ const MODULES: &str = "modules cannot be loaded";
 const OS: &str = "the operating system's setting is left as it is";
 const PUBSUB: &str = "publish/subscribe and what rests on it are not built yet";
 const REPLICATION: &str = "replication is not built yet";
-const SCRIPTS: &str = "scripts are not built yet";
+const SCRIPTS: &str = "nothing obsolete is shown to scripts";
 const SYSLOG: &str = "logs go to `logfile` or to the standard output";
 const THREADS: &str = "every core serves its own connections";
 const TLS: &str = "TLS is not built yet";
@@ -309,7 +309,7 @@ settings! {
     NOTIFY_KEYSPACE_EVENTS = Setting::new("notify-keyspace-events", Kind::Notify, "").inert(PUBSUB);
     /// Keys that client-side caching remembers.
     TRACKING_TABLE_MAX_KEYS = int("tracking-table-max-keys", 0, LONG_MAX, "1000000").inert(TRACKING);
-    /// Milliseconds after which a script that still runs lets others be answered BUSY.
+    /// Milliseconds after which a script that still runs lets others be answered BUSY; 0 for never.
     BUSY_REPLY_THRESHOLD = int("busy-reply-threshold", 0, LONG_MAX, "5000").alias("lua-time-limit");
     /// Whether scripts see functions that Redis declared obsolete.
     LUA_ENABLE_DEPRECATED_API = flag("lua-enable-deprecated-api", "no").at_start().hidden().inert(SCRIPTS);

@@ -90,6 +90,22 @@ pub enum Query {
     },
 }
 
+impl Query {
+    /// Whether it may be answered beside a script that has half done its work.
+    pub fn is_harmless(&self) -> bool {
+        match self {
+            Query::Barrier
+            | Query::Clients(_)
+            | Query::Info(_)
+            | Query::CommandLog(_)
+            | Query::Latency(_)
+            | Query::Watch { .. } => true,
+            Query::Scripts(question) => question.is_about_what_runs(),
+            _ => false,
+        }
+    }
+}
+
 /// One core's answer.
 #[derive(Debug)]
 pub enum Answer {

@@ -208,6 +208,13 @@ pub enum Question {
     Commit(Arc<Change>),
 }
 
+impl Question {
+    /// Whether it is about what runs, and so for a time at which something does.
+    pub fn is_about_what_runs(&self) -> bool {
+        matches!(self, Question::Kill { .. } | Question::Running)
+    }
+}
+
 /// One core's answer.
 #[derive(Debug)]
 pub enum Reply {
@@ -277,10 +284,13 @@ pub fn merge(question: &Question, answers: Vec<Answer>, desk: &mut Desk<'_>) {
         Question::Kill { function } => merge_kill(*function, answers, desk),
         Question::Running => {
             let running = replies(answers).find_map(|reply| match reply {
-                Reply::Running(running) => running.filter(|running| running.is_function),
+                Reply::Running(running) => running,
                 _ => None,
             });
-            functions::write_stats(running.as_ref(), desk);
+            match running {
+                Some(running) if !running.is_function => desk.reply.error(texts::BUSY_SCRIPT),
+                running => functions::write_stats(running.as_ref(), desk),
+            }
         }
         Question::Propose(_) => {
             for reply in replies(answers) {

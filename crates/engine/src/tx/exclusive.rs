@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub trait Pump {
     /// Has a core do something that is locked as a whole for this one, and waits for it.
     fn exchange(&mut self, to: CoreId, errand: Box<Errand>) -> Box<Errand>;
+
+    /// Has the engine take a turn in the middle of a script that runs on; `tx/busy.rs` says what it does in it.
+    fn turn(&mut self, engine: &mut Engine);
 }
 
 /// What is asked of a core that holds still.

@@ -208,8 +208,7 @@ impl Engine {
             session.gates.set(Gates::MULTI, false);
         }
         self.unwatch_all(conn);
-        let why = why.strip_prefix(b"ERR ").unwrap_or(why);
-        Failure::text([&b"EXECABORT Transaction discarded because of: "[..], why].concat())
+        Failure::exec_aborted(why)
     }
 
     /// A session's EXEC is under way, and takes with it what the session has watched.

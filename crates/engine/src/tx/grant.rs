@@ -62,6 +62,8 @@ impl Engine {
             watched: false,
             dirty: false,
             ticket: None,
+            patient: gather.offer.is_some(),
+            busy: None,
             whole: false,
             db: gather.db,
             flags: gather.flags,
@@ -87,6 +89,9 @@ impl Engine {
     /// Puts a share behind all that want the same of this core.
     pub(crate) fn on_lock(&mut self, share: Box<Share>) {
         self.core.counters.jobs_served += u64::from(share.origin != self.core.id);
+        if self.core.busy.is_some() && !share.patient {
+            return self.refuse_share(share);
+        }
         let wanted = self.wanted_by_share(&share);
         self.locks.enter(wanted, Waiting::Share(share));
         self.serve_granted();

@@ -2,6 +2,7 @@
 //! for them, MULTI and WATCH, blocking. `docs/design/transactions.md` says why it is right.
 
 pub mod block;
+pub mod busy;
 pub mod exclusive;
 pub mod exec;
 pub mod exec_script;

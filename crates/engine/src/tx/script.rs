@@ -6,6 +6,7 @@
 //! as many as it can, is undone, and the next begins with all of them. After some attempts every core is locked as a whole, and further keys come
 //! while the script runs (`exclusive.rs`).
 
+use super::busy::BETWEEN_US;
 use super::locks::{Wanted, lock_id};
 use crate::commands::query::Query;
 use crate::commands::{Desk, Next};
@@ -14,6 +15,7 @@ use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::event::Peer;
 use crate::message::JobFlags;
+use crate::scripts::Running;
 use crate::session::Session;
 use crate::session::client::Stall;
 use crate::session::plan::{Plan, Planned};
@@ -26,15 +28,12 @@ use command::{Args, Failure, Fanout, Flags, KeySpec};
 use resp::Sink;
 use resp::parse::Span;
 use resp::write::{Protocol, Writer};
-use script::{Abandon, Ended, Host, Interpreter, LogLevel, Sha, texts};
+use script::{Abandon, Ended, Host, Interpreter, LogLevel, Sha, Stop, texts};
 use std::collections::{BTreeMap, HashMap};
 use store::{Parcel, Store};
 
 /// A value up to this size is copied before a script that may have to be undone writes to it.
 const PREIMAGE_BYTES_MAX: usize = 64 * 1024;
-
-/// A script that runs for so many times `busy-reply-threshold` is ended: it holds its core up, which answers nobody meanwhile.
-const THRESHOLDS_MAX: i64 = 10;
 
 /// Commands that an attempt goes on with to learn what else it needs.
 const SCOUTED_CALLS_MAX: usize = 10_000;
@@ -94,11 +93,13 @@ struct Stage<'e> {
     calls: usize,
     /// Something was written.
     wrote: bool,
-    /// When it began, in ticks, and after how many it is ended.
-    began: u64,
-    ticks_max: u64,
-    /// It was ended because it ran for too long.
-    too_long: bool,
+    /// From when on others are answered beside it, in ticks.
+    breathes_at: u64,
+    /// Somebody has killed it.
+    killed: bool,
+    /// What it is called, the words that brought it, and whether it is a function.
+    named: &'e Named,
+    words: &'e Args<'e>,
     /// For commands of the session, where a script may call them.
     session: Option<Box<Session>>,
     bytes: Vec<u8>,
@@ -228,9 +229,13 @@ impl Engine {
         if oom && promises.declared && !reads_only {
             return Err(Failure::OOM);
         }
-        let busy_ms = self.core.settings.int(base::settings::BUSY_REPLY_THRESHOLD).max(1);
-        let us_max = busy_ms.saturating_mul(1000 * THRESHOLDS_MAX) as f64;
-        let (before, ticks_max) = ((self.core.ticks)(), (us_max * self.core.ticks_per_us) as u64);
+        let breathes_at = match self.core.settings.int(base::settings::BUSY_REPLY_THRESHOLD) {
+            0 => u64::MAX,
+            busy_ms => {
+                let ticks = busy_ms.saturating_mul(1000) as f64 * self.core.ticks_per_us;
+                (self.core.ticks)().saturating_add(ticks as u64)
+            }
+        };
         let interpreter = self.core.scripts.take();
         let protocol = if order.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
         let call = script::Call { keys: &keys, args: &argv, seed: 0, protocol };
@@ -249,29 +254,27 @@ impl Engine {
             needs_all: false,
             calls: 0,
             wrote: false,
-            began: before,
-            ticks_max,
-            too_long: false,
+            breathes_at,
+            killed: false,
+            named: &named,
+            words: args,
             session: None,
             bytes: Vec::new(),
             spans: Vec::new(),
         };
         let start = reply.len();
         let ended = run_named(&interpreter, &named, &call, &mut stage, reply);
-        let too_long = stage.too_long;
-        let strayed = !stage.missing.is_empty() || stage.needs_all;
+        let strayed = !stage.killed && (!stage.missing.is_empty() || stage.needs_all);
         let preimages = std::mem::take(&mut stage.preimages);
         let strays = strayed.then(|| (std::mem::take(&mut stage.missing), stage.needs_all));
         self.core.scripts.put_back(interpreter);
+        self.end_busy(matches!(scope, Scope::All(_)));
         if strays.is_some() {
             reply.truncate(start);
             self.undo(scope, preimages);
             self.shard.feed.touched.truncate(feed);
         }
         let Some(ended) = ended else { return Err(Failure::text(texts::NO_SCRIPT)) };
-        if too_long && strays.is_none() {
-            return Err(Failure::new("ERR Script ended: it ran for too long"));
-        }
         Ok((ended != Ended::Returned, strays))
     }
 
@@ -300,6 +303,16 @@ impl Engine {
 pub(crate) enum Named {
     Script(Sha),
     Function(Vec<u8>),
+}
+
+impl Named {
+    /// As FUNCTION STATS calls it.
+    fn text(&self) -> Vec<u8> {
+        match self {
+            Named::Script(sha) => sha.hex().to_vec(),
+            Named::Function(name) => name.clone(),
+        }
+    }
 }
 
 /// What a script promises.
@@ -644,10 +657,25 @@ impl Host for Stage<'_> {
         result
     }
 
-    fn breathe(&mut self) -> Result<(), Abandon> {
-        let ticks = (self.engine.core.ticks)().wrapping_sub(self.began);
-        self.too_long |= ticks > self.ticks_max;
-        if self.too_long { Err(Abandon) } else { Ok(()) }
+    fn breathe(&mut self) -> Result<(), Stop> {
+        if (self.engine.core.ticks)() < self.breathes_at {
+            return Ok(());
+        }
+        let ticks_per_us = self.engine.core.ticks_per_us;
+        let running = Running {
+            name: self.named.text(),
+            words: self.words.from(0).map(Box::from).collect(),
+            since_us: self.engine.core.now.mono_us,
+            has_written: self.wrote,
+            is_function: matches!(self.named, Named::Function(_)),
+            kill_requested: false,
+        };
+        let holds_all = matches!(self.scope, Scope::All(_));
+        let goes_on = self.engine.turn_beside(running, holds_all);
+        let pause = (BETWEEN_US as f64 * ticks_per_us) as u64;
+        self.breathes_at = (self.engine.core.ticks)().saturating_add(pause);
+        self.killed = !goes_on;
+        if goes_on { Ok(()) } else { Err(Stop::Kill) }
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {

@@ -205,6 +205,9 @@ impl Pump for Others {
         other.borrow_mut().serve_errand(&mut errand);
         errand
     }
+
+    /// The cores' cycle counter stands still: no script runs on.
+    fn turn(&mut self, _: &mut Engine) {}
 }
 
 /// Engines for `cores` cores.

@@ -6,7 +6,7 @@ use super::{Answer, Desk, Query, Question, Reply};
 use crate::core::Core;
 use base::CoreId;
 use resp::{Protocol, Writer};
-use script::{Abandon, Host, LogLevel, Policy, Prepared, texts};
+use script::{Abandon, Host, LogLevel, Policy, Prepared, Stop, texts};
 use std::sync::Arc;
 
 /// The core that decides.
@@ -77,9 +77,9 @@ impl Host for Loading {
         Ok(())
     }
 
-    fn breathe(&mut self) -> Result<(), Abandon> {
+    fn breathe(&mut self) -> Result<(), Stop> {
         self.breaths += 1;
-        if self.breaths > LOAD_BREATHS_MAX { Err(Abandon) } else { Ok(()) }
+        if self.breaths > LOAD_BREATHS_MAX { Err(Stop::Abandon) } else { Ok(()) }
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {

@@ -66,8 +66,13 @@ fn wish(args: &Args<'_>) -> Result<Wish, Failure> {
 
 /// SAVE cannot be done yet: it fails with Redis' text for a shutdown whose save failed, unless FORCE
 /// says to end nevertheless. Without either, nothing is saved, as with `save ""`.
-fn shutdown(_desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
+///
+/// Beside a script that runs on only a shutdown that saves nothing is begun, as its words must say.
+fn shutdown(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
     let wish = wish(args)?;
+    if let Some(busy) = desk.core.busy.filter(|_| !wish.nosave && !wish.abort) {
+        return Err(Failure::new(busy.text()));
+    }
     if wish.abort {
         return Ok(Next::Control(Request::AbortShutdown));
     }
