@@ -80,7 +80,7 @@ impl Engine {
         self.actions.push(Action::Control(ticket, request));
     }
 
-    fn answer(&mut self, query: &Query) -> Answer {
+    pub(crate) fn answer(&mut self, query: &Query) -> Answer {
         let witness =
             Witness { core: &mut self.core, sessions: &mut self.sessions, shard: &mut self.shard };
         query::answer(query, witness)

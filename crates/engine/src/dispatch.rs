@@ -5,7 +5,7 @@ use crate::commands::connection_auth::must_authenticate;
 use crate::commands::{Desk, Next};
 use crate::engine::Engine;
 use crate::hop::Order;
-use crate::message::{Address, JobFlags};
+use crate::message::JobFlags;
 use crate::session::client::Stall;
 use crate::session::input::What;
 use crate::session::plan::{Plan, Planned};
@@ -256,18 +256,15 @@ impl Engine {
         args: &Args<'_>,
     ) {
         let epoch = self.outbox.epoch();
-        let flags = self.core.table.entry(id).spec.flags;
-        let writes = flags.0 & WRITERS != 0 || id == self.core.exec;
+        let spec = self.core.table.entry(id).spec;
+        let writes = spec.flags.0 & WRITERS != 0 || id == self.core.exec;
         let Some(session) = self.sessions.get(conn) else { return };
         if core == self.core.id {
             session.mailed_home += 1;
         } else if writes {
             session.wrote_away = epoch;
         }
-        let address = match session.muted() {
-            true => Address::Nobody(conn),
-            false => Address::Session(conn, session.pipeline.reserve()),
-        };
+        let address = session.address(spec.blocks.is_some());
         let order =
             Order { address, command: id, db: session.db, flags: session.job_flags(), planned };
         self.send_job(core, order, args.from(0));
@@ -276,10 +273,7 @@ impl Engine {
     /// Runs a command of the connection or the server.
     fn run_at_session(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
         if id == self.core.exec {
-            return match self.has_queued_script(conn) {
-                true => self.exec_scripts(conn, id),
-                false => self.exec(conn, id, args),
-            };
+            return self.exec(conn, id, args);
         }
         let entry = self.core.table.entry(id);
         let Home::Engine(run) = entry.home else { unreachable!("the plan says that it is one") };

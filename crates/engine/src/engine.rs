@@ -473,9 +473,9 @@ impl Engine {
         }
     }
 
-    /// Memory of batches for other cores and of receive buffers beyond those of the start.
+    /// Memory of batches for other cores, of receive buffers beyond those of the start, and of keys that clients watch.
     fn plumbing_bytes(&self) -> u64 {
-        self.outbox.bytes() as u64 + self.core.plumbing.widened_bytes
+        (self.outbox.bytes() + self.watches.memory()) as u64 + self.core.plumbing.widened_bytes
     }
 
     /// A bounded step of housekeeping.

@@ -409,16 +409,17 @@ impl Engine {
     /// The command has found nothing: its keys go home with the request that waits for each.
     fn leave_waiters(&mut self, gather: &mut Gather, wait: &Wait) {
         let (db, resp3) = (gather.db, gather.flags.resp3);
-        for key in &wait.keys {
+        let requests = wait.keys.iter().map(|key| {
             let mut words = Words::of(gather.command, key.words.iter().map(|word| &**word));
             words.resp3 = resp3;
-            let name = self.key_of(&words);
-            let item = lent_items(&mut gather.parts)
-                .find(|item| item.db == db && item.key == name)
-                .expect("it waits for keys that it has");
+            (self.key_of(&words), words)
+        });
+        let mut requests: HashMap<Box<[u8]>, Words> = requests.collect();
+        for item in lent_items(&mut gather.parts).filter(|item| item.db == db) {
             // It has to come home, though nothing was taken away.
-            item.waits = Some(words);
+            item.waits = requests.remove(&item.key);
         }
+        assert!(requests.is_empty(), "it waits for keys that it has");
     }
 
     /// Puts what was lent into the guest keyspace.

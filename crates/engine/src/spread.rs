@@ -113,8 +113,8 @@ impl Engine {
         args: &Args<'_>,
         then: Then,
     ) -> Option<Box<Gather>> {
-        let session = self.sessions.get(conn)?;
-        let place = (!session.muted()).then(|| session.pipeline.reserve());
+        let waits = self.core.table.entry(id).spec.blocks.is_some();
+        let place = self.sessions.get(conn)?.reserve(waits);
         self.gather_at(conn, place, id, args, then)
     }
 

@@ -3,7 +3,7 @@
 use super::Pipeline;
 use super::input::Pending;
 use crate::event::Peer;
-use crate::message::JobFlags;
+use crate::message::{Address, JobFlags};
 use crate::tx::block::Blocked;
 use crate::tx::exec::Tail;
 use crate::tx::queue::Queue;
@@ -229,6 +229,25 @@ impl Session {
     #[inline]
     pub fn muted(&self) -> bool {
         self.gates.any(Gates::MUTE | Gates::MUTE_THIS)
+    }
+
+    /// A place for the reply of a request; none where replies are left out, but for one that `waits`: the place is the number of its wait.
+    #[inline]
+    pub fn reserve(&mut self, waits: bool) -> Option<u32> {
+        match (self.muted(), waits) {
+            (false, _) => Some(self.pipeline.reserve()),
+            (true, true) => Some(self.pipeline.reserve_silent()),
+            (true, false) => None,
+        }
+    }
+
+    /// Where the outcome of a request belongs.
+    #[inline]
+    pub fn address(&mut self, waits: bool) -> Address {
+        match self.reserve(waits) {
+            Some(place) => Address::Session(self.id, place),
+            None => Address::Nobody(self.id),
+        }
     }
 
     /// A request begins: a CLIENT REPLY SKIP before it is about this one.

@@ -21,6 +21,8 @@ pub struct Pipeline {
 enum Place {
     /// The outcome is due.
     Waiting,
+    /// The outcome is due, and its reply is left out.
+    Silent,
     /// The reply is in `held`.
     Ready { start: usize, len: usize },
     /// The reply, in pieces.
@@ -64,6 +66,13 @@ impl Pipeline {
         place
     }
 
+    /// The same for a request whose reply is left out: who waits for keys needs a place, as the number of its wait.
+    pub fn reserve_silent(&mut self) -> u32 {
+        let place = self.next_place();
+        self.places.push_back(Place::Silent);
+        place
+    }
+
     /// Gives out the next place with its reply, which `write` appends to the sink it is given.
     pub fn push_ready<R>(&mut self, write: impl FnOnce(Sink<'_>) -> R) -> R {
         let (start, mut chain) = (self.held.len(), Chain::default());
@@ -83,7 +92,11 @@ impl Pipeline {
     /// waiting is a mistake of ours. Amortised O(bytes), of pieces O(pieces).
     pub fn fill(&mut self, place: u32, reply: Reply<'_>, out: &mut Output) {
         let index = place.wrapping_sub(self.front) as usize;
-        assert!(matches!(self.places.get(index), Some(Place::Waiting)), "an outcome has one place");
+        let reply = match self.places.get(index) {
+            Some(Place::Waiting) => reply,
+            Some(Place::Silent) => Reply::Whole(b""),
+            _ => panic!("an outcome has one place"),
+        };
         if index == 0 {
             match reply {
                 Reply::Whole(bytes) => out.append(bytes),
@@ -109,7 +122,7 @@ impl Pipeline {
     fn move_ready(&mut self, out: &mut Output) {
         loop {
             match self.places.front_mut() {
-                None | Some(Place::Waiting) => break,
+                None | Some(Place::Waiting | Place::Silent) => break,
                 Some(Place::Ready { start, len }) => out.append(&self.held[*start..*start + *len]),
                 Some(Place::Pieces(chain)) => {
                     self.held_in_pieces -= chain.bytes();
@@ -150,6 +163,18 @@ mod tests {
         assert_eq!(out.sink().since(0), b"abcd");
         assert!(pipeline.is_empty());
         assert_eq!(pipeline.held_bytes(), 0);
+    }
+
+    #[test]
+    fn a_silent_place_keeps_the_order_and_says_nothing() {
+        let (mut pipeline, mut out) = (Pipeline::default(), Output::default());
+        let places = [pipeline.reserve_silent(), pipeline.reserve(), pipeline.reserve_silent()];
+        pipeline.fill(places[2], Reply::Whole(b"c"), &mut out);
+        pipeline.fill(places[1], Reply::Whole(b"b"), &mut out);
+        assert!(out.is_empty());
+        pipeline.fill(places[0], Reply::Whole(b"a"), &mut out);
+        assert_eq!(out.sink().since(0), b"b");
+        assert!(pipeline.is_empty());
     }
 
     #[test]

@@ -53,7 +53,12 @@ impl Feed {
     /// What a command may write to of all that somebody cares for.
     pub(super) fn candidates(&self, spec: &Spec, db: u8, args: &Args<'_>) -> Vec<DbKey> {
         match spec.fanout {
-            Fanout::All(_) => self.cared_for.keys().cloned().collect(),
+            Fanout::All(_) => {
+                // Which of them serves first whom it wakes is to be the same each time.
+                let mut keys: Vec<DbKey> = self.cared_for.keys().cloned().collect();
+                keys.sort_unstable();
+                keys
+            }
             _ => {
                 let keys = written_keys(spec, db, args);
                 keys.into_iter().filter(|key| self.cared_for.contains_key(key)).collect()

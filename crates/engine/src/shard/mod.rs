@@ -50,11 +50,6 @@ pub struct MemoryPolicy {
 }
 
 impl Shard {
-    /// Whether keys of a database may go by themselves: expire, or be evicted.
-    pub fn may_lose(&self, db: u8) -> bool {
-        self.memory.limited || self.store.expires(db) > 0
-    }
-
     /// A shard over an empty store.
     pub fn new(store: Store, account: Account) -> Shard {
         Shard {

@@ -244,6 +244,8 @@ impl Engine {
         Writer::new(&mut reply, Protocol::Resp2).error(&*failure.0);
         self.core.account_error(&failure.0);
         self.end_gather(&gather, Reply::Whole(&reply));
+        // Where what follows was to wait for it.
+        self.go_on(conn);
         self.leave_transaction(conn);
     }
 
@@ -512,5 +514,28 @@ mod tests {
         assert!(world.is_closed(waits));
         assert_eq!(world.shown(killer), "1; (err) NOTBUSY No scripts in execution right now.");
         assert!((0..2).all(|core| world.census(core).waiters == 0));
+    }
+
+    #[test]
+    fn what_waits_for_keys_of_a_busy_core_too_is_told_and_its_client_goes_on() {
+        for request in ["BLPOP {here} {there} 0", "EVAL 'return 1' 2 {here} {there}"] {
+            let mut world = world(2);
+            let (one, other) = (world.open(0), world.open(1));
+            let (here, there) = (key_on(2, 0), key_on(2, 1));
+            world.ask_words(other, &[b"SCRIPT", b"LOAD", b"return 1"]);
+            let request = request.replace("{here}", &here).replace("{there}", &there);
+            world.visit(other, format!("{request}\r\nPING\r\n").as_bytes());
+            let killer = world.open(1);
+            for _ in 0..20 {
+                world.visit(killer, b"PING\r\n");
+            }
+            world.visit(killer, b"SCRIPT KILL\r\n");
+            let killed = run(&mut world, one, "while true do end", &["1", &here]);
+            assert!(killed.starts_with("(err) ERR Script killed by user"), "{killed}");
+            let told = busy(BUSY_SCRIPT);
+            assert_eq!(world.shown(other), format!("{told}; PONG"), "{request}");
+            assert_eq!(world.ask(other, "PING"), "PONG", "{request}");
+            assert!((0..2).all(|core| world.census(core).locks == 0));
+        }
     }
 }

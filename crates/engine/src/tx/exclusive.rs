@@ -2,6 +2,7 @@
 //! what it touches comes while it runs. It waits for that, and this is the one place where a core waits for another: the other
 //! holds still for it, answers in its next turn, and waits for nobody.
 
+use crate::commands::query::{Answer, Query};
 use crate::engine::Engine;
 use crate::gather::{self, Part};
 use crate::loan::{into_order, touches};
@@ -13,6 +14,7 @@ use base::{CoreId, Slot};
 use command::{Args, Fanout, Merge, Spec};
 use resp::write::{Protocol, Writer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The way to another core in the middle of a turn, given by the loop around the engine.
 pub trait Pump {
@@ -38,6 +40,10 @@ pub struct Errand {
     pub flags: JobFlags,
     /// What it has answered.
     pub answer: Replied,
+    /// A question.
+    pub query: Option<Arc<Query>>,
+    /// What it says to that.
+    pub said: Option<Answer>,
 }
 
 /// What has come to this core so.
@@ -71,9 +77,12 @@ impl Engine {
         if let Some(words) = errand.words.take() {
             errand.answer = self.run_granted(&words, errand.db, errand.flags);
         }
+        if let Some(query) = errand.query.take() {
+            errand.said = Some(self.answer(&query));
+        }
     }
 
-    fn exchange(&mut self, to: CoreId, mut errand: Box<Errand>) -> Box<Errand> {
+    pub(super) fn exchange(&mut self, to: CoreId, mut errand: Box<Errand>) -> Box<Errand> {
         if to == self.core.id {
             self.serve_errand(&mut errand);
             return errand;

@@ -54,6 +54,8 @@ struct Places {
     at_session: bool,
     /// Some concern more than the keys that they name.
     global: bool,
+    /// Some are scripts, which may touch any key.
+    scripts: bool,
 }
 
 impl Engine {
@@ -109,6 +111,9 @@ impl Engine {
         watched.iter().for_each(|owner| _ = places.owners.insert(owner));
         let (db, flags) = (session.db, session.job_flags());
         let (own, several) = (self.core.id, self.core.route.cores() > 1);
+        if places.scripts {
+            return self.exec_on_loans(conn, id, &args, places);
+        }
         let at_home = places.owners.iter().all(|owner| owner == own);
         if at_home
             && places.at_session
@@ -162,7 +167,7 @@ impl Engine {
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         session.watched_at = CoreSet::default();
         let mut flags = session.job_flags();
-        let place = (!session.muted()).then(|| session.pipeline.reserve());
+        let place = session.reserve(false);
         let dirty = self.is_dirty(client);
         self.unwatch(client);
         let before = (self.core.ticks)();
@@ -307,7 +312,7 @@ impl Engine {
             });
         }
         gather.extra = keys.into_iter().map(|((db, key), writes)| (db, key, writes)).collect();
-        gather.global = places.global;
+        gather.global = places.global || places.scripts;
         if let Some(session) = self.sessions.get(conn) {
             gather.watched = std::mem::take(&mut session.watched_at);
         }
@@ -317,7 +322,7 @@ impl Engine {
             // Its commands at the session come before what follows it, and a WATCH that follows must not be granted before it.
             self.stall(conn, Stall::Sequenced);
         }
-        match places.owners.is_empty() && !places.global {
+        match places.owners.is_empty() && !gather.global {
             true => self.on_all_lent(gather),
             false => self.ask_for_loans(gather),
         }
@@ -523,6 +528,7 @@ impl Core {
                 places.at_session = true;
                 continue;
             }
+            places.scripts |= entry.spec.flags.has(Flags::SCRIPT);
             let own = queued.part(args);
             let derives = entry.spec.derived.is_some_and(|derived| (derived.any)(&own));
             places.global |= derives || is_wide(entry.spec.fanout);
@@ -539,6 +545,6 @@ fn is_wide(fanout: Fanout) -> bool {
     matches!(fanout, Fanout::All(_) | Fanout::RandomCore | Fanout::Cursor)
 }
 
-fn protocol(flags: JobFlags) -> Protocol {
+pub(super) fn protocol(flags: JobFlags) -> Protocol {
     if flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 }
 }

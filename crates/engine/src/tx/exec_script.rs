@@ -2,86 +2,27 @@
 //! transaction cannot be undone for another attempt: so such an EXEC has every core locked from the beginning, and its keys
 //! come while it runs (`exclusive.rs`).
 
-use super::exclusive::Errands;
+use super::exclusive::{Errand, Errands};
+use super::exec::protocol;
 use super::queue::{Queue, Queued, commands};
 use super::script::{Attempt, Order, Scope};
-use crate::commands::query::Query;
-use crate::dispatch::Flow;
+use crate::commands::query::{self, Answer, Query};
+use crate::commands::scripting::Question;
+use crate::commands::{Desk, Next};
 use crate::engine::Engine;
-use crate::gather::Then;
+use crate::event::Peer;
 use crate::message::{JobFlags, Words};
-use crate::session::client::{Gates, Stall};
+use crate::session::Session;
+use crate::shard::execute::Verdict;
+use crate::table::Home;
 use base::{ConnId, CoreId};
-use command::{Args, Flags};
+use command::{Args, Flags, Group};
 use resp::Sink;
+use resp::write::{Protocol, Writer};
 use std::collections::VecDeque;
-
-/// New scripts of one EXEC that all cores are given before it runs; with more of them, EVAL's list might forget the first meanwhile.
-const INSTALLED_MAX: usize = 64;
+use std::sync::Arc;
 
 impl Engine {
-    /// Whether a session has queued a script, and its EXEC is not refused.
-    pub(crate) fn has_queued_script(&mut self, conn: ConnId) -> bool {
-        let Some(session) = self.sessions.get(conn) else { return false };
-        let Some(queue) = &session.queue else { return false };
-        let flags = Flags(queue.flags);
-        let runs = !queue.failed && flags.has(Flags::SCRIPT);
-        let cores = self.core.route.cores() as u16;
-        runs && !self.shard.refuses(&mut self.core, flags, 0)
-            && !(0..cores).any(|core| self.outbox.is_crowded(CoreId(core)))
-    }
-
-    /// EXEC of a session that has queued a script.
-    #[cold]
-    pub(crate) fn exec_scripts(&mut self, conn: ConnId, id: u16) -> Flow {
-        let Some(source) = self.queued_source(conn) else { return self.exec_locked(conn, id) };
-        self.ask(conn, Query::InstallScript { source });
-        // EXEC begins again when all cores have it.
-        Flow::Wait
-    }
-
-    fn exec_locked(&mut self, conn: ConnId, id: u16) -> Flow {
-        let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
-        let Some(queue) = session.queue.take() else { return Flow::WaitAfter };
-        session.gates.set(Gates::MULTI, false);
-        let words = self.seal(conn, id, *queue);
-        let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
-        let then = Then::Loan { attempts: 0 };
-        let Some(mut gather) = self.begin_gather(conn, id, &args, then) else {
-            return Flow::WaitAfter;
-        };
-        gather.global = true;
-        if let Some(session) = self.sessions.get(conn) {
-            gather.watched = std::mem::take(&mut session.watched_at);
-        }
-        self.enter_transaction(conn);
-        self.stall(conn, Stall::Sequenced);
-        self.ask_for_loans(gather);
-        self.wait_if_stalled(conn)
-    }
-
-    /// The next script among what a session has queued that compiles and that not all cores have.
-    fn queued_source(&mut self, conn: ConnId) -> Option<Vec<u8>> {
-        let Engine { core, sessions, .. } = self;
-        let queue = sessions.get(conn)?.queue.as_ref()?;
-        let is_eval = |id| matches!(core.table.entry(id).spec.name, "EVAL" | "EVAL_RO");
-        let sources: Vec<&[u8]> = queue
-            .requests()
-            .filter(|(id, args)| is_eval(*id) && args.len() > 1)
-            .map(|(_, args)| args[1])
-            .take(INSTALLED_MAX + 1)
-            .collect();
-        if sources.len() > INSTALLED_MAX {
-            return None;
-        }
-        let mut new = sources.into_iter().filter(|source| {
-            let sha = core.scripts.sha_of(source);
-            let interpreter = core.scripts.interpreter();
-            !interpreter.exists(&sha) && interpreter.check(source).is_ok()
-        });
-        new.next().map(<[u8]>::to_vec)
-    }
-
     /// Executes a queue with everything locked, scripts among it; gives each reply, and what is left for the session.
     pub(crate) fn execute_with_scripts(
         &mut self,
@@ -94,6 +35,10 @@ impl Engine {
             let own = queued.part(args);
             if self.core.table.entry(queued.command).spec.flags.has(Flags::SCRIPT) {
                 replies.push(self.execute_queued_script(queued, flags, &own, errands));
+                continue;
+            }
+            if let Some(reply) = self.execute_about_scripts(queued, flags, &own) {
+                replies.push(reply);
                 continue;
             }
             self.core.note_protocol(queued.command, &own, &mut flags);
@@ -115,6 +60,7 @@ impl Engine {
         own: &Args<'_>,
         errands: &mut Errands,
     ) -> Vec<u8> {
+        self.install_everywhere(queued.command, own);
         let order = Order { id: queued.command, db: queued.db, flags };
         let mut scope = Scope::All(std::mem::take(errands));
         let mut reply = Vec::new();
@@ -126,6 +72,77 @@ impl Engine {
         };
         self.account_queued(queued.command, verdict, &reply);
         reply
+    }
+
+    /// Gives all cores an EVAL's script, if it compiles and is new.
+    fn install_everywhere(&mut self, id: u16, args: &Args<'_>) {
+        if !matches!(self.core.table.entry(id).spec.name, "EVAL" | "EVAL_RO") {
+            return;
+        }
+        let source = args.get(1);
+        let sha = self.core.scripts.sha_of(source);
+        let interpreter = self.core.scripts.interpreter();
+        if !interpreter.exists(&sha) && interpreter.check(source).is_ok() {
+            self.ask_locked(&Arc::new(Query::InstallScript { source: source.to_vec() }));
+        }
+    }
+
+    /// SCRIPT and FUNCTION in a queue: in their places, as the scripts behind them are to find what they have changed, and those before
+    /// them are not. None for other commands, and when somebody else is changing the libraries: then it has to wait for that, and runs
+    /// behind the transaction.
+    fn execute_about_scripts(
+        &mut self,
+        queued: Queued,
+        flags: JobFlags,
+        args: &Args<'_>,
+    ) -> Option<Vec<u8>> {
+        let entry = self.core.table.entry(queued.command);
+        let Home::Engine(run) = entry.home else { return None };
+        if entry.spec.group != Group::Scripting {
+            return None;
+        }
+        let now = self.core.now;
+        let mut session = Session::new(ConnId::NONE, Peer::nameless(0), now, true);
+        session.protocol = protocol(flags);
+        let mut reply = Vec::new();
+        let writer = Writer::new(&mut reply, session.protocol);
+        let desk = &mut Desk { session: &mut session, core: &mut self.core, reply: writer };
+        let mut next = run(desk, args);
+        while let Ok(Next::Ask(query)) = next {
+            let query = Arc::new(query);
+            let answers = self.ask_locked(&query);
+            next = match query::follow_up(&query, &answers) {
+                // It was told to try again.
+                Some(Query::Scripts(Question::Propose(_))) => return None,
+                Some(query) => Ok(Next::Ask(query)),
+                None => {
+                    let writer = Writer::new(&mut reply, session.protocol);
+                    let core = &mut self.core;
+                    let mut desk = Desk { session: &mut session, core, reply: writer };
+                    query::merge(&query, answers, &mut desk);
+                    Ok(Next::Done)
+                }
+            };
+        }
+        let failed = next.is_err();
+        if let Err(failure) = next {
+            reply.clear();
+            Writer::new(&mut reply, Protocol::Resp2).error(&*failure.0);
+        }
+        let verdict = Verdict { failed, weight: 1, ..Verdict::default() };
+        self.account_queued(queued.command, verdict, &reply);
+        Some(reply)
+    }
+
+    /// Asks every core something, while it is locked as a whole; gives their answers in their order.
+    fn ask_locked(&mut self, query: &Arc<Query>) -> Vec<Answer> {
+        let cores = (0..self.core.route.cores() as u16).map(CoreId);
+        let ask = |core| {
+            let query = Some(Arc::clone(query));
+            let errand = self.exchange(core, Box::new(Errand { query, ..Errand::default() }));
+            errand.said.expect("an errand with a question brings an answer")
+        };
+        cores.map(ask).collect()
     }
 }
 
@@ -246,6 +263,43 @@ mod tests {
             world.ask(one, &command);
             let reply = world.ask(one, "EXEC");
             assert!(reply.starts_with(&format!("[(err) {wanted}")), "{command}: {reply}");
+        }
+    }
+
+    #[test]
+    fn what_changes_the_scripts_within_a_transaction_does_so_in_its_place() {
+        for cores in [1, 2, 3] {
+            let mut world = World::new(cores);
+            let (one, two) = (world.open(0), world.open(cores - 1));
+            let source = "return redis.call('INCR', KEYS[1])";
+            let sha = script::Sha::of(source.as_bytes()).hex();
+            let sha = String::from_utf8(sha.to_vec()).expect("digits");
+            let library = "#!lua name=lib\nredis.register_function('f', function() return 'f' end)";
+            world.ask(one, "MULTI");
+            world.ask(one, &format!("EVALSHA {sha} 1 a"));
+            world.ask_words(one, &[b"SCRIPT", b"LOAD", source.as_bytes()]);
+            world.ask(one, &format!("EVALSHA {sha} 1 a"));
+            world.ask(one, &format!("SCRIPT EXISTS {sha}"));
+            world.ask(one, "SCRIPT FLUSH");
+            world.ask(one, &format!("EVALSHA {sha} 1 a"));
+            world.eval(one, source, &["1", "b"]);
+            world.ask(one, "FCALL f 0");
+            world.ask_words(one, &[b"FUNCTION", b"LOAD", library.as_bytes()]);
+            world.ask(one, "FCALL f 0");
+            world.ask(one, "FUNCTION DELETE lib");
+            world.ask(one, "FUNCTION DELETE lib");
+            world.ask(one, "FCALL f 0");
+            let no_script = "(err) NOSCRIPT No matching script. Please use EVAL.";
+            let no_function = "(err) ERR Function not found";
+            let expected = format!(
+                "[{no_script} {sha} 1 [1] OK {no_script} 1 {no_function} lib f OK (err) ERR Library not found {no_function}]"
+            );
+            assert_eq!(world.ask(one, "EXEC"), expected, "{cores}");
+            for key in ["c", "d", "e"] {
+                assert_eq!(world.ask(two, &format!("EVALSHA {sha} 1 {key}")), "1");
+            }
+            assert_eq!(world.ask_words(two, &[b"FUNCTION", b"LOAD", library.as_bytes()]), "lib");
+            assert!((0..cores).all(|core| world.census(core).locks == 0));
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::spread::{joined, whole_of};
 use base::{ConnId, CoreId};
 use command::{Args, Fanout, Flags};
 use resp::Sink;
+use resp::parse::Span;
 
 impl Core {
     /// Adds the locks of all keys that a request names.
@@ -76,10 +77,7 @@ impl Engine {
         let own = self.core.id;
         let spec = self.core.table.entry(id).spec;
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
-        let address = match session.muted() {
-            true => Address::Nobody(conn),
-            false => Address::Session(conn, session.pipeline.reserve()),
-        };
+        let address = session.address(spec.blocks.is_some());
         session.parked += 1;
         let waits =
             spec.blocks.is_some() || spec.flags.0 & (Flags::WATCHES.0 | Flags::SCRIPT.0) != 0;
@@ -168,6 +166,11 @@ impl Engine {
 }
 
 impl Words {
+    /// Memory beside the fixed one, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// A request of these arguments. O(bytes).
     pub(crate) fn of<'a>(command: u16, args: impl Iterator<Item = &'a [u8]>) -> Words {
         let (bytes, spans) = joined(args);

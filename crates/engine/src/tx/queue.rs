@@ -49,20 +49,6 @@ impl Queue {
         self.commands.len()
     }
 
-    /// The commands with their arguments, in order. O(arguments) for all.
-    pub fn requests(&self) -> impl Iterator<Item = (u16, Vec<&[u8]>)> {
-        let mut first = 0;
-        self.commands.iter().map(move |(command, count)| {
-            let spans = &self.words.spans[first..first + *count as usize];
-            first += *count as usize;
-            let arg = |span: &Span| {
-                let start = span.start as usize;
-                &self.words.bytes[start..start + span.len as usize]
-            };
-            (*command, spans.iter().map(arg).collect())
-        })
-    }
-
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.commands.is_empty()
@@ -70,9 +56,7 @@ impl Queue {
 
     /// Memory in bytes.
     pub fn memory(&self) -> usize {
-        self.words.bytes.capacity()
-            + self.words.spans.capacity() * size_of::<Span>()
-            + self.commands.capacity() * size_of::<(u16, u32)>()
+        self.words.memory() + self.commands.capacity() * size_of::<(u16, u32)>()
     }
 
     /// The queue as one request: `name`, the header, all arguments. `db_of` gives the database of each command, told its

@@ -173,7 +173,7 @@ impl Engine {
             }
             _ => {
                 let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
-                let place = (!session.muted()).then(|| session.pipeline.reserve());
+                let place = session.reserve(false);
                 self.stall(conn, Stall::Blocked);
                 self.script_transaction(conn, place, id, args, (Touched::new(), false));
                 self.wait_if_stalled(conn)
@@ -202,7 +202,7 @@ impl Engine {
             Attempt::Strays(keys, all) => {
                 self.core.counters.scripts_undone += 1;
                 let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
-                let place = (!session.muted()).then(|| session.pipeline.reserve());
+                let place = session.reserve(false);
                 self.stall(conn, Stall::Blocked);
                 self.script_transaction(conn, place, id, args, (keys, all));
                 self.wait_if_stalled(conn)

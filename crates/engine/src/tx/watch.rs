@@ -9,7 +9,7 @@ use crate::message::{Message, Words};
 use crate::shard::feed::{DbKey, is_there};
 use base::{ConnId, CoreId, CoreSet, Slot};
 use command::{Args, Flags};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A session of any core.
 pub type Client = (CoreId, ConnId);
@@ -19,6 +19,7 @@ pub type Client = (CoreId, ConnId);
 pub struct Watches {
     clients: HashMap<Client, Watching>,
     by_key: HashMap<DbKey, Vec<Client>>,
+    bytes: usize,
 }
 
 /// What one client watches here.
@@ -26,7 +27,7 @@ pub struct Watches {
 struct Watching {
     dirty: bool,
     /// Each with whether it was there.
-    keys: Vec<(DbKey, bool)>,
+    keys: BTreeMap<DbKey, bool>,
 }
 
 impl Watches {
@@ -40,12 +41,23 @@ impl Watches {
         self.clients.is_empty()
     }
 
+    /// Memory in bytes of what is watched.
+    pub fn memory(&self) -> usize {
+        self.bytes
+    }
+
     /// A key was written to.
     pub(crate) fn on_touched(&mut self, key: &DbKey) {
         for client in self.by_key.get(key).into_iter().flatten() {
             self.clients.get_mut(client).expect("who watches a key is known").dirty = true;
         }
     }
+}
+
+/// Memory of a key that one client watches, which stands in three tables.
+fn memory_of((_, key): &DbKey) -> usize {
+    const ENTRIES: usize = 3;
+    ENTRIES * (size_of::<DbKey>() + key.len()) + size_of::<Client>()
 }
 
 impl Engine {
@@ -63,13 +75,14 @@ impl Engine {
         let watching = self.watches.clients.entry(client).or_default();
         for key in args.from(1) {
             let key: DbKey = (db, key.into());
-            if watching.keys.iter().any(|(known, _)| *known == key) {
+            if watching.keys.contains_key(&key) {
                 continue;
             }
             let there = is_there(&mut self.shard.store, self.core.hasher, &key, self.core.now);
             self.shard.feed.care(key.clone());
             self.watches.by_key.entry(key.clone()).or_default().push(client);
-            watching.keys.push((key, there));
+            self.watches.bytes += memory_of(&key);
+            watching.keys.insert(key, there);
         }
     }
 
@@ -77,7 +90,7 @@ impl Engine {
     pub(crate) fn is_dirty(&mut self, client: Client) -> bool {
         let Engine { watches, shard, core, .. } = self;
         let Some(watching) = watches.clients.get(&client) else { return false };
-        let changed = |(key, before): &(DbKey, bool)| {
+        let changed = |(key, before): (&DbKey, &bool)| {
             is_there(&mut shard.store, core.hasher, key, core.now) != *before
         };
         watching.dirty || watching.keys.iter().any(changed)
@@ -86,7 +99,8 @@ impl Engine {
     /// A client watches nothing here any more.
     pub(crate) fn unwatch(&mut self, client: Client) {
         let Some(watching) = self.watches.clients.remove(&client) else { return };
-        for (key, _) in watching.keys {
+        for key in watching.keys.into_keys() {
+            self.watches.bytes -= memory_of(&key);
             self.shard.feed.forget(&key);
             let others = self.watches.by_key.get_mut(&key).expect("a watched key has watchers");
             others.retain(|other| *other != client);
@@ -99,8 +113,8 @@ impl Engine {
     /// Adds the locks of all that a client watches here.
     pub(crate) fn watched_locks(&self, client: Client, locks: &mut Vec<LockId>) {
         let watching = self.watches.clients.get(&client).into_iter();
-        let keys = watching.flat_map(|watching| &watching.keys);
-        locks.extend(keys.map(|((db, key), _)| lock_id(*db, self.core.hasher.hash(key))));
+        let keys = watching.flat_map(|watching| watching.keys.keys());
+        locks.extend(keys.map(|(db, key)| lock_id(*db, self.core.hasher.hash(key))));
     }
 
     /// A session's WATCH is about to go to the owners of these keys.
