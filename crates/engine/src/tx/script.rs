@@ -23,13 +23,13 @@ use crate::shard::execute::{Call, Verdict};
 use crate::shard::feed::DbKey;
 use crate::spread::joined;
 use crate::table::{Entry, Home};
-use base::{ConnId, Slot};
+use base::{ConnId, CoreId, Slot};
 use command::{Args, Failure, Fanout, Flags, KeySpec};
 use resp::Sink;
 use resp::parse::Span;
 use resp::write::{Protocol, Writer};
 use script::{Abandon, Ended, Host, Interpreter, LogLevel, Sha, Stop, texts};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use store::{Parcel, Store};
 
 /// A value up to this size is copied before a script that may have to be undone writes to it.
@@ -58,8 +58,8 @@ pub(crate) enum Attempt {
 pub(crate) enum Scope {
     /// On this core's keyspace. It may touch what is this core's and is not locked.
     Own,
-    /// On what was lent to this core: these keys.
-    Guests(Touched),
+    /// On what was lent to this core: these keys; and those of them that it has touched.
+    Guests(Touched, BTreeSet<DbKey>),
     /// On everything: all cores are locked, and keys come as they are touched.
     All(super::exclusive::Errands),
 }
@@ -158,8 +158,14 @@ impl Engine {
                 return Flow::Wait;
             }
         }
-        if let Err(failure) = self.core.named_with_keys(id, args) {
-            return self.fail(conn, id, args, &failure);
+        let named = match self.core.named_with_keys(id, args) {
+            Ok((named, _)) => named,
+            Err(failure) => return self.fail(conn, id, args, &failure),
+        };
+        let mut planned = planned;
+        let mut wider = (Touched::new(), false);
+        if !self.core.scripts.learnt.is_empty() {
+            (planned.plan, wider) = self.widened(conn, &named, planned.plan, args);
         }
         match planned.plan {
             Plan::Here => self.script_here(conn, id, planned, args),
@@ -175,9 +181,52 @@ impl Engine {
                 let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
                 let place = (!session.muted()).then(|| session.pipeline.reserve());
                 self.stall(conn, Stall::Blocked);
-                self.script_transaction(conn, place, id, args, (Touched::new(), false));
+                self.script_transaction(conn, place, id, args, wider);
                 self.wait_if_stalled(conn)
             }
+        }
+    }
+
+    /// Where a script begins that is known to touch more than it declares, and with what.
+    #[cold]
+    fn widened(
+        &mut self,
+        conn: ConnId,
+        named: &Named,
+        plan: Plan,
+        args: &Args<'_>,
+    ) -> (Plan, (Touched, bool)) {
+        let db = self.sessions.get(conn).map_or(0, |session| session.db);
+        let Some((keys, all)) = self.core.scripts.learnt.expect(named, db, args) else {
+            return (plan, (Touched::new(), false));
+        };
+        let declares = args.integer(2) != Some(0);
+        let declared = match plan {
+            Plan::Here if declares => Some(self.core.id),
+            Plan::One(core) if declares => Some(core),
+            _ => None,
+        };
+        let owners = keys.keys().map(|(_, key)| self.core.route.owner(Slot::of_key(key)));
+        let owners: BTreeSet<CoreId> = owners.chain(declared).collect();
+        let plan = match owners.first() {
+            _ if all || plan == Plan::Many || owners.len() > 1 => Plan::Many,
+            Some(core) if *core != self.core.id => Plan::One(*core),
+            // What is ours goes by mail where the plan says so.
+            _ => plan,
+        };
+        (plan, (keys, all))
+    }
+
+    /// Remembers what a script has turned out to need.
+    pub(crate) fn learn_from(
+        &mut self,
+        id: u16,
+        db: u8,
+        args: &Args<'_>,
+        strays: (&Touched, bool),
+    ) {
+        if let Ok(named) = self.core.named_script(id, args) {
+            self.core.scripts.learnt.learn(named, db, args, strays);
         }
     }
 
@@ -201,6 +250,7 @@ impl Engine {
             }
             Attempt::Strays(keys, all) => {
                 self.core.counters.scripts_undone += 1;
+                self.learn_from(id, db, args, (&keys, all));
                 let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
                 let place = (!session.muted()).then(|| session.pipeline.reserve());
                 self.stall(conn, Stall::Blocked);
@@ -299,7 +349,7 @@ impl Engine {
 }
 
 /// A script or function by its name.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Named {
     Script(Sha),
     Function(Vec<u8>),
@@ -369,7 +419,7 @@ impl Core {
     }
 
     /// The script that a command names; an EVAL's is compiled and kept if it is new.
-    fn named_script(&mut self, id: u16, args: &Args<'_>) -> Result<Named, Failure> {
+    pub(crate) fn named_script(&mut self, id: u16, args: &Args<'_>) -> Result<Named, Failure> {
         let name = args.get(1);
         match self.table.entry(id).spec.name {
             "EVAL" | "EVAL_RO" => {
@@ -466,7 +516,7 @@ impl Stage<'_> {
                 core.route.owner(Slot::of_key(&key.1)) == core.id
                     && (free || !locks.must_wait(&Wanted::Keys(vec![id])))
             }
-            Scope::Guests(keys) => keys.get(key).is_some_and(|lent| *lent || !writes),
+            Scope::Guests(keys, _) => keys.get(key).is_some_and(|lent| *lent || !writes),
             Scope::All(_) => true,
         }
     }
@@ -536,7 +586,12 @@ impl Stage<'_> {
             for (key, writes) in &missing {
                 *self.missing.entry(key.clone()).or_default() |= writes;
             }
-            let scouts = matches!(self.scope, Scope::Guests(_));
+            if let Scope::Guests(_, used) = &mut *self.scope
+                && !self.engine.core.scripts.learnt.is_empty()
+            {
+                used.extend(keys.iter().map(|(key, _)| key.clone()));
+            }
+            let scouts = matches!(self.scope, Scope::Guests(..));
             if !missing.is_empty() && !scouts {
                 return Err(Abandon);
             }
