@@ -6,11 +6,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use fastrand::Rng;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::loader::{Client, Reply, append_command, no_error, run_batches};
+use crate::loader::{Client, append_command, no_error, run_batches, run_round_robin};
 use crate::peers::{Kind, Shape, Where};
 use crate::process::Server;
 use crate::report::{Report, Table, median, spread};
@@ -224,25 +224,8 @@ fn load(
     digest: &str,
 ) -> anyhow::Result<u64> {
     let mut random = Rng::with_seed(seed);
-    let clients: anyhow::Result<Vec<Client>> =
-        (0..CONNECTIONS).map(|_| Client::connect(server.port)).collect();
-    let mut clients = clients?;
-    let mut sent = 0;
-    while sent < operations {
-        for client in &mut clients {
-            while client.unanswered() > 0 {
-                let reply = client.reply()?;
-                ensure!(!matches!(reply, Reply::Error(_)), "{}: {reply:?}", case.name);
-            }
-            (0..PIPELINE).for_each(|_| (case.write)(client, &mut random, digest));
-            client.flush()?;
-            sent += PIPELINE as u64;
-        }
-    }
-    for client in &mut clients {
-        client.finish_batch(no_error)?;
-    }
-    Ok(sent)
+    let queue = |client: &mut Client| (case.write)(client, &mut random, digest);
+    run_round_robin(server.port, (CONNECTIONS, PIPELINE), operations, queue).context(case.name)
 }
 
 #[cfg(test)]

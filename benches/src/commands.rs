@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use fastrand::Rng;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::loader::{Client, Reply, append_command, no_error, run_batches};
+use crate::loader::{Client, append_command, no_error, run_batches, run_round_robin};
 use crate::peers::{Kind, Program, Shape, Where};
 use crate::process::Server;
 use crate::report::{Report, Table, median, spread};
@@ -196,29 +196,13 @@ fn measure_case(
 /// Runs so many operations, or somewhat more; gives how many.
 fn load(case: &Case, server: &Server, operations: u64, seed: u64) -> anyhow::Result<u64> {
     let mut random = Rng::with_seed(seed);
-    let clients: anyhow::Result<Vec<Client>> =
-        (0..CONNECTIONS).map(|_| Client::connect(server.port)).collect();
-    let mut clients = clients?;
-    let mut sent = 0;
+    ensure!(!case.measured.is_empty(), "{} measures no command", case.name);
     let mut templates = case.measured.iter().cycle();
-    while sent < operations {
-        for client in &mut clients {
-            while client.unanswered() > 0 {
-                let reply = client.reply()?;
-                ensure!(!matches!(reply, Reply::Error(_)), "{}: {}", case.name, reply.text());
-            }
-            for _ in 0..PIPELINE {
-                let template = templates.next().context("a case has a command")?;
-                client.queue_with(|output| write(template, 0, &mut random, output));
-            }
-            client.flush()?;
-            sent += PIPELINE as u64;
-        }
-    }
-    for client in &mut clients {
-        client.finish_batch(no_error)?;
-    }
-    Ok(sent)
+    let queue = |client: &mut Client| {
+        let template = templates.next().expect("some command, again and again");
+        client.queue_with(|output| write(template, 0, &mut random, output));
+    };
+    run_round_robin(server.port, (CONNECTIONS, PIPELINE), operations, queue).context(case.name)
 }
 
 #[cfg(test)]

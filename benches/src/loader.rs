@@ -211,6 +211,37 @@ pub fn run_batches(
     Ok(())
 }
 
+/// Runs so many operations, or somewhat more, on connections that take turns, so many in flight on each; gives how many. `queue` queues
+/// one operation.
+///
+/// # Errors
+/// What a socket says; an error of the server.
+pub fn run_round_robin(
+    port: u16,
+    (connections, pipeline): (usize, usize),
+    operations: u64,
+    mut queue: impl FnMut(&mut Client),
+) -> anyhow::Result<u64> {
+    let clients: anyhow::Result<Vec<Client>> =
+        (0..connections).map(|_| Client::connect(port)).collect();
+    let mut clients = clients?;
+    let mut sent = 0;
+    while sent < operations {
+        for client in &mut clients {
+            while client.unanswered() > 0 {
+                no_error(client.reply()?)?;
+            }
+            (0..pipeline).for_each(|_| queue(client));
+            client.flush()?;
+            sent += pipeline as u64;
+        }
+    }
+    for client in &mut clients {
+        client.finish_batch(no_error)?;
+    }
+    Ok(sent)
+}
+
 /// For loads where every reply must be fine.
 ///
 /// # Errors

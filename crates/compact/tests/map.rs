@@ -114,7 +114,7 @@ fn apply(map: &mut Map, model: &mut Model, op: Op) {
     }
 }
 
-fn compare(map: &Map, model: &Model) {
+fn assert_same(map: &Map, model: &Model) {
     assert_eq!(map.len(), model.len());
     assert_eq!(map.deadlines(), model.values().filter(|held| held.1.is_some()).count());
     for (key, (held, deadline)) in model {
@@ -146,7 +146,7 @@ proptest! {
         for op in ops {
             apply(&mut map, &mut model, op);
         }
-        compare(&map, &model);
+        assert_same(&map, &model);
     }
 }
 

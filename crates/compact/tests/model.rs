@@ -502,6 +502,13 @@ impl PartialEq for Counted {
 
 #[test]
 fn tables_can_go_to_another_thread() {
-    fn is_send<T: Send>() {}
-    is_send::<Tables<Counted>>();
+    let hash = *HASH;
+    let mut tables: Tables<Counted> = Tables::new(1, hash);
+    let place = Place { space: 0, table: 7, hash: hash.hash(b"key") };
+    tables.insert(place, b"key", NewValue::Int(5), None, 0);
+    let there = std::thread::spawn(move || {
+        let found = tables.lookup(place, b"key", 0, true);
+        assert!(matches!(found, Lookup::Live(found) if found.value() == Value::Int(5)));
+    });
+    there.join().expect("what was here is there");
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
@@ -114,45 +115,88 @@ impl Places {
     }
 }
 
-/// `random`
+/// What the comparisons of generated scripts have in common: with whom, how long, with what.
 #[derive(Debug, Args)]
-pub struct RandomArgs {
+pub struct Course {
     /// Which servers.
     #[command(flatten)]
     pub places: Places,
     /// Stop after this many requests.
     #[arg(long)]
     pub commands: Option<u64>,
-    /// The first seed. Each seed is one script from an empty server.
+    /// The first seed. Each seed is one script from an empty server; alone, without a limit, it is the only one.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Seeds `A..B` (B excluded), or `A..` without end.
-    #[arg(long)]
-    pub seeds: Option<String>,
     /// Stop after this many seconds.
     #[arg(long)]
     pub max_seconds: Option<u64>,
     /// Speak only this protocol; without it the connections of a script mix both.
     #[arg(long, value_parser = clap::value_parser!(u8).range(2..=3))]
     pub resp: Option<u8>,
-    /// Actions of one script.
-    #[arg(long, default_value_t = 1000)]
-    pub episode: usize,
-    /// Only these families (comma-separated): string, list, generic, expire, scan, bitmap, hyperloglog, connection, server, config, command, cluster, protocol.
+    /// Only these families (comma-separated). `random`: string, list, generic, expire, scan, bitmap, hyperloglog, connection, server, config, command, cluster, protocol. `together`: transactions, blocking, scripts, functions, data.
     #[arg(long, value_delimiter = ',')]
     pub families: Vec<String>,
-    /// Do not send these commands (comma-separated, `CLIENT KILL` for a sub-command).
-    #[arg(long, value_delimiter = ',')]
-    pub skip: Vec<String>,
     /// Go on until this many kinds of difference are found.
     #[arg(long, default_value_t = 1)]
     pub max_differences: usize,
+    /// Plant a mistake, to prove that it is found. `random`: strlen, getrange, error-text, null, ttl. `together`: deaf-watch, empty-exec, lost-wake, wrong-waiter, script-nil, lost-push.
+    #[arg(long)]
+    pub sabotage: Option<String>,
+}
+
+impl Course {
+    /// First seed and the one after the last.
+    pub fn seed_range(&self) -> (u64, u64) {
+        // One seed given alone is that script; with a limit it is where the counting starts.
+        let alone = self.commands.is_none() && self.max_seconds.is_none();
+        (self.seed, if alone { self.seed + 1 } else { u64::MAX })
+    }
+
+    /// Whether its limits allow another script, after so many requests since `begun`.
+    pub fn goes_on(&self, compared: u64, begun: Instant) -> bool {
+        let in_time = |most| begun.elapsed() < Duration::from_secs(most);
+        self.commands.is_none_or(|most| compared < most) && self.max_seconds.is_none_or(in_time)
+    }
+
+    /// The command that plays one seed again.
+    fn command_line(&self, what: &str, seed: u64) -> String {
+        let server = &self.places.server;
+        let mut line =
+            format!("cargo run -p conformance -- {what} --server {server} --seed {seed}");
+        if let Some(version) = self.resp {
+            line.push_str(&format!(" --resp {version}"));
+        }
+        if self.places.cores != 2 {
+            line.push_str(&format!(" --cores {}", self.places.cores));
+        }
+        if !self.families.is_empty() {
+            line.push_str(&format!(" --families {}", self.families.join(",")));
+        }
+        if let Some(name) = &self.sabotage {
+            line.push_str(&format!(" --sabotage {name}"));
+        }
+        line
+    }
+}
+
+/// `random`
+#[derive(Debug, Args)]
+pub struct RandomArgs {
+    /// With whom, how long, with what.
+    #[command(flatten)]
+    pub course: Course,
+    /// Seeds `A..B` (B excluded), or `A..` without end.
+    #[arg(long)]
+    pub seeds: Option<String>,
+    /// Actions of one script.
+    #[arg(long, default_value_t = 1000)]
+    pub episode: usize,
+    /// Do not send these commands (comma-separated, `CLIENT KILL` for a sub-command).
+    #[arg(long, value_delimiter = ',')]
+    pub skip: Vec<String>,
     /// Write the differences to this file as Markdown.
     #[arg(long)]
     pub report: Option<PathBuf>,
-    /// Plant a bug in the replies read, to prove that it is found: strlen, getrange, error-text, null, ttl.
-    #[arg(long)]
-    pub sabotage: Option<String>,
 }
 
 impl RandomArgs {
@@ -167,11 +211,7 @@ impl RandomArgs {
 
     /// First seed and the one after the last.
     pub fn seed_range(&self) -> Result<(u64, u64)> {
-        let Some(range) = &self.seeds else {
-            // One seed given alone is that script; with --commands it is where the counting starts.
-            let alone = self.commands.is_none() && self.max_seconds.is_none();
-            return Ok((self.seed, if alone { self.seed + 1 } else { u64::MAX }));
-        };
+        let Some(range) = &self.seeds else { return Ok(self.course.seed_range()) };
         let (first, last) = range.split_once("..").context("seeds are written A..B")?;
         let last =
             if last.is_empty() { u64::MAX } else { last.parse().context("the end of --seeds")? };
@@ -180,27 +220,12 @@ impl RandomArgs {
 
     /// The command that plays one seed again, without the commands in `skipped`.
     pub fn command_line(&self, seed: u64, skipped: &[String]) -> String {
-        let mut line = format!(
-            "cargo run -p conformance -- random --server {} --seed {seed}",
-            self.places.server
-        );
+        let mut line = self.course.command_line("random", seed);
         if self.episode != 1000 {
             line.push_str(&format!(" --episode {}", self.episode));
         }
-        if let Some(version) = self.resp {
-            line.push_str(&format!(" --resp {version}"));
-        }
-        if self.places.cores != 2 {
-            line.push_str(&format!(" --cores {}", self.places.cores));
-        }
-        if !self.families.is_empty() {
-            line.push_str(&format!(" --families {}", self.families.join(",")));
-        }
         if !skipped.is_empty() {
             line.push_str(&format!(" --skip '{}'", skipped.join(",")));
-        }
-        if let Some(name) = &self.sabotage {
-            line.push_str(&format!(" --sabotage {name}"));
         }
         line
     }
@@ -209,62 +234,23 @@ impl RandomArgs {
 /// `together`
 #[derive(Debug, Args)]
 pub struct TogetherArgs {
-    /// Which servers.
+    /// With whom, how long, with what.
     #[command(flatten)]
-    pub places: Places,
-    /// Stop after this many requests.
-    #[arg(long)]
-    pub commands: Option<u64>,
-    /// The first seed. Each seed is one script from an empty server; alone, without a limit, it is the only one.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Stop after this many seconds.
-    #[arg(long)]
-    pub max_seconds: Option<u64>,
-    /// Speak only this protocol; without it the clients of a script mix both.
-    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=3))]
-    pub resp: Option<u8>,
+    pub course: Course,
     /// Steps of one script.
     #[arg(long, default_value_t = 100)]
     pub episode: usize,
-    /// Only these families (comma-separated): transactions, blocking, scripts, functions, data.
-    #[arg(long, value_delimiter = ',')]
-    pub families: Vec<String>,
-    /// Go on until this many kinds of difference are found.
-    #[arg(long, default_value_t = 1)]
-    pub max_differences: usize,
     /// Play the steps of this file instead, written as reports show them: `[0] MULTI ; SET a b`, `[0] (closes its connection)`,
     /// `(wait 20 ms)`.
     #[arg(long)]
     pub script: Option<PathBuf>,
-    /// Plant a mistake, to prove that it is found: deaf-watch, empty-exec, lost-wake, wrong-waiter, script-nil, lost-push.
-    #[arg(long)]
-    pub sabotage: Option<String>,
 }
 
 impl TogetherArgs {
-    /// First seed and the one after the last.
-    pub fn seed_range(&self) -> Result<(u64, u64)> {
-        let alone = self.commands.is_none() && self.max_seconds.is_none();
-        Ok((self.seed, if alone { self.seed + 1 } else { u64::MAX }))
-    }
-
     /// The command that plays one seed again.
     pub fn command_line(&self, seed: u64) -> String {
-        let mut line = format!(
-            "cargo run -p conformance -- together --server {} --cores {} --seed {seed} --episode {}",
-            self.places.server, self.places.cores, self.episode
-        );
-        if let Some(version) = self.resp {
-            line.push_str(&format!(" --resp {version}"));
-        }
-        if !self.families.is_empty() {
-            line.push_str(&format!(" --families {}", self.families.join(",")));
-        }
-        if let Some(name) = &self.sabotage {
-            line.push_str(&format!(" --sabotage {name}"));
-        }
-        line
+        let line = self.course.command_line("together", seed);
+        format!("{line} --episode {}", self.episode)
     }
 }
 

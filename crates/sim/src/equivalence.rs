@@ -107,17 +107,7 @@ fn replies(
             turn: turn.clone(),
             log: log.clone(),
         };
-        let manners = Manners {
-            core: number % cores,
-            cluster_face: false,
-            resp3,
-            depth: 100,
-            think_ns: 1,
-            slowness_ns: 0,
-            vanish_after: None,
-            steps_max: usize::MAX,
-            start_ns: 0,
-        };
+        let manners = Manners { core: number % cores, resp3, ..Manners::CALM };
         Player::new(number, seed, manners, Box::new(taker))
     });
     let mut players: Vec<Player> = players.collect();

@@ -630,7 +630,7 @@ mod tests {
 
     const SICILY: &str = "GEOADD g 13.361389 38.115556 P 15.087269 37.502669 C 12.758489 38.788135 e1 17.241510 38.788135 e2;";
 
-    fn sicily(script: &str, replies: &str) {
+    fn check_in_sicily(script: &str, replies: &str) {
         for entries in ["128", "0"] {
             check(
                 &format!("@set zset-max-listpack-entries {entries}; {SICILY} {script}"),
@@ -641,7 +641,7 @@ mod tests {
 
     #[test]
     fn circles_and_boxes_are_searched() {
-        sicily(
+        check_in_sicily(
             "GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km ASC; GEOSEARCH g FROMLONLAT 15 37 BYBOX 400 400 km ASC WITHCOORD WITHDIST; GEORADIUS g 15 37 200 km WITHDIST DESC; GEORADIUSBYMEMBER g P 170 KM; GEORADIUS_RO g 15 37 100 mi; GEORADIUSBYMEMBER_RO g P 0 m WITHHASH",
             "[C P]; [[C 56.4413 [15.08726745843887329 37.50266842333162032]] [P 190.4424 [13.36138933897018433 38.11555639549629859]] [e2 279.7403 [17.24151045083999634 38.78813451624225195]] [e1 279.7405 [12.7584877610206604 38.78813451624225195]]]; [[P 190.4424] [C 56.4413]]; [P e1 C]; [C]; [[P 3479099956230698]]",
         );
@@ -653,7 +653,7 @@ mod tests {
 
     #[test]
     fn counts_limit_the_nearest_or_any() {
-        sicily(
+        check_in_sicily(
             "GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 500 km COUNT 2; GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 500 km COUNT 1 DESC; GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 500 km COUNT 9 ANY ASC; GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 500 km ANY",
             "[C P]; [e1]; [C P e2 e1]; ERR the ANY argument requires COUNT argument",
         );
@@ -661,7 +661,7 @@ mod tests {
 
     #[test]
     fn results_are_stored_as_places_or_distances() {
-        sicily(
+        check_in_sicily(
             "GEOSEARCHSTORE d g FROMMEMBER P BYRADIUS 170 km; ZRANGE d 0 -1 WITHSCORES; GEOSEARCHSTORE d g FROMMEMBER P BYRADIUS 170 km STOREDIST COUNT 1; ZRANGE d 0 -1 WITHSCORES; \
              GEORADIUS g 15 37 200 km STOREDIST d; ZRANGE d 0 -1; GEORADIUSBYMEMBER g P 0 m STORE d; ZRANGE d 0 -1; GEORADIUS g 1 1 1 m STORE d; EXISTS d",
             "3; [P 3479099956230698 e1 3479273021651468 C 3479447370796909]; 1; [P 0]; 2; [C P]; 1; [P]; 0; 0",
@@ -674,7 +674,7 @@ mod tests {
 
     #[test]
     fn polygons_have_a_middle_of_their_own() {
-        sicily(
+        check_in_sicily(
             "GEOSEARCH g BYPOLYGON 4 13 38 14 38 14 39 13 39; GEOSEARCH g BYPOLYGON 4 12 37 16 37 16 39 12 39 ASC; GEOSEARCH g BYPOLYGON 3 13.361389 37 20 38 13.3614 39 WITHDIST; GEOSEARCHSTORE d g BYPOLYGON 3 12 38 14 38 13 39; ZCARD d",
             "[P]; [P C e1]; [[C 69958.0167]]; 1; 1",
         );
@@ -693,7 +693,7 @@ mod tests {
              ERR syntax error; ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options; \
              ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options; ERR syntax error; []",
         );
-        sicily(
+        check_in_sicily(
             "GEOSEARCH g FROMMEMBER x BYRADIUS 1 m; GEORADIUSBYMEMBER g x 1 m; GEOSEARCH g FROMMEMBER P BYRADIUS -1 m; GEOSEARCH g FROMMEMBER P BYRADIUS x m; GEOSEARCH g FROMMEMBER P BYRADIUS 1 y; \
              GEOSEARCH g FROMMEMBER P BYBOX x 1 m; GEOSEARCH g FROMMEMBER P BYBOX 1 x m; GEOSEARCH g FROMMEMBER P BYBOX 1 -1 m; GEOSEARCH g FROMMEMBER P BYRADIUS 1 m COUNT 0; GEOSEARCH g FROMMEMBER P BYRADIUS 1 m COUNT x",
             "ERR could not decode requested zset member; ERR could not decode requested zset member; ERR radius cannot be negative; ERR need numeric radius; \
@@ -704,7 +704,7 @@ mod tests {
 
     #[test]
     fn a_search_may_span_the_earth() {
-        sicily(
+        check_in_sicily(
             "GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 30000 km ASC; GEOSEARCH g FROMLONLAT 180 85 BYBOX 50000 50000 km ASC; GEOSEARCH g FROMLONLAT 15 37 BYRADIUS inf m COUNT 1",
             "[C P e1 e2]; [e2 e1 P C]; [C]",
         );

@@ -329,7 +329,7 @@ mod tests {
     use crate::check::{check, check3};
 
     /// A script on five members in both forms.
-    fn both(script: &str, replies: &str) {
+    fn check_in_both_forms(script: &str, replies: &str) {
         for entries in ["128", "0"] {
             check(
                 &format!(
@@ -342,11 +342,11 @@ mod tests {
 
     #[test]
     fn ranks_count_from_both_ends() {
-        both(
+        check_in_both_forms(
             "ZRANGE z 0 -1; ZRANGE z 1 2 WITHSCORES; ZRANGE z -2 -1; ZRANGE z 3 1; ZRANGE z 5 9; ZRANGE z -99 99; ZRANGE none 0 -1",
             "[a b c d e]; [b 2 c 2]; [d e]; []; []; [a b c d e]; []",
         );
-        both(
+        check_in_both_forms(
             "ZRANGE z 0 1 REV; ZREVRANGE z 0 1 WITHSCORES; ZREVRANGE z -1 -1; ZRANGE z -9223372036854775808 9223372036854775807 REV",
             "[e d]; [e 5 d 3]; [a]; [e d c b a]",
         );
@@ -354,15 +354,15 @@ mod tests {
 
     #[test]
     fn scores_bound_ranges() {
-        both(
+        check_in_both_forms(
             "ZRANGEBYSCORE z 2 3; ZRANGEBYSCORE z (2 +inf WITHSCORES; ZRANGEBYSCORE z -inf (2; ZRANGEBYSCORE z 4 4; ZRANGEBYSCORE z 3 1; ZRANGE z (1 3 BYSCORE",
             "[b c d]; [d 3 e 5]; [a]; []; []; [b c d]",
         );
-        both(
+        check_in_both_forms(
             "ZREVRANGEBYSCORE z 3 2; ZREVRANGEBYSCORE z inf (2 WITHSCORES; ZRANGE z 3 (1 BYSCORE REV; ZREVRANGEBYSCORE z 1 3",
             "[d c b]; [e 5 d 3]; [d c b]; []",
         );
-        both(
+        check_in_both_forms(
             "ZRANGEBYSCORE z 1 9 LIMIT 1 2; ZRANGEBYSCORE z 1 9 LIMIT 3 -1; ZRANGEBYSCORE z 1 9 LIMIT 9 1; ZRANGEBYSCORE z 1 9 LIMIT 0 0; ZRANGEBYSCORE z 1 9 LIMIT -1 5; ZREVRANGEBYSCORE z 9 2 LIMIT 1 2; ZRANGEBYSCORE z 1 2 LIMIT 3 5",
             "[b c]; [d e]; []; []; []; [d c]; []",
         );
@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_range_is_stored_in_the_place_of_anything() {
-        both(
+        check_in_both_forms(
             "SET d v; ZRANGESTORE d z 1 3; ZRANGE d 0 -1 WITHSCORES; TTL d; ZRANGESTORE d z 2 3 BYSCORE REV LIMIT 0 1; EXISTS d; ZRANGESTORE d z 3 2 BYSCORE REV LIMIT 0 2; ZRANGE d 0 -1; ZRANGESTORE z z 0 0; ZRANGE z 0 -1",
             "OK; 3; [b 2 c 2 d 3]; -1; 0; 0; 2; [c d]; 1; [a]",
         );

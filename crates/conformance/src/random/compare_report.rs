@@ -69,7 +69,11 @@ pub struct Survey {
 impl Survey {
     /// An empty survey of a run.
     pub fn new(args: &RandomArgs) -> Survey {
-        Survey { findings: Vec::new(), repeats: BTreeMap::new(), title: args.places.subject_name() }
+        Survey {
+            findings: Vec::new(),
+            repeats: BTreeMap::new(),
+            title: args.course.places.subject_name(),
+        }
     }
 
     /// Whether a difference like this has been shown already.

@@ -40,35 +40,32 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs `random`. True when nothing unexplained was found.
 pub fn campaign(args: &RandomArgs) -> Result<bool> {
-    let sabotage = args.sabotage.as_deref().map(Sabotage::named).transpose()?;
-    let mut generator = Generator::new(&args.families, &args.skip)?;
+    let sabotage = args.course.sabotage.as_deref().map(Sabotage::named).transpose()?;
+    let mut generator = Generator::new(&args.course.families, &args.skip)?;
     let mut skipped = args.skip.clone();
-    let mut runner = Runner::new(start(&args.places)?, sabotage)?;
+    let mut runner = Runner::new(start(&args.course.places)?, sabotage)?;
     let mut survey = Survey::new(args);
     let (first, last) = args.seed_range()?;
     let begun = Instant::now();
     let mut told = begun;
     let mut seed = first;
-    while seed < last && args.commands.is_none_or(|most| runner.compared < most) {
-        if args.max_seconds.is_some_and(|most| begun.elapsed() >= Duration::from_secs(most)) {
-            break;
-        }
+    while seed < last && args.course.goes_on(runner.compared, begun) {
         let script = generator.episode(seed, args.episode);
-        let protocols = protocols(seed, args.resp);
+        let protocols = protocols(seed, args.course.resp);
         if let Some(mut finding) = episode(&mut runner, seed, script, protocols, &survey)? {
             finding.skipped.clone_from(&skipped);
             if !survey.knows(&finding.difference) {
                 println!("{}", finding.show(args));
             }
             let masked = survey.add(finding);
-            if survey.findings.len() >= args.max_differences {
+            if survey.findings.len() >= args.course.max_differences {
                 seed += 1;
                 break;
             }
             if let Some(command) = masked.filter(|command| !skipped.contains(command)) {
                 println!("(not asking {command} any more in this run)\n");
                 skipped.push(command);
-                generator = Generator::new(&args.families, &skipped)?;
+                generator = Generator::new(&args.course.families, &skipped)?;
             }
         }
         seed += 1;

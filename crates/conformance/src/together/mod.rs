@@ -42,34 +42,32 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs `together`. True when nothing unexplained was found.
 pub fn run(args: &TogetherArgs) -> Result<bool> {
-    let plant = args.sabotage.as_deref().map(Plant::named).transpose()?;
-    let scenes = scenes_of(&args.families)?;
+    let plant = args.course.sabotage.as_deref().map(Plant::named).transpose()?;
+    let scenes = scenes_of(&args.course.families)?;
     let mut player = Player::new(servers(args)?, plant);
     if let Some(path) = &args.script {
         return by_hand(&mut player, args, path);
     }
     let lua = ["scripts", "functions"];
-    let scripts = args.families.is_empty()
-        || args.families.iter().any(|family| lua.contains(&family.as_str()));
-    let (first, last) = args.seed_range()?;
+    let scripts = args.course.families.is_empty()
+        || args.course.families.iter().any(|family| lua.contains(&family.as_str()));
+    let (first, last) = args.course.seed_range();
     let begun = Instant::now();
     let mut told = begun;
     let mut known: Vec<String> = Vec::new();
     let mut repeated = 0u64;
     let mut seed = first;
-    while seed < last && args.commands.is_none_or(|most| player.compared < most) {
-        if args.max_seconds.is_some_and(|most| begun.elapsed() >= Duration::from_secs(most)) {
-            break;
-        }
+    while seed < last && args.course.goes_on(player.compared, begun) {
         let script = plot::script(seed, args.episode, &scenes, scripts);
-        if let Some(difference) = attempt(&mut player, &script, protocols(seed, args.resp))? {
+        if let Some(difference) = attempt(&mut player, &script, protocols(seed, args.course.resp))?
+        {
             if known.contains(&difference.signature) {
                 repeated += 1;
             } else {
                 known.push(difference.signature.clone());
                 report(&mut player, args, seed, script, &difference)?;
             }
-            if known.len() >= args.max_differences {
+            if known.len() >= args.course.max_differences {
                 seed += 1;
                 break;
             }
@@ -106,7 +104,7 @@ fn by_hand(player: &mut Player, args: &TogetherArgs, path: &Path) -> Result<bool
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let steps = step::parse(&text).map_err(anyhow::Error::msg)?;
     ensure!(!steps.is_empty(), "no steps in {}", path.display());
-    match attempt(player, &steps, [args.resp.unwrap_or(2); CLIENTS])? {
+    match attempt(player, &steps, [args.course.resp.unwrap_or(2); CLIENTS])? {
         None => println!("no difference in {} steps", steps.len()),
         Some(difference) => {
             println!("DIFFERENCE in step {}: {}", difference.action + 1, difference.request);
@@ -134,8 +132,8 @@ fn servers(args: &TogetherArgs) -> Result<Sides<Server>> {
         None => Server::start(spec),
     };
     Ok(Sides {
-        oracle: start(args.places.oracle_addr, args.places.oracle_spec())?,
-        subject: start(args.places.addr, args.places.subject_spec()?)?,
+        oracle: start(args.course.places.oracle_addr, args.course.places.oracle_spec())?,
+        subject: start(args.course.places.addr, args.course.places.subject_spec()?)?,
     })
 }
 
@@ -188,7 +186,7 @@ fn report(
     script: Vec<Step>,
     difference: &Difference,
 ) -> Result<()> {
-    let protocols = protocols(seed, args.resp);
+    let protocols = protocols(seed, args.course.resp);
     let (mut last, counted) = (difference.clone(), (player.compared, player.steps));
     let mut fails =
         |player: &mut Player, candidate: &[Step]| match attempt(player, candidate, protocols) {
