@@ -54,6 +54,12 @@ pub enum Event<'a> {
         /// Why.
         why: Closed,
     },
+    /// The peer has ended its side of a connection that is paused. What it sent before comes when the connection is resumed,
+    /// and `Closed` behind it.
+    HungUp {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The peer takes output more slowly than we give it: from now to `Drained` bytes pile up.
     Stalled {
         /// The connection.
@@ -94,6 +100,9 @@ pub(crate) enum Happening {
     Closed {
         conn: ConnId,
         why: Closed,
+    },
+    HungUp {
+        conn: ConnId,
     },
     Stalled {
         conn: ConnId,
@@ -195,6 +204,7 @@ impl<'a> Iterator for Events<'a> {
                 Event::Filled { conn, buffer: std::mem::take(&mut self.filled[number]) }
             }
             Happening::Closed { conn, why } => Event::Closed { conn, why },
+            Happening::HungUp { conn } => Event::HungUp { conn },
             Happening::Stalled { conn, unsent } => Event::Stalled { conn, unsent },
             Happening::Drained { conn } => Event::Drained { conn },
             Happening::Woken => Event::Woken,

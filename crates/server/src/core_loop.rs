@@ -190,6 +190,7 @@ impl CoreLoop {
                 reactor::Event::Filled { conn, buffer } => turn.on(Event::Filled(conn, buffer)),
                 reactor::Event::Stalled { conn, unsent } => turn.on(Event::Stalled(conn, unsent)),
                 reactor::Event::Drained { conn } => turn.on(Event::Drained(conn)),
+                reactor::Event::HungUp { conn } => turn.on(Event::HungUp(conn)),
                 reactor::Event::Closed { conn, .. } => turn.on(Event::Closed(conn)),
                 reactor::Event::Accepted { socket, listener } => {
                     self.accepted.push((socket, listener))
