@@ -224,7 +224,7 @@ impl Engine {
             self.deadlines.0.insert((due, conn.index, conn.generation));
         }
         self.touch(conn);
-        if self.sessions.get(conn).is_some_and(|session| session.ended) {
+        if self.sessions.get(conn).is_some_and(|session| session.is_leaving()) {
             self.drop_client(conn);
         }
     }
@@ -589,7 +589,10 @@ impl Engine {
             && let Some(blocked) = &mut session.blocked
         {
             blocked.claimed = false;
-            if blocked.deadline_us.is_some_and(|due| due <= self.core.now.mono_us) {
+            let deadline_us = blocked.deadline_us;
+            if session.is_leaving() {
+                self.drop_client(conn);
+            } else if deadline_us.is_some_and(|due| due <= self.core.now.mono_us) {
                 _ = self.unblock(conn, None);
             }
         }
@@ -681,6 +684,55 @@ mod tests {
             assert!((0..cores).all(|core| world.census(core).waiters == 0));
             assert_eq!(world.ask(three, "RPUSH a 1 2"), "2");
             assert_eq!(world.ask(one, "BLPOP b a 0"), "[a 1]");
+        }
+    }
+
+    #[test]
+    fn a_client_that_goes_while_it_is_served_loses_nothing() {
+        for request in
+            ["BLPOP {} none 0", "BLMOVE {} {} LEFT LEFT 0", "BLMPOP 0 2 none {} LEFT COUNT 2"]
+        {
+            for (key, end) in KEYS.iter().flat_map(|key| [(key, false), (key, true)]) {
+                for rounds in 0..12 {
+                    let mut world = World::new(3);
+                    let (waiting, pusher, killer) = (world.open(0), world.open(1), world.open(0));
+                    world.ask(waiting, &request.replace("{}", key));
+                    world.feed_quietly(pusher, format!("RPUSH {key} v\r\n").as_bytes());
+                    (0..rounds).for_each(|_| _ = world.round());
+                    match end {
+                        true => world.end_input_quietly(waiting),
+                        false => world.feed_quietly(killer, b"CLIENT KILL ID 1\r\n"),
+                    }
+                    world.settle();
+                    world.take(pusher);
+                    let got = String::from_utf8(world.take(waiting)).expect("text");
+                    let kept = world.ask(pusher, &format!("LRANGE {key} 0 -1")) == "[v]";
+                    let moves = request.starts_with("BLMOVE");
+                    assert!(
+                        kept == (moves || got.is_empty()),
+                        "{request} {key} {end} {rounds}: {got:?}"
+                    );
+                    assert!(world.is_closed(waiting));
+                    assert!((0..3).all(|core| world.census(core).waiters == 0));
+                    assert!((0..3).all(|core| world.census(core).locks == 0));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_for_a_client_that_has_gone_behind_more_than_is_received() {
+        for key in KEYS {
+            let mut world = World::new(3);
+            let (waiting, pusher) = (world.open(0), world.open(1));
+            let behind = "PING\r\n".repeat(20_000);
+            world.feed(waiting, format!("BLPOP {key} none 0\r\n{behind}").as_bytes());
+            assert!(world.is_paused(waiting));
+            world.hang_up_unread(waiting);
+            assert!((0..3).all(|core| world.census(core).waiters == 0));
+            assert_eq!(world.ask(pusher, &format!("RPUSH {key} v")), "1");
+            assert_eq!(world.ask(pusher, &format!("LLEN {key}")), "1");
+            assert!(world.is_closed(waiting) && world.take(waiting).is_empty());
         }
     }
 
