@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::plant::Plant;
-use super::seat::{Seat, translated};
+use super::seat::{Seat, translated, without_own_id};
 use super::step::{Request, Step};
 use crate::peer::{Link, Reply, Server, Sides};
 use crate::random::intended::{self, Case, Intended};
@@ -358,10 +358,12 @@ impl Player {
             && a.len() == queued.len()
         {
             let each = queued.iter().zip(a).zip(b);
-            return each.into_iter().find_map(|((request, a), b)| self.judge_values(request, a, b));
+            return each
+                .into_iter()
+                .find_map(|((request, a), b)| self.judge_values(seat, request, a, b));
         }
         match (oracle.value(), subject.value()) {
-            (Some(a), Some(b)) => self.judge_values(request, &a, &b),
+            (Some(a), Some(b)) => self.judge_values(seat, request, &a, &b),
             _ => Some(unlike(request, oracle.show(), subject.show())),
         }
     }
@@ -369,10 +371,15 @@ impl Player {
     /// Two parsed replies to one request, or to one of a transaction.
     fn judge_values(
         &mut self,
+        seat: &Seat,
         request: &Request,
         oracle: &Value,
         subject: &Value,
     ) -> Option<Difference> {
+        let (oracle, subject) = (
+            &without_own_id(request, oracle, &seat.ids.oracle),
+            &without_own_id(request, subject, &seat.ids.subject),
+        );
         if oracle == subject {
             return None;
         }

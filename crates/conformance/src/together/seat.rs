@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::step::Request;
 use crate::peer::{Link, Sides};
+use crate::wire::Value;
 
 /// How an argument begins that stands for the id of one of the script's clients; its number follows.
 pub const ID_TOKEN: &str = "client-id-of-connection-";
@@ -77,5 +78,41 @@ pub fn translated(
     Sides {
         oracle: words.iter().map(|word| word.oracle.clone()).collect(),
         subject: words.into_iter().map(|word| word.subject).collect(),
+    }
+}
+
+/// What HELLO says, with a word in the place of the id if that is the client's own: the servers count connections that the
+/// other has not had, such as those of a server that was started again.
+pub fn without_own_id(request: &Request, reply: &Value, own: &[u8]) -> Value {
+    let is_own = |name: &Value, held: &Value| {
+        let id = held.integer().map(|id| id.to_string().into_bytes());
+        name.text() == Some(b"id") && id.as_deref() == Some(own)
+    };
+    let is_hello = request.first().is_some_and(|name| name.eq_ignore_ascii_case(b"HELLO"));
+    let Some(pairs) = is_hello.then(|| reply.pairs()).flatten() else {
+        return reply.clone();
+    };
+    let rewritten = pairs.into_iter().map(|(name, held)| match is_own(&name, &held) {
+        true => (name, Value::Simple(b"the client's own".to_vec())),
+        false => (name, held),
+    });
+    match reply {
+        Value::Map(_) => Value::Map(rewritten.collect()),
+        _ => Value::Array(rewritten.flat_map(|(name, held)| [name, held]).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_own_id_is_left_out_of_hello() {
+        let hello = vec![b"HELLO".to_vec()];
+        let reply = |id| Value::parse(format!("%1\r\n$2\r\nid\r\n:{id}\r\n").as_bytes());
+        let (mine, yours) = (reply(7), reply(8));
+        assert_eq!(without_own_id(&hello, &mine, b"7"), without_own_id(&hello, &yours, b"8"));
+        assert_eq!(without_own_id(&hello, &yours, b"7"), yours);
+        assert_eq!(without_own_id(&vec![b"HGETALL".to_vec()], &mine, b"7"), mine);
     }
 }

@@ -124,9 +124,11 @@ impl Shard {
         let before = feed::look(&mut self.store, hasher, candidates, now);
         let changes = self.store.changes();
         let verdict = run(&mut self.store, &mut self.wait, core, call, args, reply);
-        if self.store.changes() != changes {
-            let written = feed::written(&mut self.store, hasher, call.spec, args, before, now);
-            self.feed.touched.extend(written);
+        let made = self.store.changes().wrapping_sub(changes);
+        if made != 0 {
+            let store = &mut self.store;
+            let written = feed::written(store, hasher, call.spec, args, before, made, now);
+            written.into_iter().for_each(|key| self.feed.touch(key));
         }
         verdict
     }
@@ -170,8 +172,9 @@ impl Shard {
         let before = feed::look(guest, hasher, candidates, now);
         let changes = guest.changes();
         let verdict = run(guest, wait, core, call, args, reply);
-        if guest.changes() != changes {
-            let written = feed::written(guest, hasher, call.spec, args, before, now);
+        let made = guest.changes().wrapping_sub(changes);
+        if made != 0 {
+            let written = feed::written(guest, hasher, call.spec, args, before, made, now);
             self.guest_touched.extend(written);
         }
         verdict
