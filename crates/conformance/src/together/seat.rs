@@ -27,6 +27,8 @@ pub struct Seat {
     pub queued: Vec<Request>,
     /// Whether it had no reply at the end of the step before.
     pub waited: bool,
+    /// Since which step it has been waiting for the reply to the first of `sent`.
+    pub since: u64,
     /// False once CLIENT REPLY made it unknown which request a reply belongs to.
     pub mapped: bool,
 }
@@ -34,7 +36,15 @@ pub struct Seat {
 impl Seat {
     /// A client that has just connected.
     pub fn new(links: Sides<Link>, ids: Sides<Vec<u8>>) -> Seat {
-        Seat { links, ids, sent: VecDeque::new(), queued: Vec::new(), waited: false, mapped: true }
+        Seat {
+            links,
+            ids,
+            sent: VecDeque::new(),
+            queued: Vec::new(),
+            waited: false,
+            since: 0,
+            mapped: true,
+        }
     }
 
     /// Reads and writes what is possible now, on both sides.
@@ -52,19 +62,19 @@ impl Seat {
     }
 }
 
-/// A request as each side gets it: with its own ids and dumps in the place of the words that stand for them.
+/// A request as each side gets it: with its own ids, of which `id_of` knows those of connected clients, and dumps in the place of
+/// the words that stand for them.
 pub fn translated(
     request: &Request,
-    seats: &[Option<Seat>],
+    id_of: impl Fn(usize) -> Option<Sides<Vec<u8>>>,
     dumps: &Sides<Vec<u8>>,
 ) -> Sides<Request> {
     let word = |arg: &Vec<u8>| {
         if let Some(digits) = arg.strip_prefix(ID_TOKEN.as_bytes()) {
             let number: Option<usize> =
                 std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok());
-            let seat = number.and_then(|number| seats.get(number)).and_then(Option::as_ref);
             let nobody = || Sides { oracle: NOBODY.to_vec(), subject: NOBODY.to_vec() };
-            return seat.map_or_else(nobody, |seat| seat.ids.clone());
+            return number.and_then(&id_of).unwrap_or_else(nobody);
         }
         match arg.as_slice() {
             token if token == OWN_DUMP_TOKEN.as_bytes() => dumps.clone(),
@@ -78,6 +88,15 @@ pub fn translated(
     Sides {
         oracle: words.iter().map(|word| word.oracle.clone()).collect(),
         subject: words.into_iter().map(|word| word.subject).collect(),
+    }
+}
+
+/// Puts the oracle's dump in the place of the words that stand for one.
+pub fn fill_in_dumps(request: &mut Request, dump: &[u8]) {
+    for word in request {
+        if *word == OWN_DUMP_TOKEN.as_bytes() || *word == ORACLE_DUMP_TOKEN.as_bytes() {
+            *word = dump.to_vec();
+        }
     }
 }
 

@@ -143,6 +143,11 @@ pub(super) fn written(
     candidates.into_iter().filter(|candidate| is_written(candidate)).map(|(key, _)| key).collect()
 }
 
+/// Whether a command that has changed nothing counts as a write of its key all the same.
+pub(super) fn always_writes(spec: &Spec) -> bool {
+    spec.name == "LTRIM"
+}
+
 /// Whether a command may write at all.
 #[inline]
 pub(super) fn may_write(spec: &Spec) -> bool {
