@@ -55,8 +55,12 @@ impl Feed {
         match spec.fanout {
             Fanout::All(_) => self.cared_for.keys().cloned().collect(),
             _ => {
-                let keys = written_keys(spec, db, args);
-                keys.into_iter().filter(|key| self.cared_for.contains_key(key)).collect()
+                let mut keys = written_keys(spec, db, args);
+                let is_cared_for = |key: &DbKey| self.cared_for.contains_key(key);
+                if !FIRST_THERE.contains(&spec.name) || !keys.iter().any(is_cared_for) {
+                    keys.retain(is_cared_for);
+                }
+                keys
             }
         }
     }
@@ -102,16 +106,29 @@ pub fn is_there(store: &mut Store, hasher: Hasher, key: &DbKey, now: Now) -> boo
 const ONLY_GROUPS: [&str; 8] =
     ["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID", "XACK", "XAUTOCLAIM", "XCLAIM", "XSETID"];
 
+/// Commands that take from the first of their keys that is there, and leave the others alone.
+const FIRST_THERE: [&str; 8] =
+    ["LMPOP", "BLMPOP", "BLPOP", "BRPOP", "ZMPOP", "BZMPOP", "BZPOPMIN", "BZPOPMAX"];
+
 /// Those of the candidates that a command, which has changed something, has written to: all that were there before or are now. A
-/// command on whole databases (FLUSHALL, SWAPDB) has, where a key came or went, or where it names the key's database.
+/// command on whole databases (FLUSHALL, SWAPDB) has, where a key came or went, or where it names the key's database. `changes` is how
+/// many changes it has counted.
 pub(super) fn written(
     store: &mut Store,
     hasher: Hasher,
     spec: &Spec,
     args: &Args<'_>,
-    candidates: Vec<Candidate>,
+    mut candidates: Vec<Candidate>,
+    changes: u64,
     now: Now,
 ) -> Vec<DbKey> {
+    if FIRST_THERE.contains(&spec.name) {
+        candidates = candidates.into_iter().find(|(_, before)| *before).into_iter().collect();
+    }
+    if spec.name == "SMOVE" && changes == 1 {
+        // The other set had the member already.
+        candidates.retain(|((_, key), _)| **key == *args.get(1));
+    }
     let whole = matches!(spec.fanout, Fanout::All(_));
     let only_groups = ONLY_GROUPS.contains(&spec.name);
     let names = |db: u8| (1..args.len()).any(|arg| args.integer(arg) == Some(i64::from(db)));
@@ -124,6 +141,11 @@ pub(super) fn written(
         }
     };
     candidates.into_iter().filter(|candidate| is_written(candidate)).map(|(key, _)| key).collect()
+}
+
+/// Whether a command that has changed nothing counts as a write of its key all the same.
+pub(super) fn always_writes(spec: &Spec) -> bool {
+    spec.name == "LTRIM"
 }
 
 /// Whether a command may write at all.

@@ -535,17 +535,18 @@ impl Engine {
         } else if let Some(waiter) = waiter {
             waiter.offered = false;
         }
-        let key = offer.key.clone();
-        if let Some(ticket) = offer.ticket.take() {
-            self.locks.leave(ticket);
-        }
+        let (key, ticket) = (offer.key.clone(), offer.ticket.take());
         if offer.accepted {
             match from == self.core.id {
                 true => self.on_served(*offer),
                 false => self.outbox.post(from, Message::Served(offer)),
             }
         }
-        self.waiters.due.push_back(key);
+        match ticket {
+            // All who wait come before those who have asked since: what there is for them is theirs.
+            Some(ticket) => self.on_key_free(&key, ticket),
+            None => self.waiters.due.push_back(key),
+        }
         self.serve_granted();
         self.serve_waiters();
     }
@@ -663,6 +664,31 @@ mod tests {
                 assert_eq!(got[client], format!("*2\r\n$1\r\nq\r\n$1\r\n{element}\r\n"));
             }
             assert_eq!(got[4..], ["", ""]);
+        }
+    }
+
+    #[test]
+    fn who_comes_back_for_more_is_behind_those_who_wait() {
+        for cores in [1, 2, 3] {
+            for key in KEYS {
+                for order in [[0, 1, 2], [1, 2, 0], [2, 1, 0], [1, 0, 1]] {
+                    let mut world = World::new(cores);
+                    let clients = order.map(|core| world.open(core % cores));
+                    let twice = format!("BLPOP {key} 0\r\nBLPOP none {key} 0\r\n");
+                    world.feed(clients[0], twice.as_bytes());
+                    world.ask(clients[1], &format!("BLMPOP 0 2 {key} {key} LEFT"));
+                    world.ask(clients[2], &format!("BRPOPLPUSH {key} {key} 0"));
+                    let pusher = world.open(0);
+                    world.ask(pusher, &format!("RPUSH {key} 1 2 3"));
+                    let moved = String::from_utf8(world.take(clients[2])).expect("text");
+                    assert_eq!(moved, "$1\r\n3\r\n", "{key} {order:?} on {cores} cores");
+                    let got = String::from_utf8(world.take(clients[0])).expect("text");
+                    let pair = |element| format!("*2\r\n$1\r\n{key}\r\n$1\r\n{element}\r\n");
+                    assert_eq!(got, pair(1) + &pair(3));
+                    assert!((0..cores).all(|core| world.census(core).locks == 0));
+                    assert!((0..cores).all(|core| world.census(core).waiters == 0));
+                }
+            }
         }
     }
 

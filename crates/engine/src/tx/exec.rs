@@ -157,7 +157,7 @@ impl Engine {
     }
 
     /// Executes a queue of which this core owns all keys, and part of which runs at the session.
-    fn exec_at_home(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
+    pub(crate) fn exec_at_home(&mut self, conn: ConnId, id: u16, args: &Args<'_>) -> Flow {
         let client = (self.core.id, conn);
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         session.watched_at = CoreSet::default();
@@ -173,6 +173,8 @@ impl Engine {
             if let Home::Engine(_) = self.core.table.entry(queued.command).home {
                 self.core.note_protocol(queued.command, &own, &mut flags);
                 todo.push_back((index, Words::of(queued.command, own.from(0))));
+            } else if self.core.table.entry(queued.command).spec.flags.has(Flags::SCRIPT) {
+                reply = self.execute_queued_script_at_home(queued, flags, &own);
             } else {
                 let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
                 let sink = Sink::plain(&mut reply);

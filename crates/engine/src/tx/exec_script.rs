@@ -34,10 +34,14 @@ impl Engine {
     /// EXEC of a session that has queued a script.
     #[cold]
     pub(crate) fn exec_scripts(&mut self, conn: ConnId, id: u16) -> Flow {
-        let Some(source) = self.queued_source(conn) else { return self.exec_locked(conn, id) };
-        self.ask(conn, Query::InstallScript { source });
-        // EXEC begins again when all cores have it.
-        Flow::Wait
+        while let Some(source) = self.queued_source(conn) {
+            self.ask(conn, Query::InstallScript { source });
+            if self.wait_if_stalled(conn) != Flow::Next {
+                // EXEC begins again when all cores have it.
+                return Flow::Wait;
+            }
+        }
+        self.exec_locked(conn, id)
     }
 
     fn exec_locked(&mut self, conn: ConnId, id: u16) -> Flow {
@@ -46,6 +50,9 @@ impl Engine {
         session.gates.set(Gates::MULTI, false);
         let words = self.seal(conn, id, *queue);
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        if self.core.route.cores() == 1 && self.locks.is_idle() {
+            return self.exec_at_home(conn, id, &args);
+        }
         let then = Then::Loan { attempts: 0 };
         let Some(mut gather) = self.begin_gather(conn, id, &args, then) else {
             return Flow::WaitAfter;
@@ -106,6 +113,21 @@ impl Engine {
             todo.extend(left.into_iter().map(|(_, words)| (index, words)));
         }
         (replies, todo)
+    }
+
+    /// The same for a core that has no others beside it.
+    pub(crate) fn execute_queued_script_at_home(
+        &mut self,
+        queued: Queued,
+        flags: JobFlags,
+        own: &Args<'_>,
+    ) -> Vec<u8> {
+        let order = Order { id: queued.command, db: queued.db, flags };
+        let mut reply = Vec::new();
+        let attempt = self.run_script(order, &mut Scope::Own, own, Sink::plain(&mut reply));
+        let Attempt::Ended(verdict) = attempt else { unreachable!("the only core has all keys") };
+        self.account_queued(queued.command, verdict, &reply);
+        reply
     }
 
     fn execute_queued_script(

@@ -154,8 +154,10 @@ impl Engine {
                 }
                 let source = args.get(1).to_vec();
                 self.ask(conn, Query::InstallScript { source });
-                // It begins again when all cores have it.
-                return Flow::Wait;
+                if self.wait_if_stalled(conn) != Flow::Next {
+                    // It begins again when all cores have it.
+                    return Flow::Wait;
+                }
             }
         }
         let named = match self.core.named_with_keys(id, args) {
@@ -774,6 +776,33 @@ mod tests {
             assert_eq!(world.ask(one, "MGET n1 n2 n3 n4"), "[1 1 1 1]");
             assert!((0..cores).all(|core| world.census(core).locks == 0));
         }
+    }
+
+    #[test]
+    fn on_one_core_a_new_script_is_not_behind_clients_that_the_same_pipeline_woke() {
+        let mut world = World::new(1);
+        let (one, two) = (world.open(0), world.open(0));
+        world.feed(two, b"BLPOP q 0\r\nINCR n\r\nINCR n\r\n");
+        let scripts = "*3\r\n$4\r\nEVAL\r\n$38\r\nreturn redis.call('RPUSH','q','x')  --\r\n$1\r\n0\r\n\
+                       MULTI\r\n*3\r\n$4\r\nEVAL\r\n$30\r\nreturn redis.call('INCR', 'n')\r\n$1\r\n0\r\nEXEC\r\n\
+                       *3\r\n$4\r\nEVAL\r\n$30\r\nreturn redis.call('incr', 'n')\r\n$1\r\n0\r\n";
+        let got = String::from_utf8(world.feed(one, scripts.as_bytes())).expect("text");
+        assert_eq!(got, ":1\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n:2\r\n");
+        let got = String::from_utf8(world.take(two)).expect("text");
+        assert_eq!(got, "*2\r\n$1\r\nq\r\n$1\r\nx\r\n:3\r\n:4\r\n");
+    }
+
+    #[test]
+    fn script_debug_is_not_taken_behind_other_requests() {
+        let mut world = World::new(1);
+        let one = world.open(0);
+        assert_eq!(world.ask(one, "SCRIPT DEBUG NO"), "OK");
+        let late = "ERR SCRIPT DEBUG must be called outside a pipeline";
+        let got = world.feed(one, b"PING\r\nSCRIPT DEBUG NO\r\n");
+        assert_eq!(String::from_utf8(got).expect("text"), format!("+PONG\r\n-{late}\r\n"));
+        world.ask(one, "MULTI");
+        world.ask(one, "SCRIPT DEBUG NO");
+        assert_eq!(world.ask(one, "EXEC"), format!("[(err) {late}]"));
     }
 
     #[test]
