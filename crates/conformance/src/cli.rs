@@ -301,9 +301,9 @@ pub struct QueuesArgs {
     /// Other choices.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Nothing may be lost even with a client that goes while it is served, as Redis does.
+    /// A value may be lost with a client that goes while it is served, as Redis does.
     #[arg(long)]
-    pub strict: bool,
+    pub as_redis: bool,
     /// Do something wrong on the way, to prove that it is caught: thief, twice, order.
     #[arg(long)]
     pub plant: Option<String>,

@@ -135,7 +135,7 @@ impl Engine {
         match query {
             Query::Kill(_) => {
                 for conn in std::mem::take(&mut self.core.clients.doomed) {
-                    self.drop_client(conn);
+                    self.end_client(conn);
                 }
             }
             Query::Unblock { .. } => {

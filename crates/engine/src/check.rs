@@ -383,6 +383,13 @@ impl World {
         self.turn(core, vec![Event::Closed(conn)]);
     }
 
+    /// The client has gone while its core does not receive what it has sent.
+    pub fn hang_up_unread(&mut self, client: Client) {
+        let End { core, conn, .. } = self.ends[client.0];
+        self.turn(core, vec![Event::HungUp(conn)]);
+        self.settle();
+    }
+
     /// Lets time pass; every core has a turn at the end of it.
     pub fn pass_ms(&mut self, ms: u64) {
         self.now.mono_us += ms * 1000;

@@ -495,8 +495,11 @@ impl Engine {
             self.touch(conn);
             return Some(self.fail(conn, id, args, &Failure::OOM));
         }
-        let session = self.sessions.get(conn)?;
-        session.queue.as_mut()?.push(id, flags, args);
+        let queue = self.sessions.get(conn)?.queue.as_mut()?;
+        if !queue.has_room(args.extent()) {
+            return Some(self.reject(conn, id, "ERR Too much is queued in this transaction"));
+        }
+        queue.push(id, flags, args);
         self.append_unless_muted(conn, b"+QUEUED\r\n");
         self.touch(conn);
         Some(Flow::Next)

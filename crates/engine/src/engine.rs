@@ -270,6 +270,7 @@ impl<'b> Turn<'_, 'b> {
             Event::Filled(conn, buffer) => self.on_filled(conn, buffer),
             Event::Stalled(conn, unsent) => self.engine.on_stalled(conn, unsent),
             Event::Drained(conn) => self.engine.on_drained(conn),
+            Event::HungUp(conn) => self.engine.on_hung_up(conn),
             Event::Closed(conn) => self.on_closed(conn),
             Event::Message(from, message) => self.engine.on_message(from, message),
             Event::Control(control) => self.engine.on_control(control),
@@ -422,14 +423,25 @@ impl Engine {
     }
 
     /// The other side sends nothing more. What it asked for is answered if it still reads, then the
-    /// connection is closed; a peer that did not keep up with its replies loses them.
+    /// connection is closed; a peer that did not keep up with its replies loses them. Who waits for a key waits no more, but
+    /// who has claimed one gets what was taken for it.
     fn on_end_of_input(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get(conn) else { return };
         session.ended = true;
-        if session.sending > 0 || session.blocked.is_some() {
+        if session.sending > 0 || session.may_stop_waiting() {
             self.drop_client(conn);
         } else {
             self.touch(conn);
+        }
+    }
+
+    /// The other side will send nothing more than what has not been received, because this core does not listen to it now.
+    /// It is not waited for, or it would be served though it has gone.
+    pub(crate) fn on_hung_up(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        session.hung_up = true;
+        if session.may_stop_waiting() {
+            self.drop_client(conn);
         }
     }
 

@@ -22,6 +22,9 @@ pub enum Event<'a> {
     /// Nothing more will come: the other side ended it, or it failed. The engine answers with
     /// [`crate::Action::Close`], at once or when the replies due are out.
     Closed(ConnId),
+    /// The other side has ended a connection that [`crate::Action::Pause`] has this core not receive: what it sent before, and
+    /// [`Event::Closed`], come when it is received again.
+    HungUp(ConnId),
     /// Another core said something.
     Message(CoreId, Message),
     /// The process answers [`crate::Action::Control`], or says something by itself.

@@ -17,7 +17,7 @@ use command::{Args, Flags, KeySpec, Wait};
 use resp::write::{Protocol, Writer};
 use resp::{Chain, Reply, Sink};
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 /// Keys that a command may derive from what it has: some hundred bytes each while it runs.
 const DERIVED_MAX: usize = 4 * 1024 * 1024;
@@ -278,9 +278,8 @@ impl Engine {
             true => Scope::All(Errands::default()),
             false => {
                 let items = lent_items(&mut gather.parts);
-                Scope::Guests(
-                    items.map(|item| ((item.db, item.key.clone()), item.writes)).collect(),
-                )
+                let lent = items.map(|item| ((item.db, item.key.clone()), item.writes));
+                Scope::Guests(lent.collect(), BTreeSet::new())
             }
         };
         let order = Order { id: gather.command, db: gather.db, flags: gather.flags };
@@ -293,12 +292,19 @@ impl Engine {
             Attempt::Ended(verdict) => verdict,
             Attempt::Strays(keys, all) => {
                 self.guests_leave(&mut gather.parts, 0);
+                self.learn_from(order.id, order.db, &args, (&keys, all));
                 return self.run_again(gather, keys, all);
             }
         };
         match &mut scope {
             Scope::All(errands) => self.all_leave(&mut gather.parts, errands, changes),
             _ => self.guests_leave(&mut gather.parts, changes),
+        }
+        if let Scope::Guests(_, used) = &scope
+            && !self.core.scripts.learnt.is_empty()
+            && let Ok(named) = self.core.named_script(order.id, &args)
+        {
+            self.core.scripts.learnt.judge(&named, order.db, &args, used);
         }
         gather.ticks = verdict.ticks;
         let conn = gather.session;
@@ -325,6 +331,7 @@ impl Engine {
             _ => None,
         };
         let conn = job.address.session();
+        self.learn_from(job.command, job.db, args, (&keys, all));
         self.script_transaction(conn, place, job.command, args, (keys, all));
     }
 
@@ -452,7 +459,7 @@ impl Engine {
     fn guests_leave_others(&mut self, parts: &mut [Part], mut changes: u64) -> Shares {
         let mut own = Vec::new();
         self.guests_rise(parts);
-        let touched = std::mem::take(&mut self.shard.guest_touched);
+        let touched = self.shard.guest_touched.take();
         let touches = touches(&touched);
         for mut share in take_shares(parts) {
             share.items.retain(|item| !item.copied || item.waits.is_some());

@@ -12,7 +12,8 @@
 use crate::action::Action;
 use crate::engine::Engine;
 use crate::message::Message;
-use crate::session::Session;
+use crate::session::input::Pending;
+use crate::session::{Session, client::Stall};
 use base::settings::OutputLimit;
 use base::{ConnId, CoreId};
 
@@ -77,6 +78,17 @@ impl Engine {
             self.actions.push(Action::Close(conn));
             self.forget(conn);
         }
+    }
+
+    /// Closes a connection at once, but for one that is being served: what is taken for it comes to it.
+    pub(crate) fn end_client(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(conn) else { return };
+        if session.blocked.as_ref().is_none_or(|blocked| !blocked.is_claimed()) {
+            return self.drop_client(conn);
+        }
+        session.closing = true;
+        session.stall = Some(Stall::Closing);
+        session.input = Pending::default();
     }
 
     /// Closes a client whose unread output is over `client-output-buffer-limit`. True when it is

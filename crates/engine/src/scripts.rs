@@ -1,5 +1,6 @@
 //! The Lua state of a core: made when the first script comes, the same scripts and libraries on all cores.
 
+use crate::tx::learnt::Learnt;
 use base::Now;
 use script::{Interpreter, Setup, Sha};
 use std::collections::{HashMap, VecDeque};
@@ -25,6 +26,8 @@ pub struct Scripts {
     pub running: Option<Running>,
     /// How many libraries and functions there were when the script that runs began.
     counts: (usize, usize),
+    /// What scripts were seen to touch beside the keys that they declare.
+    pub learnt: Learnt,
     /// What EVAL brought, oldest first.
     evals: VecDeque<Sha>,
     /// Whose change of the libraries is under way; only on the core that decides on them.

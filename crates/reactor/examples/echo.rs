@@ -49,6 +49,7 @@ impl Echo {
                 }
                 Event::Closed { conn, .. } => reactor.close(conn, CloseMode::AfterFlush),
                 Event::Filling { .. } | Event::Filled { .. } => {}
+                Event::HungUp { .. } => {}
                 Event::Stalled { .. } | Event::Drained { .. } | Event::Woken => {}
             }
         }

@@ -52,6 +52,8 @@ pub(crate) struct Conn {
     pub(crate) cancelling: bool,
     /// The peer has ended its side, or the connection is broken: there is nothing to receive.
     pub(crate) input_over: bool,
+    /// A poll for the peer's end is under way.
+    pub(crate) polled: bool,
     /// It waits for free buffers in `Reactor::starved`.
     pub(crate) starved: bool,
     /// `Stalled` was reported and `Drained` is due.
@@ -96,6 +98,7 @@ impl Conn {
             capped: false,
             cancelling: false,
             input_over: false,
+            polled: false,
             starved: false,
             stalled: false,
             awaited: false,

@@ -54,6 +54,12 @@ pub enum Event<'a> {
         /// Why.
         why: Closed,
     },
+    /// The peer has ended its side of a connection that is paused. What it sent before comes when the connection is resumed,
+    /// and `Closed` behind it.
+    HungUp {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The peer takes output more slowly than we give it: from now to `Drained` bytes pile up.
     Stalled {
         /// The connection.
@@ -78,6 +84,7 @@ impl Event<'_> {
             | Event::Filling { conn, .. }
             | Event::Filled { conn, .. }
             | Event::Closed { conn, .. }
+            | Event::HungUp { conn }
             | Event::Stalled { conn, .. }
             | Event::Drained { conn } => Some(*conn),
             Event::Accepted { .. } | Event::Woken => None,
@@ -109,6 +116,9 @@ pub(crate) enum Happening {
     Closed {
         conn: ConnId,
         why: Closed,
+    },
+    HungUp {
+        conn: ConnId,
     },
     Stalled {
         conn: ConnId,
@@ -220,6 +230,7 @@ impl<'a> Iterator for Events<'a> {
                 Event::Filled { conn, buffer: std::mem::take(&mut self.filled[number]) }
             }
             Happening::Closed { conn, why } => Event::Closed { conn, why },
+            Happening::HungUp { conn } => Event::HungUp { conn },
             Happening::Stalled { conn, unsent } => Event::Stalled { conn, unsent },
             Happening::Drained { conn } => Event::Drained { conn },
             Happening::Woken => Event::Woken,

@@ -363,6 +363,7 @@ impl Reactor {
                 }
             }
             Some(Kind::Fill) => self.on_filled(token.conn(), result, turn),
+            Some(Kind::HangUp) => self.on_hang_up(token.conn(), turn),
             Some(Kind::Ignored) => {}
             None => unreachable!("the kernel gives back only the tokens it was given"),
         }

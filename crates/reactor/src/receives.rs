@@ -25,7 +25,8 @@ use io_uring::{cqueue, opcode};
 const RECEIVE_BYTES_MAX: u32 = 8 * 1024;
 
 impl Reactor {
-    /// Stops reading. Bytes that are on their way are still delivered.
+    /// Stops reading. Bytes that are on their way are still delivered. Of the peer's end the owner hears by
+    /// [`crate::Event::HungUp`].
     pub fn pause(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         if conn.phase != Phase::Open {
@@ -33,6 +34,30 @@ impl Reactor {
         }
         conn.reading = false;
         self.stop_receive(id);
+        self.poll_for_end(id);
+    }
+
+    /// Has the kernel say when the peer has ended its side, whatever is unread before that.
+    fn poll_for_end(&mut self, id: ConnId) {
+        let conn = self.conns.at(id.index);
+        if conn.polled || conn.input_over {
+            return;
+        }
+        conn.polled = true;
+        conn.operations += 1;
+        let poll = opcode::PollAdd::new(Fd(conn.fd), libc::POLLRDHUP as u32).build();
+        self.push_plain(poll.user_data(Token::of(Kind::HangUp, id).0));
+    }
+
+    /// The poll stays while the connection is read again, and then says what is known or soon will be.
+    pub(crate) fn on_hang_up(&mut self, id: ConnId, turn: &mut Turn) {
+        let conn = self.conns.at(id.index);
+        conn.operations -= 1;
+        conn.polled = false;
+        if conn.phase == Phase::Open && !conn.reading {
+            turn.happenings.push(Happening::HungUp { conn: id });
+        }
+        self.settle(id.index);
     }
 
     /// Cancels the receive that is under way, if there is one. What it brings until its last completion

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Ignored = 9,
     /// A receive straight into a destination of the owner's.
     Fill = 10,
+    /// A poll for the end of a connection that is not read.
+    HangUp = 11,
 }
 
 /// A `user_data` value.
@@ -59,6 +61,7 @@ impl Token {
             8 => Kind::Alarm,
             9 => Kind::Ignored,
             10 => Kind::Fill,
+            11 => Kind::HangUp,
             _ => return None,
         })
     }

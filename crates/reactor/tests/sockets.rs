@@ -26,6 +26,7 @@ struct Server {
     filling: HashMap<ConnId, usize>,
     filled: Vec<(ConnId, Vec<u8>)>,
     closed: Vec<(ConnId, Closed)>,
+    hung_up: Vec<ConnId>,
     stalled: Vec<(ConnId, usize)>,
     drained: Vec<ConnId>,
     woken: usize,
@@ -50,6 +51,7 @@ impl Server {
             filling: HashMap::new(),
             filled: Vec::new(),
             closed: Vec::new(),
+            hung_up: Vec::new(),
             stalled: Vec::new(),
             drained: Vec::new(),
             woken: 0,
@@ -92,6 +94,7 @@ impl Server {
                     self.filled.push((conn, buffer));
                 }
                 Event::Closed { conn, why } => self.closed.push((conn, why)),
+                Event::HungUp { conn } => self.hung_up.push(conn),
                 Event::Stalled { conn, unsent } => self.stalled.push((conn, unsent)),
                 Event::Drained { conn } => self.drained.push(conn),
                 Event::Woken => self.woken += 1,
@@ -559,6 +562,47 @@ fn a_paused_connection_with_output_due_reports_that_its_peer_has_gone() {
     server.until("the end", |server| !server.closed.is_empty());
     server.reactor.close(conn, CloseMode::Now);
     server.until_gone();
+}
+
+#[test]
+fn the_end_of_a_paused_peer_is_told_before_what_it_sent_is_read() {
+    let mut server = Server::new(Config::default());
+    let (mut client, conn) = server.pair();
+    server.reactor.pause(conn);
+    (0..3).for_each(|_| server.step(0));
+    client.write_all(b"never mind").expect("open");
+    (0..3).for_each(|_| server.step(1_000));
+    assert!(server.hung_up.is_empty());
+    drop(client);
+    server.until("the end", |server| !server.hung_up.is_empty());
+    assert!(server.closed.is_empty() && server.bytes_of(conn).is_empty());
+    server.reactor.resume(conn);
+    server.until("the real end", |server| !server.closed.is_empty());
+    assert_eq!(server.bytes_of(conn), b"never mind");
+    server.reactor.close(conn, CloseMode::Now);
+    server.until_gone();
+}
+
+#[test]
+fn a_connection_that_was_paused_tells_its_end_once_when_it_is_read_again() {
+    let mut server = Server::new(Config::default());
+    for mode in [CloseMode::Now, CloseMode::AfterFlush] {
+        let (mut client, conn) = server.pair();
+        for _ in 0..3 {
+            server.reactor.pause(conn);
+            server.step(0);
+            server.reactor.resume(conn);
+            server.step(0);
+        }
+        client.write_all(b"x").expect("open");
+        server.until("a byte", |server| !server.bytes_of(conn).is_empty());
+        drop(client);
+        server.until("the end", |server| !server.closed.is_empty());
+        assert!(server.hung_up.is_empty());
+        server.closed.clear();
+        server.reactor.close(conn, mode);
+        server.until_gone();
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub const SCRIPT_FLUSH: &str = "ERR SCRIPT FLUSH only support SYNC|ASYNC option"
 pub const FUNCTION_FLUSH: &str = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
 /// SCRIPT DEBUG with another word.
 pub const SCRIPT_DEBUG: &str = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+/// SCRIPT DEBUG behind other requests, or within EXEC.
+pub const SCRIPT_DEBUG_LATE: &str = "ERR SCRIPT DEBUG must be called outside a pipeline";
 /// FUNCTION LOAD of a library whose body does not come to its end.
 pub const LOAD_TIMEOUT: &str = "ERR Error registering functions: ERR FUNCTION LOAD timeout";
 /// FUNCTION RESTORE with another policy.

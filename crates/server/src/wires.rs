@@ -373,6 +373,7 @@ fn of_engine<'a>(wires: &RefCell<Wires>, event: reactor::Event<'a>) -> Option<Ev
         reactor::Event::Stalled { conn, unsent } => Event::Stalled(conn, unsent),
         reactor::Event::Drained { conn } => Event::Drained(conn),
         reactor::Event::Closed { conn, .. } => Event::Closed(conn),
+        reactor::Event::HungUp { conn } => Event::HungUp(conn),
         reactor::Event::Accepted { socket, listener } => {
             wires.borrow_mut().accepted.push((socket, listener));
             return None;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::wire::{Framer, Value};
@@ -105,6 +105,13 @@ impl Link {
     /// Whether the peer has closed (end of file or reset).
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Ends the connection from this side.
+    pub fn close(&mut self) {
+        // One that the peer has ended already cannot be ended again.
+        _ = self.socket.shutdown(Shutdown::Both);
+        self.closed = true;
     }
 
     /// Bytes of an unfinished reply.

@@ -2,10 +2,12 @@
 //!
 //! `order.rs`: one client waits on each of 1,000 keys while others push; nothing may be lost, served twice or out of order;
 //! then nothing happens for a while, and the CPU that the waiting costs is read off. `mixed.rs`: clients wait on several keys
-//! each, with time limits, and go at random; what was popped and what is left must be what was pushed. A client that goes
+//! each, with time limits, and go at random; what was popped and what is left must be what was pushed. `gone.rs`: clients go, and
+//! something is pushed for them when the server has noticed. A client that goes
 //! ends its half of the connection first and reads on to the end, so that what it was served on the way out counts:
 //! of one that is cut off no server could know. `--plant` does something wrong on the way, which must be caught.
 
+mod gone;
 mod mixed;
 mod order;
 mod poll;
@@ -45,6 +47,7 @@ pub fn run(args: &QueuesArgs) -> Result<bool> {
         None => Server::start(args.places.subject_spec()?)?,
     };
     let mut complaints = order::run(&server, args, plant)?;
+    complaints.extend(gone::run(&server, args, plant)?);
     complaints.extend(mixed::run(&server, args, plant)?);
     for complaint in complaints.iter().take(20) {
         println!("FAIL  {complaint}");

@@ -414,6 +414,18 @@ pub const INTENDED: &[Intended] = &[
         },
     },
     Intended {
+        name: "subscribe-in-scripts",
+        reason: "SUBSCRIBE comes with pub/sub; until then a script is told that there is no such command, not that it may not have it",
+        excuses: |case| {
+            let error = |reply: &Reply| reply.value().and_then(|value| value.error());
+            let texts = (error(case.replies.oracle), error(case.replies.subject));
+            case.args.iter().any(|arg| arg.windows(11).any(|part| part == b"'subscribe'"))
+                && matches!(texts, (Some(oracle), Some(subject))
+                    if oracle.starts_with("ERR This Redis command is not allowed from script")
+                        && subject.starts_with("ERR Unknown Redis command called from script"))
+        },
+    },
+    Intended {
         name: "newer-client-filters",
         reason: "CLIENT LIST and KILL have the filters of newer servers, and LIST takes several; 7.0 refuses them",
         excuses: |case| {

@@ -9,6 +9,7 @@
 mod blocking;
 mod functions;
 mod lua;
+mod order;
 mod pen;
 mod plant;
 mod play;
@@ -45,6 +46,7 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
     let plant = args.course.sabotage.as_deref().map(Plant::named).transpose()?;
     let scenes = scenes_of(&args.course.families)?;
     let mut player = Player::new(servers(args)?, plant);
+    player.orders = args.course.places.cores > 1 && !args.course.places.subject_is_redis();
     if let Some(path) = &args.script {
         return by_hand(&mut player, args, path);
     }
@@ -92,6 +94,9 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
         player.woken,
         player.slow
     );
+    if player.orders {
+        println!("  {} steps came in another order that Redis confirms", player.reordered);
+    }
     for (name, count) in &player.excused {
         println!("  meant: {name} ({count} times)");
     }

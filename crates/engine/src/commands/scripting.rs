@@ -151,14 +151,20 @@ const DEBUG: EngineCommand = EngineCommand::new(
         )],
         ..BASE
     },
-    |desk, args| match args.is(2, "NO") || args.is(2, "YES") || args.is(2, "SYNC") {
-        true => {
-            desk.reply.ok();
-            Ok(Next::Done)
-        }
-        false => Err(Failure::new(texts::SCRIPT_DEBUG)),
-    },
+    debug,
 );
+
+fn debug(desk: &mut Desk<'_>, args: &Args<'_>) -> Result<Next, Failure> {
+    let Desk { session, .. } = &desk;
+    if session.tail.is_some() || !session.out.is_empty() || !session.pipeline.is_empty() {
+        return Err(Failure::new(texts::SCRIPT_DEBUG_LATE));
+    }
+    if !(args.is(2, "NO") || args.is(2, "YES") || args.is(2, "SYNC")) {
+        return Err(Failure::new(texts::SCRIPT_DEBUG));
+    }
+    desk.reply.ok();
+    Ok(Next::Done)
+}
 
 const HELP: EngineCommand = help::command(Spec { since: "5.0.0", ..BASE }, |desk, _| {
     help::write(

@@ -144,6 +144,8 @@ pub struct Session {
     pub closing: bool,
     /// The other side sends nothing more: close when everything it asked for is answered.
     pub ended: bool,
+    /// The other side has ended, which is known before all that it has sent is received.
+    pub hung_up: bool,
     /// How large replies from other cores were lately, in bytes.
     pub usual_reply_bytes: usize,
     /// What the accounts have for it, in bytes.
@@ -202,6 +204,7 @@ impl Session {
             tail: None,
             closing: false,
             ended: false,
+            hung_up: false,
             usual_reply_bytes: USUAL_REPLY_BYTES,
             accounted_bytes: 0,
             over_soft_since_us: None,
@@ -340,6 +343,16 @@ impl Session {
     /// Whether it waits until some time.
     pub fn has_deadline(&self) -> bool {
         self.blocked.as_ref().is_some_and(|blocked| blocked.deadline_us().is_some())
+    }
+
+    /// Whether it waits for a key, and none is being taken from for it.
+    pub fn may_stop_waiting(&self) -> bool {
+        self.blocked.as_ref().is_some_and(|blocked| !blocked.is_claimed())
+    }
+
+    /// Whether it is not to wait for anything any more.
+    pub fn is_leaving(&self) -> bool {
+        self.ended || self.hung_up || self.closing
     }
 
     /// Whether it watches all commands.

@@ -112,7 +112,7 @@ impl Shard {
         let candidates = self.feed.candidates(call.spec, call.db, args);
         let Shard { store, wait, feed, .. } = self;
         let (verdict, written) = run_noting(store, wait, core, call, args, reply, candidates);
-        feed.touched.extend(written);
+        written.into_iter().for_each(|key| feed.touch(key));
         verdict
     }
 
@@ -152,7 +152,7 @@ impl Shard {
         }
         let candidates = feed::written_keys(call.spec, call.db, args);
         let (verdict, written) = run_noting(guest, wait, core, call, args, reply, candidates);
-        guest_touched.extend(written);
+        written.into_iter().for_each(|key| guest_touched.note(key));
         verdict
     }
 
@@ -284,10 +284,11 @@ fn run_noting(
     let before = feed::look(store, hasher, candidates, now);
     let changes = store.changes();
     let verdict = run(store, wait, core, call, args, reply);
-    if store.changes() == changes {
+    let made = store.changes().wrapping_sub(changes);
+    if made == 0 && (verdict.failed || !feed::always_writes(call.spec)) {
         return (verdict, Vec::new());
     }
-    (verdict, feed::written(store, hasher, call.spec, args, before, now))
+    (verdict, feed::written(store, hasher, call.spec, args, before, made, now))
 }
 
 /// Runs a command on a keyspace and appends its reply.

@@ -3,7 +3,7 @@
 
 use base::Now;
 use command::{Args, Fanout, Flags, Spec};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use store::{Hasher, Store};
 
 /// A key of a database.
@@ -15,7 +15,46 @@ pub struct Feed {
     /// How many care for each key.
     cared_for: HashMap<DbKey, u32>,
     /// Keys that were written to.
-    pub touched: Vec<DbKey>,
+    pub touched: Writes,
+}
+
+/// Keys in the order in which they were first written to, each once: a script may write to one of them a million times.
+#[derive(Debug, Default)]
+pub struct Writes {
+    order: Vec<DbKey>,
+    known: HashSet<DbKey>,
+}
+
+impl Writes {
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// A key was written to.
+    pub fn note(&mut self, key: DbKey) {
+        if self.known.insert(key.clone()) {
+            self.order.push(key);
+        }
+    }
+
+    /// Forgets all but the first so many.
+    pub fn truncate(&mut self, len: usize) {
+        for key in self.order.drain(len..) {
+            self.known.remove(&key);
+        }
+    }
+
+    /// Takes them out.
+    pub fn take(&mut self) -> Vec<DbKey> {
+        std::mem::take(self).order
+    }
 }
 
 /// A key that a command may write to, and whether it was there before.
@@ -46,7 +85,7 @@ impl Feed {
     /// Notes that a key was written to, if somebody cares.
     pub fn touch(&mut self, key: DbKey) {
         if self.cared_for.contains_key(&key) {
-            self.touched.push(key);
+            self.touched.note(key);
         }
     }
 
@@ -60,8 +99,12 @@ impl Feed {
                 keys
             }
             _ => {
-                let keys = written_keys(spec, db, args);
-                keys.into_iter().filter(|key| self.cared_for.contains_key(key)).collect()
+                let mut keys = written_keys(spec, db, args);
+                let is_cared_for = |key: &DbKey| self.cared_for.contains_key(key);
+                if !FIRST_THERE.contains(&spec.name) || !keys.iter().any(is_cared_for) {
+                    keys.retain(is_cared_for);
+                }
+                keys
             }
         }
     }
@@ -107,16 +150,29 @@ pub fn is_there(store: &mut Store, hasher: Hasher, key: &DbKey, now: Now) -> boo
 const ONLY_GROUPS: [&str; 8] =
     ["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID", "XACK", "XAUTOCLAIM", "XCLAIM", "XSETID"];
 
+/// Commands that take from the first of their keys that is there, and leave the others alone.
+const FIRST_THERE: [&str; 8] =
+    ["LMPOP", "BLMPOP", "BLPOP", "BRPOP", "ZMPOP", "BZMPOP", "BZPOPMIN", "BZPOPMAX"];
+
 /// Those of the candidates that a command, which has changed something, has written to: all that were there before or are now. A
-/// command on whole databases (FLUSHALL, SWAPDB) has, where a key came or went, or where it names the key's database.
+/// command on whole databases (FLUSHALL, SWAPDB) has, where a key came or went, or where it names the key's database. `changes` is how
+/// many changes it has counted.
 pub(super) fn written(
     store: &mut Store,
     hasher: Hasher,
     spec: &Spec,
     args: &Args<'_>,
-    candidates: Vec<Candidate>,
+    mut candidates: Vec<Candidate>,
+    changes: u64,
     now: Now,
 ) -> Vec<DbKey> {
+    if FIRST_THERE.contains(&spec.name) {
+        candidates = candidates.into_iter().find(|(_, before)| *before).into_iter().collect();
+    }
+    if spec.name == "SMOVE" && changes == 1 {
+        // The other set had the member already.
+        candidates.retain(|((_, key), _)| **key == *args.get(1));
+    }
     let whole = matches!(spec.fanout, Fanout::All(_));
     let only_groups = ONLY_GROUPS.contains(&spec.name);
     let names = |db: u8| (1..args.len()).any(|arg| args.integer(arg) == Some(i64::from(db)));
@@ -129,6 +185,11 @@ pub(super) fn written(
         }
     };
     candidates.into_iter().filter(|candidate| is_written(candidate)).map(|(key, _)| key).collect()
+}
+
+/// Whether a command that has changed nothing counts as a write of its key all the same.
+pub(super) fn always_writes(spec: &Spec) -> bool {
+    spec.name == "LTRIM"
 }
 
 /// Whether a command may write at all.

@@ -241,7 +241,7 @@ impl Engine {
             self.deadlines.0.insert((due, conn.index, conn.generation));
         }
         self.touch(conn);
-        if self.sessions.get(conn).is_some_and(|session| session.ended) {
+        if self.sessions.get(conn).is_some_and(|session| session.is_leaving()) {
             self.drop_client(conn);
         }
     }
@@ -550,17 +550,18 @@ impl Engine {
         } else if let Some(waiter) = waiter {
             waiter.offered = false;
         }
-        let key = offer.key.clone();
-        if let Some(ticket) = offer.ticket.take() {
-            self.locks.leave(ticket);
-        }
+        let (key, ticket) = (offer.key.clone(), offer.ticket.take());
         if offer.accepted {
             match from == self.core.id {
                 true => self.on_served(*offer),
                 false => self.outbox.post(from, Message::Served(offer)),
             }
         }
-        self.waiters.due.push_back(key);
+        match ticket {
+            // All who wait come before those who have asked since: what there is for them is theirs.
+            Some(ticket) => self.on_key_free(&key, ticket),
+            None => self.waiters.due.push_back(key),
+        }
         self.serve_granted();
         self.serve_waiters();
     }
@@ -604,7 +605,10 @@ impl Engine {
             && let Some(blocked) = &mut session.blocked
         {
             blocked.claimed = false;
-            if blocked.deadline_us.is_some_and(|due| due <= self.core.now.mono_us) {
+            let deadline_us = blocked.deadline_us;
+            if session.is_leaving() {
+                self.drop_client(conn);
+            } else if deadline_us.is_some_and(|due| due <= self.core.now.mono_us) {
                 _ = self.unblock(conn, None);
             }
         }
@@ -679,6 +683,31 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_back_for_more_is_behind_those_who_wait() {
+        for cores in [1, 2, 3] {
+            for key in KEYS {
+                for order in [[0, 1, 2], [1, 2, 0], [2, 1, 0], [1, 0, 1]] {
+                    let mut world = World::new(cores);
+                    let clients = order.map(|core| world.open(core % cores));
+                    let twice = format!("BLPOP {key} 0\r\nBLPOP none {key} 0\r\n");
+                    world.feed(clients[0], twice.as_bytes());
+                    world.ask(clients[1], &format!("BLMPOP 0 2 {key} {key} LEFT"));
+                    world.ask(clients[2], &format!("BRPOPLPUSH {key} {key} 0"));
+                    let pusher = world.open(0);
+                    world.ask(pusher, &format!("RPUSH {key} 1 2 3"));
+                    let moved = String::from_utf8(world.take(clients[2])).expect("text");
+                    assert_eq!(moved, "$1\r\n3\r\n", "{key} {order:?} on {cores} cores");
+                    let got = String::from_utf8(world.take(clients[0])).expect("text");
+                    let pair = |element| format!("*2\r\n$1\r\n{key}\r\n$1\r\n{element}\r\n");
+                    assert_eq!(got, pair(1) + &pair(3));
+                    assert!((0..cores).all(|core| world.census(core).locks == 0));
+                    assert!((0..cores).all(|core| world.census(core).waiters == 0));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_wait_ends_by_its_time_by_unblock_and_with_its_client() {
         for cores in [1, 3] {
             let mut world = World::new(cores);
@@ -696,6 +725,55 @@ mod tests {
             assert!((0..cores).all(|core| world.census(core).waiters == 0));
             assert_eq!(world.ask(three, "RPUSH a 1 2"), "2");
             assert_eq!(world.ask(one, "BLPOP b a 0"), "[a 1]");
+        }
+    }
+
+    #[test]
+    fn a_client_that_goes_while_it_is_served_loses_nothing() {
+        for request in
+            ["BLPOP {} none 0", "BLMOVE {} {} LEFT LEFT 0", "BLMPOP 0 2 none {} LEFT COUNT 2"]
+        {
+            for (key, end) in KEYS.iter().flat_map(|key| [(key, false), (key, true)]) {
+                for rounds in 0..12 {
+                    let mut world = World::new(3);
+                    let (waiting, pusher, killer) = (world.open(0), world.open(1), world.open(0));
+                    world.ask(waiting, &request.replace("{}", key));
+                    world.feed_quietly(pusher, format!("RPUSH {key} v\r\n").as_bytes());
+                    (0..rounds).for_each(|_| _ = world.round());
+                    match end {
+                        true => world.end_input_quietly(waiting),
+                        false => world.feed_quietly(killer, b"CLIENT KILL ID 1\r\n"),
+                    }
+                    world.settle();
+                    world.take(pusher);
+                    let got = String::from_utf8(world.take(waiting)).expect("text");
+                    let kept = world.ask(pusher, &format!("LRANGE {key} 0 -1")) == "[v]";
+                    let moves = request.starts_with("BLMOVE");
+                    assert!(
+                        kept == (moves || got.is_empty()),
+                        "{request} {key} {end} {rounds}: {got:?}"
+                    );
+                    assert!(world.is_closed(waiting));
+                    assert!((0..3).all(|core| world.census(core).waiters == 0));
+                    assert!((0..3).all(|core| world.census(core).locks == 0));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_for_a_client_that_has_gone_behind_more_than_is_received() {
+        for key in KEYS {
+            let mut world = World::new(3);
+            let (waiting, pusher) = (world.open(0), world.open(1));
+            let behind = "PING\r\n".repeat(20_000);
+            world.feed(waiting, format!("BLPOP {key} none 0\r\n{behind}").as_bytes());
+            assert!(world.is_paused(waiting));
+            world.hang_up_unread(waiting);
+            assert!((0..3).all(|core| world.census(core).waiters == 0));
+            assert_eq!(world.ask(pusher, &format!("RPUSH {key} v")), "1");
+            assert_eq!(world.ask(pusher, &format!("LLEN {key}")), "1");
+            assert!(world.is_closed(waiting) && world.take(waiting).is_empty());
         }
     }
 

@@ -76,6 +76,7 @@ enum Happened {
     Received(ConnId, Vec<u8>),
     Filling(ConnId, usize),
     Filled(ConnId, Vec<u8>),
+    HungUp(ConnId),
     Closed(ConnId),
 }
 
@@ -85,6 +86,7 @@ impl Happened {
             Happened::Received(conn, _)
             | Happened::Filling(conn, _)
             | Happened::Filled(conn, _)
+            | Happened::HungUp(conn)
             | Happened::Closed(conn) => *conn,
         }
     }
@@ -166,7 +168,7 @@ impl Engine {
         self.shard.work = work;
         self.shares.end_restricted_turn(others);
         (self.arena, self.ahead) = (arena, ahead);
-        touched.append(&mut self.shard.feed.touched);
+        self.shard.feed.touched.take().into_iter().for_each(|key| touched.note(key));
         self.shard.feed.touched = touched;
     }
 
@@ -281,7 +283,7 @@ struct Outer {
     others: u32,
     arena: Arena,
     ahead: crate::ahead::Ahead,
-    touched: Vec<crate::shard::feed::DbKey>,
+    touched: crate::shard::feed::Writes,
 }
 
 impl<'b> Turn<'_, 'b> {
@@ -297,7 +299,7 @@ impl<'b> Turn<'_, 'b> {
         let conn = match &event {
             Event::Received(conn, _) | Event::Filling(conn, _) | Event::Filled(conn, _) => *conn,
             // What follows from it changes what others wait for.
-            Event::Closed(_) => return self.put_by(event),
+            Event::Closed(_) | Event::HungUp(_) => return self.put_by(event),
             _ => return self.take_in(event),
         };
         let engine = &mut *self.engine;
@@ -314,6 +316,7 @@ impl<'b> Turn<'_, 'b> {
             Event::Received(conn, bytes) => Happened::Received(conn, bytes.to_vec()),
             Event::Filling(conn, bytes) => Happened::Filling(conn, bytes),
             Event::Filled(conn, buffer) => Happened::Filled(conn, buffer),
+            Event::HungUp(conn) => Happened::HungUp(conn),
             Event::Closed(conn) => Happened::Closed(conn),
             other => return self.take_in(other),
         };
@@ -333,6 +336,7 @@ impl<'b> Turn<'_, 'b> {
                 Happened::Received(conn, bytes) => self.on_kept(conn, &bytes),
                 Happened::Filling(conn, bytes) => self.engine.on_filling(conn, bytes),
                 Happened::Filled(conn, buffer) => self.on_filled(conn, buffer),
+                Happened::HungUp(conn) => self.engine.on_hung_up(conn),
                 Happened::Closed(conn) => self.on_closed(conn),
             }
         }

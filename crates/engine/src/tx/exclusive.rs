@@ -148,7 +148,7 @@ impl Engine {
 
     /// What is here of others, by owner, with what was written to.
     pub(crate) fn take_lent(&mut self, errands: &mut Errands) -> BTreeMap<CoreId, Vec<Lent>> {
-        let touched = std::mem::take(&mut self.shard.guest_touched);
+        let touched = self.shard.guest_touched.take();
         let touches = touches(&touched);
         let now = self.core.now;
         let mut home: BTreeMap<CoreId, Vec<Lent>> = BTreeMap::new();

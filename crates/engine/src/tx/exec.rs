@@ -112,7 +112,10 @@ impl Engine {
         let (db, flags) = (session.db, session.job_flags());
         let (own, several) = (self.core.id, self.core.route.cores() > 1);
         if places.scripts {
-            return self.exec_on_loans(conn, id, &args, places);
+            return match several || !self.locks.is_idle() {
+                true => self.exec_on_loans(conn, id, &args, places),
+                false => self.exec_at_home(conn, id, &args),
+            };
         }
         let at_home = places.owners.iter().all(|owner| owner == own);
         if at_home
@@ -175,9 +178,17 @@ impl Engine {
         for (index, queued) in commands(args).enumerate().filter(|_| !dirty) {
             let own = queued.part(args);
             let mut reply = Vec::new();
-            if let Home::Engine(_) = self.core.table.entry(queued.command).home {
+            let about = match self.core.route.cores() {
+                1 => self.execute_about_scripts(queued, flags, &own),
+                _ => None,
+            };
+            if let Some(about) = about {
+                reply = about;
+            } else if let Home::Engine(_) = self.core.table.entry(queued.command).home {
                 self.core.note_protocol(queued.command, &own, &mut flags);
                 todo.push_back((index, Words::of(queued.command, own.from(0))));
+            } else if self.core.table.entry(queued.command).spec.flags.has(Flags::SCRIPT) {
+                reply = self.execute_queued_script_at_home(queued, flags, &own);
             } else {
                 let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
                 let sink = Sink::plain(&mut reply);

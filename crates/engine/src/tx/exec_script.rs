@@ -53,6 +53,21 @@ impl Engine {
         (replies, todo)
     }
 
+    /// The same for a core that has no others beside it.
+    pub(crate) fn execute_queued_script_at_home(
+        &mut self,
+        queued: Queued,
+        flags: JobFlags,
+        own: &Args<'_>,
+    ) -> Vec<u8> {
+        let order = Order { id: queued.command, db: queued.db, flags };
+        let mut reply = Vec::new();
+        let attempt = self.run_script(order, &mut Scope::Own, own, Sink::plain(&mut reply));
+        let Attempt::Ended(verdict) = attempt else { unreachable!("the only core has all keys") };
+        self.account_queued(queued.command, verdict, &reply);
+        reply
+    }
+
     fn execute_queued_script(
         &mut self,
         queued: Queued,
@@ -87,10 +102,10 @@ impl Engine {
         }
     }
 
-    /// SCRIPT and FUNCTION in a queue: in their places, as the scripts behind them are to find what they have changed, and those before
+    /// SCRIPT and FUNCTION in a queue while every core is locked: in their places, as the scripts behind them are to find what they have changed, and those before
     /// them are not. None for other commands, and when somebody else is changing the libraries: then it has to wait for that, and runs
     /// behind the transaction.
-    fn execute_about_scripts(
+    pub(super) fn execute_about_scripts(
         &mut self,
         queued: Queued,
         flags: JobFlags,
@@ -104,6 +119,8 @@ impl Engine {
         let now = self.core.now;
         let mut session = Session::new(ConnId::NONE, Peer::nameless(0), now, true);
         session.protocol = protocol(flags);
+        // What is said before it in the transaction is due.
+        session.pipeline.reserve();
         let mut reply = Vec::new();
         let writer = Writer::new(&mut reply, session.protocol);
         let desk = &mut Desk { session: &mut session, core: &mut self.core, reply: writer };
@@ -289,10 +306,12 @@ mod tests {
             world.ask(one, "FUNCTION DELETE lib");
             world.ask(one, "FUNCTION DELETE lib");
             world.ask(one, "FCALL f 0");
+            world.ask(one, "SCRIPT DEBUG NO");
             let no_script = "(err) NOSCRIPT No matching script. Please use EVAL.";
             let no_function = "(err) ERR Function not found";
             let expected = format!(
-                "[{no_script} {sha} 1 [1] OK {no_script} 1 {no_function} lib f OK (err) ERR Library not found {no_function}]"
+                "[{no_script} {sha} 1 [1] OK {no_script} 1 {no_function} lib f OK (err) ERR Library not found {no_function} (err) {}]",
+                script::texts::SCRIPT_DEBUG_LATE
             );
             assert_eq!(world.ask(one, "EXEC"), expected, "{cores}");
             for key in ["c", "d", "e"] {

@@ -7,6 +7,7 @@ pub mod exclusive;
 pub mod exec;
 pub mod exec_script;
 pub mod grant;
+pub mod learnt;
 pub mod locks;
 pub mod parked;
 pub mod queue;

@@ -16,6 +16,9 @@ pub struct Queue {
     words: Words,
 }
 
+/// Memory that a queue may take: places in it are counted in 32 bits.
+const QUEUE_BYTES_MAX: usize = 1 << 30;
+
 /// Bytes of the header for each command: its position in the table, its database, how many arguments.
 const HEADER_BYTES: usize = 7;
 
@@ -42,6 +45,11 @@ impl Queue {
             self.words.spans.push(Span { start, len: arg.len() as u32 });
             self.words.bytes.extend_from_slice(arg);
         }
+    }
+
+    /// Whether there is room for a command with so many bytes of arguments.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.memory() + bytes <= QUEUE_BYTES_MAX
     }
 
     /// How many commands there are.
@@ -102,4 +110,19 @@ pub fn commands<'a>(args: &Args<'a>) -> impl Iterator<Item = Queued> + use<'a> {
         first += count;
         queued
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_holds_what_32_bits_can_count_and_no_more() {
+        let mut queue = Queue::default();
+        assert!(queue.has_room(QUEUE_BYTES_MAX) && !queue.has_room(QUEUE_BYTES_MAX + 1));
+        let spans = [Span { start: 0, len: 4 }];
+        queue.push(7, Flags(0), &Args::new(b"PING", &spans, store::Hasher::new(1)));
+        assert!(!queue.has_room(QUEUE_BYTES_MAX));
+        assert_eq!(queue.len(), 1);
+    }
 }

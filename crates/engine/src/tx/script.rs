@@ -23,13 +23,13 @@ use crate::shard::execute::{Call, Verdict};
 use crate::shard::feed::DbKey;
 use crate::spread::joined;
 use crate::table::{Entry, Home};
-use base::{ConnId, Slot};
+use base::{ConnId, CoreId, Slot};
 use command::{Args, Failure, Fanout, Flags, KeySpec};
 use resp::Sink;
 use resp::parse::Span;
 use resp::write::{Protocol, Writer};
 use script::{Abandon, Ended, Host, Interpreter, LogLevel, Sha, Stop, texts};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use store::{Parcel, Store};
 
 /// A value up to this size is copied before a script that may have to be undone writes to it.
@@ -58,8 +58,8 @@ pub(crate) enum Attempt {
 pub(crate) enum Scope {
     /// On this core's keyspace. It may touch what is this core's and is not locked.
     Own,
-    /// On what was lent to this core: these keys.
-    Guests(Touched),
+    /// On what was lent to this core: these keys; and those of them that it has touched.
+    Guests(Touched, BTreeSet<DbKey>),
     /// On everything: all cores are locked, and keys come as they are touched.
     All(super::exclusive::Errands),
 }
@@ -154,12 +154,20 @@ impl Engine {
                 }
                 let source = args.get(1).to_vec();
                 self.ask(conn, Query::InstallScript { source });
-                // It begins again when all cores have it.
-                return Flow::Wait;
+                if self.wait_if_stalled(conn) != Flow::Next {
+                    // It begins again when all cores have it.
+                    return Flow::Wait;
+                }
             }
         }
-        if let Err(failure) = self.core.named_with_keys(id, args) {
-            return self.fail(conn, id, args, &failure);
+        let named = match self.core.named_with_keys(id, args) {
+            Ok((named, _)) => named,
+            Err(failure) => return self.fail(conn, id, args, &failure),
+        };
+        let mut planned = planned;
+        let mut wider = (Touched::new(), false);
+        if !self.core.scripts.learnt.is_empty() {
+            (planned.plan, wider) = self.widened(conn, &named, planned.plan, args);
         }
         match planned.plan {
             Plan::Here => self.script_here(conn, id, planned, args),
@@ -175,9 +183,52 @@ impl Engine {
                 let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
                 let place = session.reserve(false);
                 self.stall(conn, Stall::Blocked);
-                self.script_transaction(conn, place, id, args, (Touched::new(), false));
+                self.script_transaction(conn, place, id, args, wider);
                 self.wait_if_stalled(conn)
             }
+        }
+    }
+
+    /// Where a script begins that is known to touch more than it declares, and with what.
+    #[cold]
+    fn widened(
+        &mut self,
+        conn: ConnId,
+        named: &Named,
+        plan: Plan,
+        args: &Args<'_>,
+    ) -> (Plan, (Touched, bool)) {
+        let db = self.sessions.get(conn).map_or(0, |session| session.db);
+        let Some((keys, all)) = self.core.scripts.learnt.expect(named, db, args) else {
+            return (plan, (Touched::new(), false));
+        };
+        let declares = args.integer(2) != Some(0);
+        let declared = match plan {
+            Plan::Here if declares => Some(self.core.id),
+            Plan::One(core) if declares => Some(core),
+            _ => None,
+        };
+        let owners = keys.keys().map(|(_, key)| self.core.route.owner(Slot::of_key(key)));
+        let owners: BTreeSet<CoreId> = owners.chain(declared).collect();
+        let plan = match owners.first() {
+            _ if all || plan == Plan::Many || owners.len() > 1 => Plan::Many,
+            Some(core) if *core != self.core.id => Plan::One(*core),
+            // What is ours goes by mail where the plan says so.
+            _ => plan,
+        };
+        (plan, (keys, all))
+    }
+
+    /// Remembers what a script has turned out to need.
+    pub(crate) fn learn_from(
+        &mut self,
+        id: u16,
+        db: u8,
+        args: &Args<'_>,
+        strays: (&Touched, bool),
+    ) {
+        if let Ok(named) = self.core.named_script(id, args) {
+            self.core.scripts.learnt.learn(named, db, args, strays);
         }
     }
 
@@ -201,6 +252,7 @@ impl Engine {
             }
             Attempt::Strays(keys, all) => {
                 self.core.counters.scripts_undone += 1;
+                self.learn_from(id, db, args, (&keys, all));
                 let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
                 let place = session.reserve(false);
                 self.stall(conn, Stall::Blocked);
@@ -284,7 +336,7 @@ impl Engine {
         let store = match scope {
             Scope::Own => &mut self.shard.store,
             _ => {
-                self.shard.guest_touched.clear();
+                self.shard.guest_touched.truncate(0);
                 self.shard.guest(&self.core)
             }
         };
@@ -299,7 +351,7 @@ impl Engine {
 }
 
 /// A script or function by its name.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Named {
     Script(Sha),
     Function(Vec<u8>),
@@ -369,7 +421,7 @@ impl Core {
     }
 
     /// The script that a command names; an EVAL's is compiled and kept if it is new.
-    fn named_script(&mut self, id: u16, args: &Args<'_>) -> Result<Named, Failure> {
+    pub(crate) fn named_script(&mut self, id: u16, args: &Args<'_>) -> Result<Named, Failure> {
         let name = args.get(1);
         match self.table.entry(id).spec.name {
             "EVAL" | "EVAL_RO" => {
@@ -466,7 +518,7 @@ impl Stage<'_> {
                 core.route.owner(Slot::of_key(&key.1)) == core.id
                     && (free || !locks.must_wait(&Wanted::Keys(vec![id])))
             }
-            Scope::Guests(keys) => keys.get(key).is_some_and(|lent| *lent || !writes),
+            Scope::Guests(keys, _) => keys.get(key).is_some_and(|lent| *lent || !writes),
             Scope::All(_) => true,
         }
     }
@@ -536,7 +588,12 @@ impl Stage<'_> {
             for (key, writes) in &missing {
                 *self.missing.entry(key.clone()).or_default() |= writes;
             }
-            let scouts = matches!(self.scope, Scope::Guests(_));
+            if let Scope::Guests(_, used) = &mut *self.scope
+                && !self.engine.core.scripts.learnt.is_empty()
+            {
+                used.extend(keys.iter().map(|(key, _)| key.clone()));
+            }
+            let scouts = matches!(self.scope, Scope::Guests(..));
             if !missing.is_empty() && !scouts {
                 return Err(Abandon);
             }
@@ -719,6 +776,33 @@ mod tests {
             assert_eq!(world.ask(one, "MGET n1 n2 n3 n4"), "[1 1 1 1]");
             assert!((0..cores).all(|core| world.census(core).locks == 0));
         }
+    }
+
+    #[test]
+    fn on_one_core_a_new_script_is_not_behind_clients_that_the_same_pipeline_woke() {
+        let mut world = World::new(1);
+        let (one, two) = (world.open(0), world.open(0));
+        world.feed(two, b"BLPOP q 0\r\nINCR n\r\nINCR n\r\n");
+        let scripts = "*3\r\n$4\r\nEVAL\r\n$38\r\nreturn redis.call('RPUSH','q','x')  --\r\n$1\r\n0\r\n\
+                       MULTI\r\n*3\r\n$4\r\nEVAL\r\n$30\r\nreturn redis.call('INCR', 'n')\r\n$1\r\n0\r\nEXEC\r\n\
+                       *3\r\n$4\r\nEVAL\r\n$30\r\nreturn redis.call('incr', 'n')\r\n$1\r\n0\r\n";
+        let got = String::from_utf8(world.feed(one, scripts.as_bytes())).expect("text");
+        assert_eq!(got, ":1\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n:2\r\n");
+        let got = String::from_utf8(world.take(two)).expect("text");
+        assert_eq!(got, "*2\r\n$1\r\nq\r\n$1\r\nx\r\n:3\r\n:4\r\n");
+    }
+
+    #[test]
+    fn script_debug_is_not_taken_behind_other_requests() {
+        let mut world = World::new(1);
+        let one = world.open(0);
+        assert_eq!(world.ask(one, "SCRIPT DEBUG NO"), "OK");
+        let late = "ERR SCRIPT DEBUG must be called outside a pipeline";
+        let got = world.feed(one, b"PING\r\nSCRIPT DEBUG NO\r\n");
+        assert_eq!(String::from_utf8(got).expect("text"), format!("+PONG\r\n-{late}\r\n"));
+        world.ask(one, "MULTI");
+        world.ask(one, "SCRIPT DEBUG NO");
+        assert_eq!(world.ask(one, "EXEC"), format!("[(err) {late}]"));
     }
 
     #[test]

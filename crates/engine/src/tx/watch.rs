@@ -165,12 +165,49 @@ impl Engine {
 
     #[cold]
     fn heed_touched(&mut self) {
-        for key in std::mem::take(&mut self.shard.feed.touched) {
+        for key in self.shard.feed.touched.take() {
             self.watches.on_touched(&key);
             if self.waiters.of(&key).is_some() {
                 self.waiters.due.push_back(key);
             }
         }
         self.serve_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::World;
+
+    #[test]
+    fn a_command_that_takes_from_one_of_its_keys_changes_no_other() {
+        let pops = [
+            ("LMPOP 2 a b LEFT", "RPUSH"),
+            ("BLMPOP 0 3 none a b RIGHT", "RPUSH"),
+            ("BLPOP a b 0", "RPUSH"),
+            ("BRPOP none a b 0", "RPUSH"),
+            ("ZMPOP 2 a b MIN", "ZADD"),
+            ("BZMPOP 0 2 a b MAX", "ZADD"),
+            ("BZPOPMIN a b 0", "ZADD"),
+            ("BZPOPMAX a b 0", "ZADD"),
+            ("SMOVE a b 1", "SADD"),
+        ];
+        for cores in [1, 2, 3] {
+            for (pop, add) in pops {
+                for (watched, dirty) in [("b", false), ("a", true)] {
+                    let mut world = World::new(cores);
+                    let (one, two) = (world.open(0), world.open(cores - 1));
+                    for key in ["a", "b"] {
+                        let elements = if add == "ZADD" { "1 x 2 y" } else { "1 2" };
+                        world.ask(two, &format!("{add} {key} {elements}"));
+                    }
+                    world.ask(one, &format!("WATCH {watched}"));
+                    world.ask(two, pop);
+                    world.ask(one, "MULTI");
+                    let wanted = if dirty { "nil" } else { "[]" };
+                    assert_eq!(world.ask(one, "EXEC"), wanted, "{pop}, {watched}, {cores} cores");
+                }
+            }
+        }
     }
 }

@@ -39,6 +39,7 @@ pub enum Arrived {
     Filled(ConnId, Vec<u8>),
     Stalled(ConnId, usize),
     Drained(ConnId),
+    HungUp(ConnId),
     Closed(ConnId),
     Control(Control),
 }
@@ -185,6 +186,7 @@ impl World {
                 Arrived::Opened(conn, peer) => turn.on(Event::Opened(*conn, peer.clone())),
                 Arrived::Stalled(conn, unsent) => turn.on(Event::Stalled(*conn, *unsent)),
                 Arrived::Drained(conn) => turn.on(Event::Drained(*conn)),
+                Arrived::HungUp(conn) => turn.on(Event::HungUp(*conn)),
                 Arrived::Closed(conn) => turn.on(Event::Closed(*conn)),
                 Arrived::Control(Control::Answer(ticket, answer)) => {
                     turn.on(Event::Control(Control::Answer(*ticket, answer.clone())))

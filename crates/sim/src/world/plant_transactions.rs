@@ -146,6 +146,8 @@ fn empty_copy(share: &Share) -> Box<Share> {
         place: share.place,
         watched: false,
         dirty: false,
+        patient: false,
+        busy: None,
         ticket: None,
         whole: share.whole,
         db: share.db,

@@ -157,7 +157,8 @@ impl World {
         }
         let Some(conn) = socket.conn else { return };
         let (core, stalled) = (socket.core, std::mem::take(&mut socket.stalled));
-        self.cores[core].inbox.push_back(Arrived::Closed(conn));
+        let end = if socket.paused { Arrived::HungUp(conn) } else { Arrived::Closed(conn) };
+        self.cores[core].inbox.push_back(end);
         if stalled {
             self.cores[core].inbox.push_back(Arrived::Drained(conn));
         }
@@ -223,11 +224,15 @@ impl World {
 
     pub(super) fn pause(&mut self, core: usize, conn: ConnId, paused: bool) {
         let Some(number) = self.socket_of(core, conn) else { return };
-        self.sockets[number].paused = paused;
-        if !paused {
+        let was_paused = std::mem::replace(&mut self.sockets[number].paused, paused);
+        if was_paused && !paused {
             let held = std::mem::take(&mut self.sockets[number].held);
             if !held.is_empty() {
                 self.on_bytes(number, held);
+            }
+            if self.sockets[number].gone {
+                self.cores[core].inbox.push_back(Arrived::Closed(conn));
+                self.wake_soon(core);
             }
         }
     }
