@@ -41,6 +41,6 @@ pub use ctx::Ctx;
 pub use failure::Failure;
 pub use spec::{
     Arg, ArgKind, Arity, Begin, Blocks, Command, Derived, Fanout, Find, Flags, Group, KeySpec,
-    Merge, Run, Spec,
+    Merge, Run, Spec, Writes,
 };
 pub use wait::{Wait, WaitKey};

@@ -33,6 +33,8 @@ pub struct Spec {
     pub arity: Arity,
     /// Where the keys are, and what happens to them.
     pub keys: &'static [KeySpec],
+    /// Which of them it has written to when it has changed something.
+    pub writes: Writes,
     /// Gates and properties.
     pub flags: Flags,
     /// How it runs when there are several cores.
@@ -69,6 +71,7 @@ impl Spec {
         name: "",
         arity: Arity::at_least(1),
         keys: &[],
+        writes: Writes::Keys,
         flags: Flags::NONE,
         fanout: Fanout::Single,
         other_db: None,
@@ -84,6 +87,21 @@ impl Spec {
         history: &[],
         deprecated: None,
     };
+}
+
+/// Which of its keys a command has written to, as those see it who watch them or wait for them. Observed at a redis-server 7.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// All that were there before or are afterwards, if it has changed something.
+    Keys,
+    /// The same, also if it has changed nothing.
+    Always,
+    /// The first that was there; it leaves the others alone.
+    FirstThere,
+    /// The first; and the second, if it has counted more than one change, or else that one had what was moved already.
+    Moved,
+    /// Those that came or went: what it changes beside is what groups of a stream know, which is no change of the stream.
+    OnlyGroups,
 }
 
 /// How a client is served that waits for a key. Both functions get the words of a [`crate::wait::WaitKey`].

@@ -7,7 +7,9 @@ use super::transfer::{
     DESTINATION, FROM, HOW_MANY, SOURCE, TO, TRANSFER, Wish, move_one, move_several,
 };
 use super::{ENDS, KEY, end, first, pop, transfer};
-use crate::spec::{Arg, ArgKind, Arity, Blocks, Command, Fanout, Flags, Group, KeySpec, Spec};
+use crate::spec::{
+    Arg, ArgKind, Arity, Blocks, Command, Fanout, Flags, Group, KeySpec, Spec, Writes,
+};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure, Run, Wait, wait};
 use store::{End, Look};
@@ -25,6 +27,7 @@ macro_rules! when_list_at {
 
 /// What BLPOP and BRPOP have in common.
 const POP: Spec = Spec {
+    writes: Writes::FirstThere,
     arity: Arity::at_least(3),
     keys: &[KeySpec::range(1, -2, 1, &["RW", "access", "delete"])],
     flags: BLOCKING,
@@ -55,6 +58,7 @@ pub const BRPOP: Command = {
 pub const BLMPOP: Command = Command::new(
     Spec {
         name: "BLMPOP",
+        writes: Writes::FirstThere,
         arity: Arity::at_least(5),
         keys: &[KeySpec::counted(2, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLEKEYS),

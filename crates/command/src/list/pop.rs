@@ -1,7 +1,7 @@
 //! Taking elements out at an end.
 
 use super::{ENDS, KEY, end};
-use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec, Writes};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use resp::write::Writer;
@@ -76,6 +76,7 @@ fn reply_taken(reply: &mut Writer<'_>, list: &mut ListEdit<'_, '_>, end: End, co
 pub const LMPOP: Command = Command::new(
     Spec {
         name: "LMPOP",
+        writes: Writes::FirstThere,
         arity: Arity::at_least(4),
         keys: &[KeySpec::counted(1, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::MOVABLEKEYS),

@@ -1,7 +1,7 @@
 //! Ranges of elements: reading one, and keeping one.
 
 use super::KEY;
-use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec, Writes};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use std::ops::Range;
@@ -54,6 +54,7 @@ fn lrange(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 pub const LTRIM: Command = Command::new(
     Spec {
         name: "LTRIM",
+        writes: Writes::Always,
         arity: Arity::exactly(4),
         keys: &[KeySpec::one(1, &["RW", "delete"])],
         flags: Flags::WRITE,

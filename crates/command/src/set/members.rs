@@ -1,7 +1,7 @@
 //! Single members: adding, removing, asking for them.
 
 use super::{KEY, MEMBER, MEMBERS};
-use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec, Writes};
 use crate::{Args, Ctx, Failure};
 use store::Look;
 
@@ -61,6 +61,7 @@ fn srem(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 pub const SMOVE: Command = Command::new(
     Spec {
         name: "SMOVE",
+        writes: Writes::Moved,
         arity: Arity::exactly(4),
         keys: &[KeySpec::one(1, &["RW", "access", "delete"]), KeySpec::one(2, &["RW", "insert"])],
         flags: Flags::WRITE.and(Flags::FAST),

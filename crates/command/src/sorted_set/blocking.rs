@@ -5,7 +5,9 @@
 
 use super::KEY;
 use super::pop::{ENDS, End, ManyPop, first, take};
-use crate::spec::{Arg, ArgKind, Arity, Blocks, Command, Fanout, Flags, Group, KeySpec, Spec};
+use crate::spec::{
+    Arg, ArgKind, Arity, Blocks, Command, Fanout, Flags, Group, KeySpec, Spec, Writes,
+};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure, Run, Wait, wait};
 use store::{Kind, Look};
@@ -14,6 +16,7 @@ const TIMEOUT: Arg = Arg::new("timeout", ArgKind::Double);
 
 /// What BZPOPMIN and BZPOPMAX have in common.
 const POPPING: Spec = Spec {
+    writes: Writes::FirstThere,
     arity: Arity::at_least(3),
     keys: &[KeySpec::range(1, -2, 1, &["RW", "access", "delete"])],
     flags: Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING).and(Flags::FAST),
@@ -49,6 +52,7 @@ pub const BZPOPMIN: Command = {
 pub const BZMPOP: Command = Command::new(
     Spec {
         name: "BZMPOP",
+        writes: Writes::FirstThere,
         arity: Arity::at_least(5),
         keys: &[KeySpec::counted(2, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLEKEYS),

@@ -1,7 +1,7 @@
 //! Taking members from the ends.
 
 use super::{KEY, reply_member};
-use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Fanout, Flags, Group, KeySpec, Spec, Writes};
 use crate::string::reply_text;
 use crate::{Args, Ctx, Failure};
 use resp::write::{Protocol, Writer};
@@ -122,6 +122,7 @@ fn pop(ctx: &mut Ctx<'_>, args: &Args<'_>, end: End) -> Result<(), Failure> {
 pub const ZMPOP: Command = Command::new(
     Spec {
         name: "ZMPOP",
+        writes: Writes::FirstThere,
         arity: Arity::at_least(4),
         keys: &[KeySpec::counted(1, &["RW", "access", "delete"])],
         flags: Flags::WRITE.and(Flags::MOVABLEKEYS),

@@ -1,7 +1,7 @@
 //! Taking over what is pending for others: XCLAIM, XAUTOCLAIM.
 
 use super::{GROUP, IDS, KEY, id, no_group, reply_entry, reply_id};
-use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec, Writes};
 use crate::{Args, Ctx, Failure};
 use resp::write::Writer;
 use store::{Claim, Entry, StreamEdit, StreamId};
@@ -23,6 +23,7 @@ const JUST_ID: Arg = Arg::word("justid", "JUSTID").optional();
 pub const XCLAIM: Command = Command::new(
     Spec {
         name: "XCLAIM",
+        writes: Writes::OnlyGroups,
         keys: &[KeySpec::one(1, &["RW", "update"])],
         since: "5.0.0",
         complexity: "O(log N) with N being the number of messages in the PEL of the consumer group.",
@@ -49,6 +50,7 @@ pub const XCLAIM: Command = Command::new(
 pub const XAUTOCLAIM: Command = Command::new(
     Spec {
         name: "XAUTOCLAIM",
+        writes: Writes::OnlyGroups,
         keys: &[KeySpec::one(1, &["RW", "delete"])],
         since: "6.2.0",
         complexity: "O(1) if COUNT is small.",

@@ -6,7 +6,7 @@
 
 use super::trim::{CONDITION, refs};
 use super::{GROUP, IDS, KEY, id, no_group};
-use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec, Writes};
 use crate::{Args, Ctx, Failure};
 use std::ops::Range;
 use store::{Refs, Stream, StreamId};
@@ -64,6 +64,7 @@ fn xdel(ctx: &mut Ctx<'_>, args: &Args<'_>) -> Result<(), Failure> {
 pub const XACK: Command = Command::new(
     Spec {
         name: "XACK",
+        writes: Writes::OnlyGroups,
         arity: Arity::at_least(4),
         keys: &[KeySpec::one(1, &["RW", "update"])],
         complexity: "O(1) for each message ID processed.",

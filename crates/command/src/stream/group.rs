@@ -1,7 +1,7 @@
 //! XGROUP: making, changing and destroying consumer groups.
 
 use super::{KEY, id, no_such_group, reply_help, unknown, wrong_options};
-use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec, Writes};
 use crate::{Args, Ctx, Failure};
 use store::{Stream, StreamEdit, StreamId};
 
@@ -46,6 +46,7 @@ const NEGATIVE_READ: Failure = Failure::new("ERR value for ENTRIESREAD must be p
 pub const CREATE: Command = Command::new(
     Spec {
         name: "CREATE",
+        writes: Writes::OnlyGroups,
         arity: Arity::at_least(5),
         flags: Flags::WRITE.and(Flags::DENYOOM),
         summary: "Creates a consumer group.",
@@ -60,6 +61,7 @@ pub const CREATE: Command = Command::new(
 pub const SETID: Command = Command::new(
     Spec {
         name: "SETID",
+        writes: Writes::OnlyGroups,
         arity: Arity::at_least(5),
         keys: &[KeySpec::one(2, &["RW", "update"])],
         summary: "Sets the last ID that was delivered to a consumer group.",
@@ -88,6 +90,7 @@ pub const DESTROY: Command = Command::new(
 pub const CREATECONSUMER: Command = Command::new(
     Spec {
         name: "CREATECONSUMER",
+        writes: Writes::OnlyGroups,
         arity: Arity::exactly(5),
         flags: Flags::WRITE.and(Flags::DENYOOM),
         since: "6.2.0",
@@ -102,6 +105,7 @@ pub const CREATECONSUMER: Command = Command::new(
 pub const DELCONSUMER: Command = Command::new(
     Spec {
         name: "DELCONSUMER",
+        writes: Writes::OnlyGroups,
         arity: Arity::exactly(5),
         keys: &[KeySpec::one(2, &["RW", "delete"])],
         summary: "Deletes a consumer of a consumer group with all that is pending for it.",

@@ -1,7 +1,7 @@
 //! Setting what a stream remembers beside its entries.
 
 use super::{KEY, id};
-use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec};
+use crate::spec::{Arg, Arity, Command, Flags, Group, KeySpec, Spec, Writes};
 use crate::{Args, Ctx, Failure};
 use store::{Stream, StreamId};
 
@@ -9,6 +9,7 @@ use store::{Stream, StreamId};
 pub const XSETID: Command = Command::new(
     Spec {
         name: "XSETID",
+        writes: Writes::OnlyGroups,
         arity: Arity::at_least(3),
         keys: &[KeySpec::one(1, &["RW", "update"])],
         flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

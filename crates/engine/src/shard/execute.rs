@@ -5,7 +5,7 @@ use super::lease::Account;
 use super::{Shard, feed};
 use crate::core::Core;
 use crate::message::JobFlags;
-use command::{Args, Ctx, Failure, Flags, Run, Spec, Wait};
+use command::{Args, Ctx, Failure, Flags, Run, Spec, Wait, Writes};
 use resp::Sink;
 use resp::write::{Protocol, Writer};
 use store::{Evicted, Policy, Store};
@@ -285,7 +285,7 @@ fn run_noting(
     let changes = store.changes();
     let verdict = run(store, wait, core, call, args, reply);
     let made = store.changes().wrapping_sub(changes);
-    if made == 0 && (verdict.failed || !feed::always_writes(call.spec)) {
+    if made == 0 && (verdict.failed || call.spec.writes != Writes::Always) {
         return (verdict, Vec::new());
     }
     (verdict, feed::written(store, hasher, call.spec, args, before, made, now))

@@ -2,7 +2,7 @@
 //! for all other keys nothing is noted, and while nobody cares nothing is asked.
 
 use base::Now;
-use command::{Args, Fanout, Flags, Spec};
+use command::{Args, Fanout, Flags, Spec, Writes};
 use std::collections::{HashMap, HashSet};
 use store::{Hasher, Store};
 
@@ -15,17 +15,17 @@ pub struct Feed {
     /// How many care for each key.
     cared_for: HashMap<DbKey, u32>,
     /// Keys that were written to.
-    pub touched: Writes,
+    pub touched: WriteOrder,
 }
 
 /// Keys in the order in which they were first written to, each once: a script may write to one of them a million times.
 #[derive(Debug, Default)]
-pub struct Writes {
+pub struct WriteOrder {
     order: Vec<DbKey>,
     known: HashSet<DbKey>,
 }
 
-impl Writes {
+impl WriteOrder {
     /// Whether there is none.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -101,7 +101,7 @@ impl Feed {
             _ => {
                 let mut keys = written_keys(spec, db, args);
                 let is_cared_for = |key: &DbKey| self.cared_for.contains_key(key);
-                if !FIRST_THERE.contains(&spec.name) || !keys.iter().any(is_cared_for) {
+                if spec.writes != Writes::FirstThere || !keys.iter().any(is_cared_for) {
                     keys.retain(is_cared_for);
                 }
                 keys
@@ -145,15 +145,6 @@ pub fn is_there(store: &mut Store, hasher: Hasher, key: &DbKey, now: Now) -> boo
         && store.db(key.0).value_bytes(&hasher.key(&key.1), now).is_some()
 }
 
-/// Commands, and sub-commands of XGROUP, that write nothing but what groups of a stream know: as in Redis that is no change of the
-/// stream to those who watch it, and nothing to those who wait for it.
-const ONLY_GROUPS: [&str; 8] =
-    ["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID", "XACK", "XAUTOCLAIM", "XCLAIM", "XSETID"];
-
-/// Commands that take from the first of their keys that is there, and leave the others alone.
-const FIRST_THERE: [&str; 8] =
-    ["LMPOP", "BLMPOP", "BLPOP", "BRPOP", "ZMPOP", "BZMPOP", "BZPOPMIN", "BZPOPMAX"];
-
 /// Those of the candidates that a command, which has changed something, has written to: all that were there before or are now. A
 /// command on whole databases (FLUSHALL, SWAPDB) has, where a key came or went, or where it names the key's database. `changes` is how
 /// many changes it has counted.
@@ -166,30 +157,26 @@ pub(super) fn written(
     changes: u64,
     now: Now,
 ) -> Vec<DbKey> {
-    if FIRST_THERE.contains(&spec.name) {
-        candidates = candidates.into_iter().find(|(_, before)| *before).into_iter().collect();
-    }
-    if spec.name == "SMOVE" && changes == 1 {
-        // The other set had the member already.
-        candidates.retain(|((_, key), _)| **key == *args.get(1));
+    match spec.writes {
+        Writes::FirstThere => {
+            candidates = candidates.into_iter().find(|(_, before)| *before).into_iter().collect();
+        }
+        Writes::Moved if changes == 1 => {
+            candidates.retain(|((_, key), _)| **key == *args.get(1));
+        }
+        _ => {}
     }
     let whole = matches!(spec.fanout, Fanout::All(_));
-    let only_groups = ONLY_GROUPS.contains(&spec.name);
     let names = |db: u8| (1..args.len()).any(|arg| args.integer(arg) == Some(i64::from(db)));
     let mut is_written = |(key, before): &Candidate| {
         let after = is_there(store, hasher, key, now);
         match whole {
             true => *before != after || (after && names(key.0)),
-            false if only_groups => *before != after,
+            false if spec.writes == Writes::OnlyGroups => *before != after,
             false => *before || after,
         }
     };
     candidates.into_iter().filter(|candidate| is_written(candidate)).map(|(key, _)| key).collect()
-}
-
-/// Whether a command that has changed nothing counts as a write of its key all the same.
-pub(super) fn always_writes(spec: &Spec) -> bool {
-    spec.name == "LTRIM"
 }
 
 /// Whether a command may write at all.

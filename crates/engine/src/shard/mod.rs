@@ -17,7 +17,7 @@ pub struct Shard {
     /// Where commands run on what other cores have lent; made when first needed.
     pub(super) guest: Option<Box<Store>>,
     /// Keys there that were written to.
-    pub guest_touched: feed::Writes,
+    pub guest_touched: feed::WriteOrder,
     /// Which keys somebody cares for, and what has happened to them.
     pub feed: feed::Feed,
     /// What the last command would wait for, if it would.
@@ -55,7 +55,7 @@ impl Shard {
         Shard {
             store,
             guest: None,
-            guest_touched: feed::Writes::default(),
+            guest_touched: feed::WriteOrder::default(),
             feed: feed::Feed::default(),
             wait: None,
             account,

@@ -283,7 +283,7 @@ struct Outer {
     others: u32,
     arena: Arena,
     ahead: crate::ahead::Ahead,
-    touched: crate::shard::feed::Writes,
+    touched: crate::shard::feed::WriteOrder,
 }
 
 impl<'b> Turn<'_, 'b> {

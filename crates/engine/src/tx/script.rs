@@ -29,11 +29,14 @@ use resp::Sink;
 use resp::parse::Span;
 use resp::write::{Protocol, Writer};
 use script::{Abandon, Ended, Host, Interpreter, LogLevel, Sha, Stop, texts};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use store::{Parcel, Store};
 
 /// A value up to this size is copied before a script that may have to be undone writes to it.
 const PREIMAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Copies of one attempt together; one that would need more has everything locked instead, and is not undone.
+const PREIMAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Commands that an attempt goes on with to learn what else it needs.
 const SCOUTED_CALLS_MAX: usize = 10_000;
@@ -87,7 +90,8 @@ struct Stage<'e> {
     oom: bool,
     /// Whether there is anything that could make the attempt be undone.
     undoable: bool,
-    preimages: HashMap<DbKey, Option<Parcel>>,
+    preimages: BTreeMap<DbKey, Option<Parcel>>,
+    preimages_bytes: usize,
     missing: Touched,
     needs_all: bool,
     calls: usize,
@@ -301,7 +305,8 @@ impl Engine {
             reads_only,
             oom,
             undoable,
-            preimages: HashMap::new(),
+            preimages: BTreeMap::new(),
+            preimages_bytes: 0,
             missing: Touched::new(),
             needs_all: false,
             calls: 0,
@@ -331,7 +336,7 @@ impl Engine {
     }
 
     /// Puts back what an attempt has written to.
-    fn undo(&mut self, scope: &Scope, preimages: HashMap<DbKey, Option<Parcel>>) {
+    fn undo(&mut self, scope: &Scope, preimages: BTreeMap<DbKey, Option<Parcel>>) {
         let (now, hasher) = (self.core.now, self.core.hasher);
         let store = match scope {
             Scope::Own => &mut self.shard.store,
@@ -530,7 +535,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Keeps what keys were before they are written to. False when one is too large for that.
+    /// Keeps what keys were before they are written to. False when one is too large for that, or all are.
     fn keep_preimages(&mut self, keys: &[(DbKey, bool)]) -> bool {
         if !self.undoable {
             return true;
@@ -541,12 +546,14 @@ impl Stage<'_> {
                 continue;
             }
             let name = hasher.key(&key.1);
+            let full = self.preimages_bytes > PREIMAGES_BYTES_MAX;
             let mut db = self.store().db(key.0);
-            let bytes = db.value_bytes(&name, now);
-            if bytes.is_some_and(|bytes| bytes > PREIMAGE_BYTES_MAX) {
+            let bytes = db.value_bytes(&name, now).unwrap_or(0);
+            if full || bytes > PREIMAGE_BYTES_MAX {
                 return false;
             }
             let parcel = db.copy_as_is(&name, now);
+            self.preimages_bytes += bytes + key.1.len() + size_of::<(DbKey, Option<Parcel>)>();
             self.preimages.insert(key.clone(), parcel);
         }
         true
@@ -890,6 +897,27 @@ mod tests {
         let source = "return redis.call('xRead', 'BLOCK', 0, 'STREAMS', 's', '$')";
         let reply = world.eval(one, source, &["0"]);
         assert!(reply.starts_with("(err) ERR xRead command is not allowed with BLOCK"), "{reply}");
+    }
+
+    #[test]
+    fn a_script_that_may_be_undone_keeps_no_more_than_is_allowed() {
+        let mut world = World::new(2);
+        let one = world.open(0);
+        let key = (0..)
+            .map(|it| format!("{{{it}}}"))
+            .find(|key| base::RouteTable::new(2).owner(base::Slot::of_key(key.as_bytes())).0 == 0);
+        let key = key.expect("every core owns keys");
+        for number in 0..300 {
+            world.ask(one, &format!("SET {key}{number} {}", "x".repeat(60_000)));
+        }
+        let undone = world.core(0).counters.scripts_undone;
+        let source = "for i = 0, tonumber(ARGV[1]) do redis.call('APPEND', KEYS[1] .. i, 'y') end";
+        world.eval(one, source, &["1", &key, "99"]);
+        assert_eq!(world.core(0).counters.scripts_undone, undone);
+        world.eval(one, source, &["1", &key, "299"]);
+        assert_eq!(world.core(0).counters.scripts_undone, undone + 1);
+        assert_eq!(world.ask(one, &format!("STRLEN {key}0")), "60002");
+        assert_eq!(world.ask(one, &format!("STRLEN {key}299")), "60001");
     }
 
     #[test]
