@@ -22,7 +22,7 @@ use command::Failure;
 use resp::Reply;
 use resp::write::{Protocol, Writer};
 use script::texts;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// Between two restricted turns, in microseconds: they are to cost a script little.
 pub(crate) const BETWEEN_US: u64 = 1_000;
@@ -66,6 +66,8 @@ pub(crate) struct PutBy {
     messages: VecDeque<(CoreId, Message)>,
     /// Of clients that are behind with what they have sent; bounded by [`PUT_BY_BYTES_MAX`] each.
     happened: Vec<Happened>,
+    /// Whom it happened to, and how many bytes of each are among it.
+    behind: HashMap<ConnId, usize>,
     /// They are to be forgotten.
     gone: Vec<ConnId>,
 }
@@ -78,18 +80,6 @@ enum Happened {
     Filled(ConnId, Vec<u8>),
     HungUp(ConnId),
     Closed(ConnId),
-}
-
-impl Happened {
-    fn conn(&self) -> ConnId {
-        match self {
-            Happened::Received(conn, _)
-            | Happened::Filling(conn, _)
-            | Happened::Filled(conn, _)
-            | Happened::HungUp(conn)
-            | Happened::Closed(conn) => *conn,
-        }
-    }
 }
 
 impl PutBy {
@@ -252,12 +242,10 @@ impl Engine {
     }
 
     /// Stops reading from a client of whom much is put by.
-    fn bound_put_by(&mut self, conn: ConnId) {
-        let received = self.put_by.happened.iter().map(|happened| match happened {
-            Happened::Received(other, bytes) if *other == conn => bytes.len(),
-            _ => 0,
-        });
-        if received.sum::<usize>() > PUT_BY_BYTES_MAX
+    fn bound_put_by(&mut self, conn: ConnId, received: usize) {
+        let bytes = self.put_by.behind.entry(conn).or_default();
+        *bytes += received;
+        if *bytes > PUT_BY_BYTES_MAX
             && let Some(session) = self.sessions.get(conn)
             && !session.receive_paused
         {
@@ -303,7 +291,7 @@ impl<'b> Turn<'_, 'b> {
             _ => return self.take_in(event),
         };
         let engine = &mut *self.engine;
-        match engine.is_reading(conn) || engine.put_by.happened.iter().any(|it| it.conn() == conn) {
+        match engine.is_reading(conn) || engine.put_by.behind.contains_key(&conn) {
             true => self.put_by(event),
             false => self.take_in(event),
         }
@@ -320,9 +308,15 @@ impl<'b> Turn<'_, 'b> {
             Event::Closed(conn) => Happened::Closed(conn),
             other => return self.take_in(other),
         };
-        let conn = happened.conn();
+        let (conn, received) = match &happened {
+            Happened::Received(conn, bytes) => (*conn, bytes.len()),
+            Happened::Filling(conn, _)
+            | Happened::Filled(conn, _)
+            | Happened::HungUp(conn)
+            | Happened::Closed(conn) => (*conn, 0),
+        };
         self.engine.put_by.happened.push(happened);
-        self.engine.bound_put_by(conn);
+        self.engine.bound_put_by(conn, received);
     }
 
     /// Takes in what was put by, before anything else.

@@ -16,6 +16,11 @@ const SCRIPTS_MAX: usize = 512;
 /// Keys that are remembered of one: who touches more finds them by attempts.
 const KEYS_MAX: usize = 32;
 
+/// The longest name that is remembered, in bytes, and how many arguments are looked at for what it comes from: so that it costs little
+/// to find that out, whatever a script touches.
+const NAME_BYTES_MAX: usize = 512;
+const ARGUMENTS_MAX: usize = 32;
+
 /// Runs in which a remembered key was not touched, after which it is forgotten.
 const IDLE_RUNS_MAX: u8 = 2;
 
@@ -58,7 +63,7 @@ impl Template {
     fn of(key: &DbKey, writes: bool, db: u8, args: &Args<'_>) -> Template {
         let name = &*key.1;
         let find = |arg: &[u8]| name.windows(arg.len()).position(|window| window == arg);
-        let found = (FIRST_ARGUMENT..args.len())
+        let found = (FIRST_ARGUMENT..args.len().min(FIRST_ARGUMENT + ARGUMENTS_MAX))
             .filter(|at| !args.get(*at).is_empty())
             .filter_map(|at| find(args.get(at)).map(|place| (at, place)))
             .max_by_key(|(at, _)| (args.get(*at).len(), args.len() - at));
@@ -129,12 +134,12 @@ impl Learnt {
         }
         let known = self.scripts.entry(named).or_default();
         known.wide = known.wide.saturating_add(u8::from(all));
-        for (key, writes) in strayed {
+        for (key, writes) in strayed.iter().take(KEYS_MAX) {
             let known_at =
                 known.keys.iter().position(|template| template.key(db, args).as_ref() == Some(key));
             match known_at {
                 Some(at) => known.keys[at].writes |= writes,
-                None if known.keys.len() < KEYS_MAX => {
+                None if known.keys.len() < KEYS_MAX && key.1.len() <= NAME_BYTES_MAX => {
                     known.keys.push(Template::of(key, *writes, db, args));
                 }
                 None => {}
@@ -160,15 +165,11 @@ impl Learnt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Client, World};
-    use resp::parse::Span;
+    use crate::check::World;
+    use crate::spread::joined;
 
     fn with_args<T>(words: &[&str], run: impl FnOnce(&Args<'_>) -> T) -> T {
-        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
-        for word in words {
-            spans.push(Span { start: bytes.len() as u32, len: word.len() as u32 });
-            bytes.extend_from_slice(word.as_bytes());
-        }
+        let (bytes, spans) = joined(words.iter().map(|word| word.as_bytes()));
         run(&Args::new(&bytes, &spans, World::new(1).core(0).hasher))
     }
 
@@ -229,13 +230,11 @@ mod tests {
             }
             assert!(learnt.scripts.len() <= SCRIPTS_MAX);
             assert!(learnt.scripts.values().all(|known| known.keys.len() == KEYS_MAX));
+            let mut learnt = Learnt::default();
+            let long = Touched::from([(key(&"k".repeat(NAME_BYTES_MAX + 1)), true)]);
+            learnt.learn(named(), 0, args, (&long, false));
+            assert_eq!(learnt.expect(&named(), 0, args), Some((Touched::new(), false)));
         });
-    }
-
-    fn eval(world: &mut World, client: Client, source: &str, rest: &[&str]) -> String {
-        let mut words: Vec<&[u8]> = vec![b"EVAL", source.as_bytes()];
-        words.extend(rest.iter().map(|word| word.as_bytes()));
-        world.ask_words(client, &words)
     }
 
     fn undone(world: &World) -> u64 {
@@ -248,22 +247,22 @@ mod tests {
         let one = world.open(0);
         // One key, wherever it is.
         let limiter = "return redis.call('INCR', 'limit:' .. ARGV[1])";
-        (0..20).for_each(|it| drop(eval(&mut world, one, limiter, &["0", &format!("user{it}")])));
+        (0..20).for_each(|it| drop(world.eval(one, limiter, &["0", &format!("user{it}")])));
         assert!(undone(&world) <= 2, "{}", undone(&world));
         let transactions = world.core(0).counters.transactions;
         for it in 0..20 {
-            assert_eq!(eval(&mut world, one, limiter, &["0", &format!("user{it}")]), "2");
+            assert_eq!(world.eval(one, limiter, &["0", &format!("user{it}")]), "2");
         }
         assert_eq!(world.core(0).counters.transactions, transactions, "it runs where its key is");
         // Several keys beside the declared one, on several cores.
         let queue = "redis.call('RPUSH', KEYS[1] .. ':wait', ARGV[1]) redis.call('INCR', 'jobs') \
                      return redis.call('LLEN', KEYS[1] .. ':wait')";
         for it in 0..4 {
-            eval(&mut world, one, queue, &["1", &format!("queue{it}"), "job"]);
+            world.eval(one, queue, &["1", &format!("queue{it}"), "job"]);
         }
         let before = undone(&world);
         for it in 4..20 {
-            let reply = eval(&mut world, one, queue, &["1", &format!("queue{it}"), "job"]);
+            let reply = world.eval(one, queue, &["1", &format!("queue{it}"), "job"]);
             assert_eq!(reply, "1");
         }
         assert_eq!(undone(&world), before);
