@@ -75,7 +75,10 @@ impl Engine {
         own: &Args<'_>,
         errands: &mut Errands,
     ) -> Vec<u8> {
-        self.install_everywhere(queued.command, own);
+        // What is wrong with it is told when it runs.
+        if let Ok(Some(source)) = self.core.new_source(queued.command, own) {
+            self.ask_locked(&Arc::new(Query::InstallScript { source }));
+        }
         let order = Order { id: queued.command, db: queued.db, flags };
         let mut scope = Scope::All(std::mem::take(errands));
         let mut reply = Vec::new();
@@ -87,19 +90,6 @@ impl Engine {
         };
         self.account_queued(queued.command, verdict, &reply);
         reply
-    }
-
-    /// Gives all cores an EVAL's script, if it compiles and is new.
-    fn install_everywhere(&mut self, id: u16, args: &Args<'_>) {
-        if !matches!(self.core.table.entry(id).spec.name, "EVAL" | "EVAL_RO") {
-            return;
-        }
-        let source = args.get(1);
-        let sha = self.core.scripts.sha_of(source);
-        let interpreter = self.core.scripts.interpreter();
-        if !interpreter.exists(&sha) && interpreter.check(source).is_ok() {
-            self.ask_locked(&Arc::new(Query::InstallScript { source: source.to_vec() }));
-        }
     }
 
     /// SCRIPT and FUNCTION in a queue while every core is locked: in their places, as the scripts behind them are to find what they have changed, and those before

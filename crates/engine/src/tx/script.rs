@@ -24,7 +24,7 @@ use crate::shard::feed::DbKey;
 use crate::spread::joined;
 use crate::table::{Entry, Home};
 use base::{ConnId, CoreId, Slot};
-use command::{Args, Failure, Fanout, Flags, KeySpec};
+use command::{Args, Failure, Fanout, Flags, KeySpec, Spec};
 use resp::Sink;
 use resp::parse::Span;
 use resp::write::{Protocol, Writer};
@@ -147,16 +147,10 @@ impl Engine {
         planned: Planned,
         args: &Args<'_>,
     ) -> Flow {
-        if matches!(self.core.table.entry(id).spec.name, "EVAL" | "EVAL_RO") {
-            if let Err(failure) = keys_and_args(args, Failure::NOT_INTEGER) {
-                return self.fail(conn, id, args, &failure);
-            }
-            let sha = self.core.scripts.sha_of(args.get(1));
-            if !self.core.scripts.interpreter().exists(&sha) {
-                if let Err(text) = self.core.scripts.interpreter().check(args.get(1)) {
-                    return self.fail(conn, id, args, &Failure::text(text));
-                }
-                let source = args.get(1).to_vec();
+        match self.core.new_source(id, args) {
+            Err(failure) => return self.fail(conn, id, args, &failure),
+            Ok(None) => {}
+            Ok(Some(source)) => {
                 self.ask(conn, Query::InstallScript { source });
                 if self.wait_if_stalled(conn) != Flow::Next {
                     // It begins again when all cores have it.
@@ -406,6 +400,26 @@ fn keys_and_args<'a>(args: &Args<'a>, no_number: Failure) -> Result<KeysAndArgs<
 }
 
 impl Core {
+    /// The source that an EVAL brings, if this core, and so perhaps others, has it not yet; the errors come in the order in which Redis
+    /// looks.
+    pub(super) fn new_source(
+        &mut self,
+        id: u16,
+        args: &Args<'_>,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        if !matches!(self.table.entry(id).spec.name, "EVAL" | "EVAL_RO") {
+            return Ok(None);
+        }
+        keys_and_args(args, Failure::NOT_INTEGER)?;
+        let source = args.get(1);
+        let sha = self.scripts.sha_of(source);
+        if self.scripts.interpreter().exists(&sha) {
+            return Ok(None);
+        }
+        self.scripts.interpreter().check(source).map_err(Failure::text)?;
+        Ok(Some(source.to_vec()))
+    }
+
     /// What a command runs, and with what; the errors come in the order in which Redis looks.
     fn named_with_keys<'a>(
         &mut self,
@@ -559,6 +573,44 @@ impl Stage<'_> {
         true
     }
 
+    /// Notes which of the keys that a command touches are not there, and keeps what it may write to; `Err` when the attempt cannot go on.
+    fn look_for(
+        &mut self,
+        spec: &Spec,
+        args: &Args<'_>,
+        keys: Option<Vec<(DbKey, bool)>>,
+    ) -> Result<(), Abandon> {
+        let derives = spec.derived.is_some_and(|derived| (derived.any)(args));
+        let several = self.engine.core.route.cores() > 1;
+        let Some(keys) = keys.filter(|_| !(derives && several)) else {
+            self.needs_all = true;
+            return Err(Abandon);
+        };
+        let missing: Vec<_> =
+            keys.iter().filter(|(key, writes)| !self.has(key, *writes)).cloned().collect();
+        let misses = !missing.is_empty();
+        for (key, writes) in missing {
+            *self.missing.entry(key).or_default() |= writes;
+        }
+        if let Scope::Guests(_, used) = &mut *self.scope
+            && !self.engine.core.scripts.learnt.is_empty()
+        {
+            used.extend(keys.iter().map(|(key, _)| key.clone()));
+        }
+        if misses && !matches!(self.scope, Scope::Guests(..)) {
+            return Err(Abandon);
+        }
+        self.calls += 1;
+        if !self.missing.is_empty() && self.calls > SCOUTED_CALLS_MAX {
+            return Err(Abandon);
+        }
+        if spec.flags.has(Flags::WRITE) && !self.keep_preimages(&keys) {
+            self.needs_all = true;
+            return Err(Abandon);
+        }
+        Ok(())
+    }
+
     /// Runs a data command; `Err` when the attempt cannot go on.
     fn run_data(
         &mut self,
@@ -580,38 +632,7 @@ impl Stage<'_> {
                 return Ok(());
             }
         } else {
-            let Some(keys) = &keys else {
-                self.needs_all = true;
-                return Err(Abandon);
-            };
-            if spec.derived.is_some_and(|derived| (derived.any)(args))
-                && self.engine.core.route.cores() > 1
-            {
-                self.needs_all = true;
-                return Err(Abandon);
-            }
-            let missing: Vec<_> =
-                keys.iter().filter(|(key, writes)| !self.has(key, *writes)).cloned().collect();
-            for (key, writes) in &missing {
-                *self.missing.entry(key.clone()).or_default() |= writes;
-            }
-            if let Scope::Guests(_, used) = &mut *self.scope
-                && !self.engine.core.scripts.learnt.is_empty()
-            {
-                used.extend(keys.iter().map(|(key, _)| key.clone()));
-            }
-            let scouts = matches!(self.scope, Scope::Guests(..));
-            if !missing.is_empty() && !scouts {
-                return Err(Abandon);
-            }
-            self.calls += 1;
-            if !self.missing.is_empty() && self.calls > SCOUTED_CALLS_MAX {
-                return Err(Abandon);
-            }
-            if spec.flags.has(Flags::WRITE) && !self.keep_preimages(keys) {
-                self.needs_all = true;
-                return Err(Abandon);
-            }
+            self.look_for(spec, args, keys)?;
         }
         self.wrote |= spec.flags.has(Flags::WRITE);
         let flags = JobFlags { resp3: protocol == Protocol::Resp3, ..self.order.flags };
