@@ -179,11 +179,12 @@ impl Engine {
                 let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
                 let sink = Sink::plain(&mut reply);
                 let verdict = self.shard.execute_admitted(&mut self.core, call, &own, sink);
+                // Nobody waits within a transaction.
+                self.shard.wait = None;
                 self.account_queued(queued.command, verdict, &reply);
             }
             replies.push(reply);
         }
-        self.shard.wait = None;
         let ticks = (self.core.ticks)().wrapping_sub(before).max(1);
         let verdict = Verdict { ticks, weight: 1, ..Verdict::default() };
         self.note_at(conn, None, id, verdict, args, (&[], 0));

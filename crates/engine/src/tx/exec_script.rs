@@ -216,6 +216,19 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_would_wait_leaves_the_scripts_behind_it_alone() {
+        for cores in [1, 2, 3] {
+            let mut world = World::new(cores);
+            let one = world.open(0);
+            for command in ["MULTI", "XREAD BLOCK 0 STREAMS s $", "BLPOP l 0"] {
+                world.ask(one, command);
+            }
+            eval(&mut world, one, "return redis.call('XDEL', 's', '1-1')", &["0"]);
+            assert_eq!(world.ask(one, "EXEC"), "[nil nil 0]");
+        }
+    }
+
+    #[test]
     fn a_script_of_a_transaction_is_known_to_all_cores_afterwards() {
         for cores in [1, 2, 3] {
             let mut world = World::new(cores);
