@@ -237,6 +237,9 @@ pub struct TogetherArgs {
     /// `(wait 20 ms)`.
     #[arg(long)]
     pub script: Option<PathBuf>,
+    /// Print the script of the first seed, and play nothing.
+    #[arg(long)]
+    pub print: bool,
     /// Plant a mistake, to prove that it is found: deaf-watch, empty-exec, lost-wake, wrong-waiter, script-nil, lost-push.
     #[arg(long)]
     pub sabotage: Option<String>,

@@ -45,14 +45,19 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 pub fn run(args: &TogetherArgs) -> Result<bool> {
     let plant = args.sabotage.as_deref().map(Plant::named).transpose()?;
     let scenes = scenes_of(&args.families)?;
+    let lua = ["scripts", "functions"];
+    let scripts = args.families.is_empty()
+        || args.families.iter().any(|family| lua.contains(&family.as_str()));
+    if args.print {
+        let script = plot::script(args.seed, args.episode, &scenes, scripts);
+        script.iter().for_each(|step| println!("{}", step.show()));
+        return Ok(true);
+    }
     let mut player = Player::new(servers(args)?, plant);
     player.orders = args.places.cores > 1 && !args.places.subject_is_redis();
     if let Some(path) = &args.script {
         return by_hand(&mut player, args, path);
     }
-    let lua = ["scripts", "functions"];
-    let scripts = args.families.is_empty()
-        || args.families.iter().any(|family| lua.contains(&family.as_str()));
     let (first, last) = args.seed_range()?;
     let begun = Instant::now();
     let mut told = begun;

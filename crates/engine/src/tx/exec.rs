@@ -103,6 +103,7 @@ impl Engine {
 
     fn run_queue(&mut self, conn: ConnId, id: u16, words: Words) -> Flow {
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        self.show_queue(conn, &args);
         let mut places = self.core.places(&args);
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let watched = session.watched_at;

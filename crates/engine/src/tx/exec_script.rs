@@ -50,6 +50,7 @@ impl Engine {
         session.gates.set(Gates::MULTI, false);
         let words = self.seal_queue(conn, id, *queue);
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        self.show_queue(conn, &args);
         if self.core.route.cores() == 1 && self.locks.is_idle() {
             return self.exec_at_home(conn, id, &args);
         }

@@ -236,7 +236,7 @@ impl Engine {
         let protocol = if order.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
         let call = script::Call { keys: &keys, args: &argv, seed: 0, protocol };
         let undoable = self.core.route.cores() > 1 && !matches!(scope, Scope::All(_));
-        let feed = self.shard.feed.touched.len();
+        let (feed, lines) = (self.shard.feed.touched.len(), self.core.clients.lines.len());
         let mut stage = Stage {
             db: order.db,
             engine: self,
@@ -268,6 +268,7 @@ impl Engine {
             reply.truncate(start);
             self.undo(scope, preimages);
             self.shard.feed.touched.truncate(feed);
+            self.core.clients.lines.truncate(lines);
         }
         let Some(ended) = ended else { return Err(Failure::text(texts::NO_SCRIPT)) };
         if too_long && strays.is_none() {
@@ -613,6 +614,9 @@ impl Stage<'_> {
         if let Some(text) = self.refusal(entry) {
             error(text.as_bytes());
             return Ok(());
+        }
+        if self.engine.core.watched {
+            self.engine.core.show((self.db, "lua"), entry.id, args);
         }
         match entry.home {
             Home::Data(_) => self.run_data(entry.id, args, protocol, reply),
