@@ -160,7 +160,7 @@ impl Learnt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Client, World};
+    use crate::check::World;
     use resp::parse::Span;
 
     fn with_args<T>(words: &[&str], run: impl FnOnce(&Args<'_>) -> T) -> T {
@@ -232,12 +232,6 @@ mod tests {
         });
     }
 
-    fn eval(world: &mut World, client: Client, source: &str, rest: &[&str]) -> String {
-        let mut words: Vec<&[u8]> = vec![b"EVAL", source.as_bytes()];
-        words.extend(rest.iter().map(|word| word.as_bytes()));
-        world.ask_words(client, &words)
-    }
-
     fn undone(world: &World) -> u64 {
         (0..3).map(|core| world.core(core).counters.scripts_undone).sum()
     }
@@ -248,22 +242,22 @@ mod tests {
         let one = world.open(0);
         // One key, wherever it is.
         let limiter = "return redis.call('INCR', 'limit:' .. ARGV[1])";
-        (0..20).for_each(|it| drop(eval(&mut world, one, limiter, &["0", &format!("user{it}")])));
+        (0..20).for_each(|it| drop(world.eval(one, limiter, &["0", &format!("user{it}")])));
         assert!(undone(&world) <= 2, "{}", undone(&world));
         let transactions = world.core(0).counters.transactions;
         for it in 0..20 {
-            assert_eq!(eval(&mut world, one, limiter, &["0", &format!("user{it}")]), "2");
+            assert_eq!(world.eval(one, limiter, &["0", &format!("user{it}")]), "2");
         }
         assert_eq!(world.core(0).counters.transactions, transactions, "it runs where its key is");
         // Several keys beside the declared one, on several cores.
         let queue = "redis.call('RPUSH', KEYS[1] .. ':wait', ARGV[1]) redis.call('INCR', 'jobs') \
                      return redis.call('LLEN', KEYS[1] .. ':wait')";
         for it in 0..4 {
-            eval(&mut world, one, queue, &["1", &format!("queue{it}"), "job"]);
+            world.eval(one, queue, &["1", &format!("queue{it}"), "job"]);
         }
         let before = undone(&world);
         for it in 4..20 {
-            let reply = eval(&mut world, one, queue, &["1", &format!("queue{it}"), "job"]);
+            let reply = world.eval(one, queue, &["1", &format!("queue{it}"), "job"]);
             assert_eq!(reply, "1");
         }
         assert_eq!(undone(&world), before);
