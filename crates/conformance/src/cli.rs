@@ -244,6 +244,9 @@ pub struct TogetherArgs {
     /// `(wait 20 ms)`.
     #[arg(long)]
     pub script: Option<PathBuf>,
+    /// Print the script of the first seed, and play nothing.
+    #[arg(long)]
+    pub print: bool,
 }
 
 impl TogetherArgs {

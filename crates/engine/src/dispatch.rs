@@ -59,6 +59,7 @@ impl Engine {
         let gated = session.gates.0 != 0 || self.core.watched;
         if gated {
             session.begin_request();
+            self.core.mark_lines();
         }
         let (id, planned) = match what {
             What::Command(id, planned) => (id, planned),

@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::wire::{Framer, Value};
 
 /// Bytes taken from the socket in one read.
@@ -105,6 +107,17 @@ impl Link {
     /// Whether the peer has closed (end of file or reset).
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Sleeps until there is something to be read, no longer than `patience`.
+    pub fn wait(&self, patience: Duration) {
+        let timeout = Timespec {
+            tv_sec: patience.as_secs() as i64,
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        };
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        // Woken for nothing, the caller looks and waits again.
+        _ = poll(&mut fds, Some(&timeout));
     }
 
     /// Ends the connection from this side.

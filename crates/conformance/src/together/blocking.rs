@@ -352,6 +352,8 @@ fn paused(plot: &mut Plot) {
     if plot.blocked[writer] {
         return;
     }
+    plot.vanish(client);
+    plot.vanish(writer);
     plot.say(client, "CLIENT PAUSE 30 WRITE");
     let request = match plot.pen.draw.below(3) {
         0 => plot.pen.request("LPUSH|RPUSH $L $V"),

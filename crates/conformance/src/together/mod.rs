@@ -45,14 +45,19 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 pub fn run(args: &TogetherArgs) -> Result<bool> {
     let plant = args.course.sabotage.as_deref().map(Plant::named).transpose()?;
     let scenes = scenes_of(&args.course.families)?;
+    let lua = ["scripts", "functions"];
+    let scripts = args.course.families.is_empty()
+        || args.course.families.iter().any(|family| lua.contains(&family.as_str()));
+    if args.print {
+        let script = plot::script(args.course.seed, args.episode, &scenes, scripts);
+        script.iter().for_each(|step| println!("{}", step.show()));
+        return Ok(true);
+    }
     let mut player = Player::new(servers(args)?, plant);
     player.orders = args.course.places.cores > 1 && !args.course.places.subject_is_redis();
     if let Some(path) = &args.script {
         return by_hand(&mut player, args, path);
     }
-    let lua = ["scripts", "functions"];
-    let scripts = args.course.families.is_empty()
-        || args.course.families.iter().any(|family| lua.contains(&family.as_str()));
     let (first, last) = args.course.seed_range();
     let begun = Instant::now();
     let mut told = begun;

@@ -8,26 +8,31 @@
 //! under test, nothing has gone wrong, and the script goes on from there. So nothing passes that is not what Redis
 //! answers in some order in which each client's requests stay in theirs.
 //!
+//! A client that waited for several keys may be served by any of them that has something, since each owner serves whom it finds:
+//! where its request fits no order, it is tried with the key alone that its reply names.
+//!
 //! Who waits longer is served first: an order in which two clients are served from one key the other way round is not tried,
 //! and one in which a client is served while another waits for it fails, since to Redis the other does wait.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::pen::{all_keys, is_key, whole};
+use super::pen::{all_keys, is_key, names_keys, whole};
 use super::play::{CLIENTS, PATIENCE, Player, blocked_clients, unlike};
 use super::seat::{Seat, translated};
 use super::step::{Request, Step};
+use crate::r#gen::Draw;
 use crate::peer::{Link, Reply, Server, Sides, exchange, take};
 use crate::random::{Difference, rules};
-use crate::wire::encode;
+use crate::wire::{Value, encode};
 
-/// Orders that are tried for one step.
-const TRIES_MAX: usize = 4000;
-/// And how long.
-const TRIES_TIME: Duration = Duration::from_secs(20);
+/// How long orders of one step are tried.
+const TRIES_TIME: Duration = Duration::from_secs(40);
+/// The same while a difference is shrunk.
+const TRIES_TIME_SHORT: Duration = Duration::from_secs(2);
 /// How long a reply of Redis may take that is sure to come, such as that of a wait which gives up.
 const REPLY_TIME: Duration = Duration::from_millis(300);
 /// Databases that scripts use.
@@ -42,6 +47,8 @@ struct Part {
     old: usize,
     /// What of a transaction was queued before.
     queued: Vec<Request>,
+    /// All that the client may watch.
+    watched: Vec<Vec<u8>>,
     /// Since which step it waits.
     since: u64,
     mapped: bool,
@@ -74,46 +81,83 @@ struct Actor {
     keys: Vec<Option<Vec<Vec<u8>>>>,
 }
 
-/// The orders that are still to be tried: all that begin with `order`, and at the place behind it no client before `next`.
+/// A search among the orders in which clients' pieces may come. Which comes next is chosen by lot, since mostly little depends on it;
+/// what was found to lead nowhere is not tried again.
 struct Search {
     actors: Vec<Actor>,
     order: Vec<usize>,
-    next: usize,
+    dead: HashSet<Vec<usize>>,
+    dice: Draw,
 }
 
 impl Search {
-    /// Whether the next piece of a client may come: one that is served from a key comes behind those who have waited longer for it. Of
-    /// two pieces with nothing in common only one order is tried.
-    fn may_come(&self, done: &[usize], at: usize) -> bool {
-        let actor = &self.actors[at];
-        let last = self
-            .order
-            .last()
-            .filter(|last| **last > at)
-            .map(|last| &self.actors[*last].keys[done[*last] - 1]);
-        if let (Some(Some(before)), Some(Some(keys))) = (last, actor.keys.get(done[at]))
-            && !before.iter().any(|key| keys.contains(key))
-        {
-            return false;
-        }
-        let is_before = |(other, done): (&Actor, &usize)| {
-            *done == 0 && other.served == actor.served && other.since < actor.since
-        };
-        let is_wait = done[at] == 0 && actor.served.is_some();
-        done[at] < actor.pieces.len() && !(is_wait && self.actors.iter().zip(done).any(is_before))
+    fn new(actors: Vec<Actor>) -> Search {
+        Search { actors, order: Vec::new(), dead: HashSet::new(), dice: Draw::new(1) }
     }
 
-    /// Goes back to the last place where another client could have been next. False when all orders have been tried.
-    fn back(&mut self) -> bool {
-        while let Some(last) = self.order.pop() {
-            self.next = last + 1;
-            let mut done = vec![0; self.actors.len()];
-            self.order.iter().for_each(|at| done[*at] += 1);
-            if (self.next..self.actors.len()).any(|at| self.may_come(&done, at)) {
+    /// How many pieces of each client an order has.
+    fn done(&self, order: &[usize]) -> Vec<usize> {
+        let mut done = vec![0; self.actors.len()];
+        order.iter().for_each(|at| done[*at] += 1);
+        done
+    }
+
+    /// Whose pieces may come behind those of `order`. One that is served from a key comes behind those who have waited longer for it; of
+    /// two neighbours with nothing in common only one order is tried.
+    fn may_come(&self, order: &[usize]) -> Vec<usize> {
+        let done = self.done(order);
+        let last = order.last().map(|last| (*last, &self.actors[*last].keys[done[*last] - 1]));
+        let fits = |at: &usize| {
+            let (actor, next) = (&self.actors[*at], done[*at]);
+            if next == actor.pieces.len() {
+                return false;
+            }
+            if let (Some((last, Some(before))), Some(keys)) = (last, &actor.keys[next])
+                && last > *at
+                && !before.iter().any(|key| keys.contains(key))
+            {
+                return false;
+            }
+            let is_before = |(other, done): (&Actor, &usize)| {
+                *done == 0 && other.served == actor.served && other.since < actor.since
+            };
+            let is_served = next == 0 && actor.served.is_some();
+            !(is_served && self.actors.iter().zip(&done).any(is_before))
+        };
+        (0..self.actors.len()).filter(fits).collect()
+    }
+
+    /// Those of them that have not been found to lead nowhere.
+    fn open(&self, order: &[usize]) -> Vec<usize> {
+        let behind = |at: usize| order.iter().copied().chain([at]).collect::<Vec<_>>();
+        let mut may = self.may_come(order);
+        may.retain(|at| !self.dead.contains(&behind(*at)));
+        may
+    }
+
+    /// Whose piece comes next; nobody's when all have come.
+    fn choose(&mut self) -> Option<usize> {
+        let open = self.open(&self.order);
+        if open.is_empty() {
+            return None;
+        }
+        let next = open[self.dice.below(open.len())];
+        self.order.push(next);
+        Some(next)
+    }
+
+    /// The order leads nowhere. False when none is left.
+    fn bury(&mut self) -> bool {
+        let mut order = std::mem::take(&mut self.order);
+        loop {
+            self.dead.insert(order.clone());
+            if order.pop().is_none() {
+                return false;
+            }
+            if !self.open(&order).is_empty() {
                 return true;
             }
         }
-        false
     }
 }
 
@@ -154,6 +198,7 @@ impl Stage {
     fn play(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::Send { client, requests } => self.send(*client, requests)?,
+            Step::Vanish { client } if self.links[*client].is_none() => return Ok(()),
             Step::Vanish { client } => self.links[*client] = None,
             Step::Wait(time) => std::thread::sleep(*time),
         }
@@ -191,6 +236,7 @@ impl Stage {
     fn collect(&mut self, awaited: Option<usize>) {
         let begun = Instant::now();
         loop {
+            // Redis reads a connection once in a round: the second answer is of a later round than all that was sent before.
             for _ in 0..2 {
                 ask_one(&mut self.control, &["PING"]);
             }
@@ -239,8 +285,8 @@ fn ask_one(link: &mut Link, words: &[&str]) -> Reply {
     let begun = Instant::now();
     while link.replies.is_empty() && !link.is_closed() && begun.elapsed() < PATIENCE {
         link.write_some();
+        link.wait(PATIENCE);
         link.read_some();
-        std::thread::yield_now();
     }
     link.replies.pop().unwrap_or(Reply::Silent)
 }
@@ -305,7 +351,7 @@ impl Scene {
         }
     }
 
-    fn actors(&self, told: &Told) -> Option<Vec<Actor>> {
+    fn actors(&self, told: &Told, narrows: bool) -> Option<Vec<Actor>> {
         let mut actors = Vec::new();
         for (client, (part, (replies, _))) in self.parts.iter().zip(told).enumerate() {
             let Some(part) = part else { continue };
@@ -320,8 +366,12 @@ impl Scene {
             let served = (part.old > 0 && !replies.is_empty() && !waits)
                 .then(|| key_served(&part.requests[0], &replies[0]))
                 .flatten();
-            let pieces = pieces(&part.requests, replies, part.old > 0);
-            let keys = pieces.iter().map(|piece| keys_of(piece)).collect();
+            let mut pieces = pieces(&part.requests, replies, part.old > 0);
+            if narrows && part.old > 0 && !waits && !replies.is_empty() {
+                let (request, reply) = &mut pieces[0][0];
+                *request = narrowed(request, reply);
+            }
+            let keys = pieces.iter().map(|piece| keys_of(piece, &part.watched)).collect();
             let since = part.since;
             actors.push(Actor { client, pieces, rest, waits, served, since, keys });
         }
@@ -344,15 +394,28 @@ fn pieces(requests: &[Request], replies: &[Reply], waited: bool) -> Vec<Vec<(Req
     pieces
 }
 
-/// The keys that requests are about, if it is those that they name.
-fn keys_of(piece: &[(Request, Reply)]) -> Option<Vec<Vec<u8>>> {
-    const WIDE: &[&[u8]] =
-        &[b"EVAL", b"FCALL", b"FUNCTION", b"SCRIPT", b"EXEC", b"FLUSH", b"SWAPDB", b"CLIENT"];
+/// The keys that requests are about, if it is those that they name. An EXEC is also about what its client watches.
+fn keys_of(piece: &[(Request, Reply)], watched: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+    const WIDE: &[&[u8]] = &[b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"DBSIZE", b"QUIT"];
     let mut keys = Vec::new();
     for (request, _) in piece {
         let name = request.first()?.to_ascii_uppercase();
-        if WIDE.iter().any(|wide| name.starts_with(wide)) || name == b"DBSIZE" || name == b"QUIT" {
+        let second = request.get(1).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+        if name == b"CLIENT" && matches!(second.as_slice(), b"KILL" | b"UNBLOCK" | b"PAUSE") {
             return None;
+        }
+        // Scripts and functions as such are one thing more.
+        if [&b"FUNCTION"[..], b"SCRIPT", b"FCALL", b"EVALSHA"].iter().any(|of| name.starts_with(of))
+        {
+            keys.push(Vec::new());
+        }
+        // A script may touch what its text names, or makes of names.
+        let source = request.get(1).filter(|_| name.starts_with(b"EVAL"));
+        if WIDE.contains(&name.as_slice()) || source.is_some_and(|source| names_keys(source)) {
+            return None;
+        }
+        if name == b"EXEC" {
+            keys.extend_from_slice(watched);
         }
         keys.extend(request.iter().filter(|word| is_key(word)).cloned());
     }
@@ -376,6 +439,44 @@ pub(super) fn key_served(request: &Request, reply: &Reply) -> Option<Vec<u8>> {
     }
 }
 
+/// A wait for several keys with those alone that its reply names.
+fn narrowed(request: &Request, reply: &Reply) -> Request {
+    let name = request[0].to_ascii_uppercase();
+    let text = |word: &str| word.as_bytes().to_vec();
+    if let (b"XREAD", Some(streams)) = (name.as_slice(), reply.value()) {
+        let names: Vec<Vec<u8>> = match &streams {
+            Value::Map(streams) => {
+                streams.iter().filter_map(|(key, _)| Some(key.text()?.to_vec())).collect()
+            }
+            _ => (streams.items().unwrap_or_default().iter())
+                .filter_map(|stream| Some(stream.items()?.first()?.text()?.to_vec()))
+                .collect(),
+        };
+        let Some(at) = request.iter().position(|word| word.eq_ignore_ascii_case(b"STREAMS")) else {
+            return request.clone();
+        };
+        let count = (request.len() - at - 1) / 2;
+        let kept = (at + 1..=at + count).filter(|at| names.contains(&request[*at]));
+        let (keys, ids): (Vec<_>, Vec<_>) =
+            kept.map(|at| (request[at].clone(), request[at + count].clone())).unzip();
+        return request[..=at].iter().cloned().chain(keys).chain(ids).collect();
+    }
+    let Some(key) = key_served(request, reply) else {
+        return request.clone();
+    };
+    match (name.as_slice(), request.last()) {
+        (b"BLPOP" | b"BRPOP" | b"BZPOPMIN" | b"BZPOPMAX", Some(timeout)) => {
+            vec![name, key, timeout.clone()]
+        }
+        (b"BLMPOP" | b"BZMPOP", _) => {
+            let count = std::str::from_utf8(&request[2]).ok().and_then(|count| count.parse().ok());
+            let rest = request.iter().skip(3 + count.unwrap_or(1_usize)).cloned();
+            [name, request[1].clone(), text("1"), key].into_iter().chain(rest).collect()
+        }
+        _ => request.clone(),
+    }
+}
+
 impl Player {
     /// What is under way before a step.
     pub(super) fn scene(&self, step: &Step) -> Scene {
@@ -386,6 +487,7 @@ impl Player {
                     requests: seat.sent.iter().cloned().collect(),
                     old: seat.sent.len(),
                     queued: seat.queued.clone(),
+                    watched: Vec::new(),
                     since: seat.since,
                     mapped: seat.mapped,
                 });
@@ -398,6 +500,14 @@ impl Player {
                 }
                 Step::Vanish { client } => parts[*client] = None,
                 Step::Wait(_) => {}
+            }
+            for step in self.log.iter().chain([step]) {
+                let Step::Send { client, requests } = step else { continue };
+                let watches = |request: &&Request| request[0].eq_ignore_ascii_case(b"WATCH");
+                if let Some(part) = &mut parts[*client] {
+                    let keys = requests.iter().filter(watches).flatten();
+                    part.watched.extend(keys.filter(|word| is_key(word)).cloned());
+                }
             }
         }
         Scene { parts, step: step.clone() }
@@ -450,24 +560,33 @@ impl Player {
     /// Looks for another order of what a step has set off in which Redis says what the server under test has said. If there is one,
     /// Redis has played it when this returns, and the clients go on from there.
     pub(super) fn has_another_order(&mut self, scene: &Scene, told: &Told) -> Result<bool> {
-        let Some(actors) = scene.actors(told) else {
-            return Ok(false);
-        };
-        let begun = Instant::now();
-        let excused = self.excused.clone();
         for seat in self.seats.iter_mut().flatten() {
             seat.links.oracle.close();
         }
-        let mut search = Search { actors, order: Vec::new(), next: 0 };
-        for _ in 0..TRIES_MAX {
-            if begun.elapsed() > TRIES_TIME {
-                break;
+        for narrows in [false, true] {
+            let Some(actors) = scene.actors(told, narrows) else {
+                return Ok(false);
+            };
+            if self.search(actors, scene, told)? {
+                return Ok(true);
             }
-            if let Some(stage) = self.try_from(&mut search, scene, told)? {
+        }
+        Ok(false)
+    }
+
+    /// Tries the orders of what these clients are asked.
+    fn search(&mut self, actors: Vec<Actor>, scene: &Scene, told: &Told) -> Result<bool> {
+        let begun = Instant::now();
+        let excused = self.excused.clone();
+        let mut search = Search::new(actors);
+        // Where a difference is shrunk nobody waits so long.
+        let time = if self.patience == PATIENCE { TRIES_TIME } else { TRIES_TIME_SHORT };
+        while begun.elapsed() < time {
+            if let Some(stage) = self.try_one(&mut search, scene, told)? {
                 self.take_over(stage, scene, &search, told);
                 return Ok(true);
             }
-            if !search.back() {
+            if !search.bury() {
                 break;
             }
         }
@@ -475,8 +594,8 @@ impl Player {
         Ok(false)
     }
 
-    /// Plays the script again with the order as far as it is chosen, and goes on with it as far as the replies are the right ones.
-    fn try_from(
+    /// Plays the script again, and the step in one order as far as the replies are the right ones.
+    fn try_one(
         &mut self,
         search: &mut Search,
         scene: &Scene,
@@ -484,16 +603,7 @@ impl Player {
     ) -> Result<Option<Stage>> {
         let mut stage = self.stage(scene, &mut search.actors)?;
         let mut done = vec![0; search.actors.len()];
-        for at in search.order.clone() {
-            if !self.act(&mut stage, &search.actors, at, &mut done)? {
-                return Ok(None);
-            }
-        }
-        while let Some(at) =
-            (search.next..search.actors.len()).find(|at| search.may_come(&done, *at))
-        {
-            search.next = 0;
-            search.order.push(at);
+        while let Some(at) = search.choose() {
             if !self.act(&mut stage, &search.actors, at, &mut done)? {
                 return Ok(None);
             }

@@ -148,6 +148,15 @@ pub fn is_key(word: &[u8]) -> bool {
     })
 }
 
+/// Whether a text has the name of a key in it, or the beginning of one.
+pub fn names_keys(text: &[u8]) -> bool {
+    KINDS.iter().any(|(_, name)| {
+        let begins =
+            |part: &[u8]| part.starts_with(name.as_bytes()) && part[name.len()..] == [b':'];
+        text.windows(name.len() + 1).any(begins)
+    })
+}
+
 /// Commands of every kind of value whose replies are the same bytes wherever and whenever they run on equal data.
 pub const DATA: &[&str] = &[
     "SET $S $V",

@@ -229,6 +229,8 @@ fn watched(plot: &mut Plot) {
 /// A watched key whose time runs out, before or while it is watched.
 fn watched_and_expired(plot: &mut Plot) {
     let client = plot.somebody_free();
+    // One that waits all the same would do all of this at once, when it is woken: then only a clock knows what comes of it.
+    plot.vanish(client);
     let key = String::from_utf8(plot.pen.request("$S").concat()).expect("keys are text");
     let soon = format!("SET {key} v PX 12");
     let watch = format!("WATCH {key}");

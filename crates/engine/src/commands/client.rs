@@ -34,6 +34,8 @@ pub struct Clients {
     pub monitors: u32,
     /// What the MONITOR clients of all cores are to see of this turn.
     pub lines: Vec<u8>,
+    /// How many bytes of them there were before the request under way.
+    pub lines_before: usize,
     /// Connections that a CLIENT KILL has picked; closed when the question is answered.
     pub doomed: Vec<ConnId>,
     /// Whose wait CLIENT UNBLOCK ends when the query is answered, and whether by an error.

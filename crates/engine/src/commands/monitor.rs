@@ -17,6 +17,7 @@ use crate::message::Message;
 use crate::session::Session;
 use crate::session::client::{Gates, Stall};
 use crate::table::Entry;
+use crate::tx::queue::commands;
 use base::{ConnId, CoreId};
 use command::{Args, Arity, Failure, Flags, Group, Spec};
 use std::io::Write as _;
@@ -103,16 +104,26 @@ fn write_quoted(arg: &[u8], line: &mut Vec<u8>) {
     line.push(b'"');
 }
 
+/// Where a client is, as its lines say it.
+fn address_of(session: &Session) -> String {
+    let address = &session.peer.address;
+    match session.peer.is_unix {
+        true => format!("unix:{}", address.rsplit_once(':').map_or("", |(path, _)| path)),
+        false => address.clone(),
+    }
+}
+
 /// Appends the line of one command.
-fn write_line(core: &Core, entry: &Entry, session: &Session, args: &Args<'_>, line: &mut Vec<u8>) {
-    let (us, peer) = (core.now.unix_us, &session.peer);
+fn write_line(
+    core: &Core,
+    entry: &Entry,
+    (db, address): (u8, &str),
+    args: &Args<'_>,
+    line: &mut Vec<u8>,
+) {
+    let us = core.now.unix_us;
     let (seconds, rest) = (us.div_euclid(1_000_000), us.rem_euclid(1_000_000));
-    let address = match peer.is_unix {
-        true => format!("unix:{}", peer.address.rsplit_once(':').map_or("", |(path, _)| path)),
-        false => peer.address.clone(),
-    };
-    write!(line, "+{seconds}.{rest:06} [{} {address}]", session.db)
-        .expect("writing to memory does not fail");
+    write!(line, "+{seconds}.{rest:06} [{db} {address}]").expect("writing to memory does not fail");
     for (index, arg) in args.from(0).enumerate() {
         line.push(b' ');
         match is_secret(entry, args, index) {
@@ -123,28 +134,64 @@ fn write_line(core: &Core, entry: &Entry, session: &Session, args: &Args<'_>, li
     line.extend_from_slice(b"\r\n");
 }
 
-impl Engine {
-    /// Shows a command that was executed to whom it concerns.
+impl Core {
+    /// A request begins: its line comes before those of what it calls.
     #[cold]
-    pub(crate) fn show(&mut self, conn: ConnId, id: u16, args: &Args<'_>) {
-        if self.core.clients.watchers.is_empty() {
-            return;
-        }
-        let table = self.core.table.clone();
+    pub(crate) fn mark_lines(&mut self) {
+        self.clients.lines_before = self.clients.lines.len();
+    }
+
+    /// Shows a command of a client, or of a script, to whom it concerns.
+    #[cold]
+    pub(crate) fn show(&mut self, whose: (u8, &str), id: u16, args: &Args<'_>) {
+        let table = self.table.clone();
         let entry = table.entry(id);
         let hidden = Flags::ADMIN.0 | Flags::SKIP_MONITOR.0;
-        let Some(session) = self.sessions.peek(conn) else { return };
-        if entry.spec.flags.0 & hidden != 0 {
+        // Scripts say in COMMAND that they are not shown, and are, as in Redis.
+        let is_hidden = entry.spec.flags.0 & hidden != 0 && !entry.spec.flags.has(Flags::SCRIPT);
+        if self.clients.watchers.is_empty() || is_hidden {
             return;
         }
         let bytes: usize = args.from(0).map(<[u8]>::len).sum();
-        if self.core.clients.lines.len() + bytes > TURN_LINES_BYTES_MAX {
-            self.core.counters.monitor_lines_dropped += 1;
+        if self.clients.lines.len() + bytes > TURN_LINES_BYTES_MAX {
+            self.counters.monitor_lines_dropped += 1;
             return;
         }
-        let mut lines = std::mem::take(&mut self.core.clients.lines);
-        write_line(&self.core, entry, session, args, &mut lines);
-        self.core.clients.lines = lines;
+        let mut lines = std::mem::take(&mut self.clients.lines);
+        write_line(self, entry, whose, args, &mut lines);
+        self.clients.lines = lines;
+    }
+}
+
+impl Engine {
+    /// Shows a command that was executed to whom it concerns, before those that it has called.
+    #[cold]
+    pub(crate) fn show(&mut self, conn: ConnId, id: u16, args: &Args<'_>) {
+        let Some(session) = self.sessions.peek(conn) else { return };
+        if self.core.clients.watchers.is_empty() {
+            return;
+        }
+        let (db, address) = (session.db, address_of(session));
+        let (begun, called) = (self.core.clients.lines_before, self.core.clients.lines.len());
+        self.core.show((db, &address), id, args);
+        let lines = &mut self.core.clients.lines;
+        // What a transaction runs is shown before its EXEC.
+        if begun < called && id != self.core.exec {
+            let own = lines.len() - called;
+            lines[begun..].rotate_right(own);
+        }
+    }
+
+    /// Shows what an EXEC is about to run. What its client watches may still keep it from that.
+    pub(crate) fn show_queue(&mut self, conn: ConnId, args: &Args<'_>) {
+        if self.core.clients.watchers.is_empty() {
+            return;
+        }
+        let Some(address) = self.sessions.peek(conn).map(address_of) else { return };
+        for queued in commands(args) {
+            let own = queued.part(args);
+            self.core.show((queued.db, &address), queued.command, &own);
+        }
     }
 
     /// Hands the lines of this turn to the cores that want them.
@@ -215,6 +262,54 @@ mod tests {
              +1700000000.000000 [3 {address}] \"SET\" \"a\\n\\r\\t\\a\\b\\\"\\\\\\x01\" \"\\xc3\\xa9\"\r\n"
         );
         assert_eq!(seen, wanted);
+    }
+
+    #[test]
+    fn a_watcher_sees_what_scripts_call_once_and_behind_what_called_it() {
+        for cores in [1, 2, 3] {
+            for key in ["a", "b", "c", "d"] {
+                let mut world = World::new(cores);
+                let (watcher, other) = (world.open(0), world.open(0));
+                assert_eq!(world.ask(watcher, "MONITOR"), "OK");
+                world.ask(other, "PING");
+                let source =
+                    "redis.pcall('GET') redis.call('SET','x',1) return redis.call('GET',KEYS[1])";
+                world.ask_words(other, &[b"EVAL", source.as_bytes(), b"1", key.as_bytes()]);
+                world.ask(other, "ECHO end");
+                let seen = String::from_utf8(world.take(watcher)).unwrap();
+                let line = |words: &str| seen.lines().position(|line| line.ends_with(words));
+                let call = line("lua] \"SET\" \"x\" \"1\"").expect("it is shown");
+                assert_eq!(line(&format!("lua] \"GET\" \"{key}\"")), Some(call + 1));
+                assert_eq!(seen.matches(" lua] ").count(), 2, "{seen}");
+                if cores == 1 {
+                    assert_eq!(line(&format!("\"1\" \"{key}\"")), Some(call - 1), "{seen}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_watcher_sees_what_a_transaction_runs_before_its_exec() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let (watcher, other) = (world.open(0), world.open(0));
+            assert_eq!(world.ask(watcher, "MONITOR"), "OK");
+            let script = "EVAL return(redis.call([[get]],[[x]])) 0";
+            for command in ["MULTI", "SET a 1", "SELECT 2", "SET b 1", "PING", script, "EXEC"] {
+                let got = world.ask(other, command);
+                assert!(!got.contains("err"), "{command}: {got}");
+            }
+            let seen = String::from_utf8(world.take(watcher)).unwrap();
+            let at = |text: &str| seen.find(text).unwrap_or_else(|| panic!("{text}: {seen}"));
+            let places = [
+                "\"MULTI\"",
+                "[0 127.0.0.1:10002] \"SET\" \"a\"",
+                "[2 127.0.0.1:10002] \"SET\" \"b\"",
+            ];
+            let places = places.map(at).into_iter().chain([at("\"PING\""), at("\"EVAL\"")]);
+            assert!(places.clone().zip(places.skip(1)).all(|(one, next)| one < next), "{seen}");
+            assert!(at("\"EVAL\"") < at("\"EXEC\"") && seen.contains("[2 lua] \"get\" \"x\""));
+        }
     }
 
     #[test]

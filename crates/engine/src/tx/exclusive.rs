@@ -165,7 +165,7 @@ impl Engine {
     }
 
     /// Everything goes home, and stays locked.
-    fn send_home(&mut self, errands: &mut Errands) {
+    pub(crate) fn send_home(&mut self, errands: &mut Errands) {
         for (owner, home) in self.take_lent(errands) {
             self.exchange(owner, Box::new(Errand { home, ..Errand::default() }));
         }

@@ -105,6 +105,7 @@ impl Engine {
 
     fn run_queue(&mut self, conn: ConnId, id: u16, words: Words) -> Flow {
         let args = Args::new(&words.bytes, &words.spans, self.core.hasher);
+        self.show_queue(conn, &args);
         let mut places = self.core.places(&args);
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let watched = session.watched_at;
@@ -193,11 +194,12 @@ impl Engine {
                 let call = Call { db: queued.db, flags, ..self.core.call(queued.command) };
                 let sink = Sink::plain(&mut reply);
                 let verdict = self.shard.execute_admitted(&mut self.core, call, &own, sink);
+                // Nobody waits within a transaction.
+                self.shard.wait = None;
                 self.account_queued(queued.command, verdict, &reply);
             }
             replies.push(reply);
         }
-        self.shard.wait = None;
         let ticks = (self.core.ticks)().wrapping_sub(before).max(1);
         let verdict = Verdict { ticks, weight: 1, ..Verdict::default() };
         self.note_at(conn, None, id, verdict, args, (&[], 0));

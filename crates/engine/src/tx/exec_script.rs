@@ -142,7 +142,7 @@ impl Engine {
     }
 
     /// Asks every core something, while it is locked as a whole; gives their answers in their order.
-    fn ask_locked(&mut self, query: &Arc<Query>) -> Vec<Answer> {
+    pub(super) fn ask_locked(&mut self, query: &Arc<Query>) -> Vec<Answer> {
         let cores = (0..self.core.route.cores() as u16).map(CoreId);
         let ask = |core| {
             let query = Some(Arc::clone(query));
@@ -183,6 +183,19 @@ mod tests {
             assert!(reply.ends_with("OK 0 0]"), "{reply}");
             assert_eq!(world.ask(two, "EXISTS undeclared a seen"), "0");
             assert!((0..cores).all(|core| world.census(core).locks == 0));
+        }
+    }
+
+    #[test]
+    fn a_command_that_would_wait_leaves_the_scripts_behind_it_alone() {
+        for cores in [1, 2, 3] {
+            let mut world = World::new(cores);
+            let one = world.open(0);
+            for command in ["MULTI", "XREAD BLOCK 0 STREAMS s $", "BLPOP l 0"] {
+                world.ask(one, command);
+            }
+            world.eval(one, "return redis.call('XDEL', 's', '1-1')", &["0"]);
+            assert_eq!(world.ask(one, "EXEC"), "[nil nil 0]");
         }
     }
 

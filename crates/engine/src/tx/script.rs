@@ -8,7 +8,7 @@
 
 use super::busy::BETWEEN_US;
 use super::locks::{Wanted, lock_id};
-use crate::commands::query::Query;
+use crate::commands::query::{self, Query};
 use crate::commands::{Desk, Next};
 use crate::core::Core;
 use crate::dispatch::Flow;
@@ -30,6 +30,7 @@ use resp::parse::Span;
 use resp::write::{Protocol, Writer};
 use script::{Abandon, Ended, Host, Interpreter, LogLevel, Sha, Stop, texts};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use store::{Parcel, Store};
 
 /// A value up to this size is copied before a script that may have to be undone writes to it.
@@ -290,7 +291,7 @@ impl Engine {
         let protocol = if order.flags.resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
         let call = script::Call { keys: &keys, args: &argv, seed: 0, protocol };
         let undoable = self.core.route.cores() > 1 && !matches!(scope, Scope::All(_));
-        let feed = self.shard.feed.touched.len();
+        let (feed, lines) = (self.shard.feed.touched.len(), self.core.clients.lines.len());
         let mut stage = Stage {
             db: order.db,
             engine: self,
@@ -324,6 +325,7 @@ impl Engine {
             reply.truncate(start);
             self.undo(scope, preimages);
             self.shard.feed.touched.truncate(feed);
+            self.core.clients.lines.truncate(lines);
         }
         let Some(ended) = ended else { return Err(Failure::text(texts::NO_SCRIPT)) };
         Ok((ended != Ended::Returned, strays))
@@ -573,12 +575,12 @@ impl Stage<'_> {
         true
     }
 
-    /// Notes which of the keys that a command touches are not there, and keeps what it may write to; `Err` when the attempt cannot go on.
-    fn look_for(
+    /// Looks whether an attempt has the keys of a command, and may write to them; `Err` when it cannot go on.
+    fn need(
         &mut self,
         spec: &Spec,
         args: &Args<'_>,
-        keys: Option<Vec<(DbKey, bool)>>,
+        keys: Option<&[(DbKey, bool)]>,
     ) -> Result<(), Abandon> {
         let derives = spec.derived.is_some_and(|derived| (derived.any)(args));
         let several = self.engine.core.route.cores() > 1;
@@ -588,23 +590,23 @@ impl Stage<'_> {
         };
         let missing: Vec<_> =
             keys.iter().filter(|(key, writes)| !self.has(key, *writes)).cloned().collect();
-        let misses = !missing.is_empty();
-        for (key, writes) in missing {
-            *self.missing.entry(key).or_default() |= writes;
+        for (key, writes) in &missing {
+            *self.missing.entry(key.clone()).or_default() |= writes;
         }
         if let Scope::Guests(_, used) = &mut *self.scope
             && !self.engine.core.scripts.learnt.is_empty()
         {
             used.extend(keys.iter().map(|(key, _)| key.clone()));
         }
-        if misses && !matches!(self.scope, Scope::Guests(..)) {
+        let scouts = matches!(self.scope, Scope::Guests(..));
+        if !missing.is_empty() && !scouts {
             return Err(Abandon);
         }
         self.calls += 1;
         if !self.missing.is_empty() && self.calls > SCOUTED_CALLS_MAX {
             return Err(Abandon);
         }
-        if spec.flags.has(Flags::WRITE) && !self.keep_preimages(&keys) {
+        if spec.flags.has(Flags::WRITE) && !self.keep_preimages(keys) {
             self.needs_all = true;
             return Err(Abandon);
         }
@@ -632,7 +634,7 @@ impl Stage<'_> {
                 return Ok(());
             }
         } else {
-            self.look_for(spec, args, keys)?;
+            self.need(spec, args, keys.as_deref())?;
         }
         self.wrote |= spec.flags.has(Flags::WRITE);
         let flags = JobFlags { resp3: protocol == Protocol::Resp3, ..self.order.flags };
@@ -664,7 +666,7 @@ impl Stage<'_> {
         args: &Args<'_>,
         protocol: Protocol,
         reply: &mut Vec<u8>,
-    ) {
+    ) -> Result<(), Abandon> {
         let Home::Engine(run) = self.engine.core.table.entry(id).home else {
             unreachable!("looked at by the caller")
         };
@@ -680,6 +682,7 @@ impl Stage<'_> {
         self.db = session.db;
         match result {
             Ok(Next::Done) => {}
+            Ok(Next::Ask(query)) => return self.ask_all(query, protocol, reply),
             Ok(_) => {
                 reply.truncate(start);
                 Writer::new(reply, Protocol::Resp2).error(texts::NOT_ALLOWED);
@@ -689,6 +692,31 @@ impl Stage<'_> {
                 Writer::new(reply, Protocol::Resp2).error(&*failure.0);
             }
         }
+        Ok(())
+    }
+
+    /// A question to all cores, which answer at once: it needs all of them locked.
+    fn ask_all(
+        &mut self,
+        query: Query,
+        protocol: Protocol,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), Abandon> {
+        match &mut *self.scope {
+            Scope::All(errands) => self.engine.send_home(errands),
+            _ if self.engine.core.route.cores() == 1 => {}
+            _ => {
+                self.needs_all = true;
+                return Err(Abandon);
+            }
+        }
+        let query = Arc::new(query);
+        let answers = self.engine.ask_locked(&query);
+        let session = self.session.as_mut().expect("the command that asks has run in it");
+        let writer = Writer::new(reply, protocol);
+        let mut desk = Desk { session, core: &mut self.engine.core, reply: writer };
+        query::merge(&query, answers, &mut desk);
+        Ok(())
     }
 
     fn run_call(
@@ -711,12 +739,12 @@ impl Stage<'_> {
             error(text.as_bytes());
             return Ok(());
         }
+        if self.engine.core.watched {
+            self.engine.core.show((self.db, "lua"), entry.id, args);
+        }
         match entry.home {
             Home::Data(_) => self.run_data(entry.id, args, protocol, reply),
-            Home::Engine(_) => {
-                self.run_at_session(entry.id, args, protocol, reply);
-                Ok(())
-            }
+            Home::Engine(_) => self.run_at_session(entry.id, args, protocol, reply),
         }
     }
 }
