@@ -387,7 +387,7 @@ impl Engine {
         }
         own.into_iter().for_each(|share| self.finish_share(share));
         if let (Some(_), Some(place), None) = (&wait, gather.place, &gather.offer)
-            && self.sessions.get(conn).is_none()
+            && !self.still_waits(conn, place)
         {
             self.withdraw((self.core.id, conn), place);
         }

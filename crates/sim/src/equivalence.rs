@@ -115,6 +115,7 @@ fn replies(
             think_ns: 1,
             slowness_ns: 0,
             vanish_after: None,
+            leave_after: None,
             steps_max: usize::MAX,
             start_ns: 0,
         };

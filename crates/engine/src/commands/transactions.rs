@@ -299,6 +299,41 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_copied_to_another_database_has_not_changed_and_one_that_is_moved_has() {
+        for key in ["a", "b", "c", "d"] {
+            for cores in [1, 3] {
+                for (command, reply) in [
+                    ("COPY {} {} DB 1", "[PONG]"),
+                    ("COPY {} e DB 1", "[PONG]"),
+                    ("MOVE {} 1", "nil"),
+                ] {
+                    let mut world = World::new(cores);
+                    let client = world.open(0);
+                    for line in ["SET {} 1", "WATCH {}", command, "MULTI", "PING"] {
+                        world.ask(client, &line.replace("{}", key));
+                    }
+                    assert_eq!(world.ask(client, "EXEC"), reply, "{command} on {cores} cores");
+                    for line in [
+                        "SET f 1",
+                        "DEL {}",
+                        "SELECT 1",
+                        "DEL {} e",
+                        "WATCH {} e",
+                        "SELECT 0",
+                        "SET {} 2",
+                        command,
+                        "MULTI",
+                        "PING",
+                    ] {
+                        world.ask(client, &line.replace("{}", key));
+                    }
+                    assert_eq!(world.ask(client, "EXEC"), "nil", "{command} on {cores} cores");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_all_cores_refuse_is_refused() {
         check(
             "SET a 1; SET b 1; SET c 1; FLUSHALL x; FLUSHDB x; SWAPDB 0 x; SWAPDB x 0; SWAPDB 0 16; EXISTS a b c; MULTI; FLUSHALL x; SWAPDB 0 x; EXEC; FLUSHALL SYNC; EXISTS a b c",

@@ -1,7 +1,8 @@
 //! From requests to operations: what stands between MULTI and EXEC is one.
 
-use super::keyspace::{Names, Told, is_sorted};
+use super::keyspace::{Names, Told, is_sorted, number};
 use super::serial::{self, Outcome};
+use super::{streams, waits};
 use crate::history::{History, Record};
 use base::{RouteTable, Slot};
 use resp::read::Value;
@@ -20,6 +21,8 @@ pub enum Body {
 pub struct Operation {
     /// Whose.
     pub client: usize,
+    /// In which database.
+    pub db: u8,
     /// When it was sent and answered, in nanoseconds.
     pub from_ns: u64,
     pub until_ns: u64,
@@ -89,11 +92,20 @@ fn operations(history: &History, cores: usize, names: &mut Names) -> Vec<Operati
     let route = RouteTable::new(cores);
     let clients = history.records.iter().map(|record| record.client + 1).max().unwrap_or(0);
     let mut blocks: Vec<Option<Vec<Vec<Vec<u8>>>>> = vec![None; clients];
+    let mut dbs = vec![0; clients];
     let mut all = Vec::new();
     for (position, record) in history.records.iter().enumerate() {
+        // Who has heard all that it was told knows that what was not answered has not happened.
+        if record.reply.is_none() && history.left.contains(&record.client) {
+            continue;
+        }
         let block = &mut blocks[record.client];
         let body = match (record.words[0].as_slice(), block.as_mut()) {
             (b"HELLO" | b"PING", _) => continue,
+            (b"SELECT", _) => {
+                dbs[record.client] = number(&record.words[1]) as u8;
+                continue;
+            }
             (b"MULTI", _) => {
                 *block = Some(Vec::new());
                 continue;
@@ -115,21 +127,42 @@ fn operations(history: &History, cores: usize, names: &mut Names) -> Vec<Operati
             Body::Block(block) => block.as_slice(),
         };
         for words in requests {
-            owners |= owners_of(words, &route, names);
+            owners |= owners_of(dbs[record.client], words, &route, names);
         }
         let told = record.reply.as_ref().map(|reply| told(&body, reply));
         let Record { client, sent_ns: from_ns, answered_ns: until_ns, .. } = *record;
-        all.push(Operation { client, from_ns, until_ns, body, told, owners, record: position });
+        let db = dbs[client];
+        all.push(Operation { client, db, from_ns, until_ns, body, told, owners, record: position });
     }
+    pair_databases(&all, names);
     all
 }
 
+/// Databases that change places have the same names.
+fn pair_databases(all: &[Operation], names: &mut Names) {
+    for one in all {
+        let block = match &one.body {
+            Body::One(words) => std::slice::from_ref(words),
+            Body::Block(block) => block.as_slice(),
+        };
+        for words in block.iter().filter(|words| words[0] == b"SWAPDB") {
+            names.pair(number(&words[1]) as u8, number(&words[2]) as u8);
+        }
+    }
+}
+
 /// The cores that own the keys of a request; all of them when it names none.
-fn owners_of(words: &[Vec<u8>], route: &RouteTable, names: &mut Names) -> u64 {
+fn owners_of(db: u8, words: &[Vec<u8>], route: &RouteTable, names: &mut Names) -> u64 {
     let mut owners = 0;
     for key in keys_of(words) {
-        names.add(key);
+        names.add(db, key);
         owners |= 1 << route.owner(Slot::of_key(key)).index();
+    }
+    let option = |name: &[u8]| words.iter().skip(3).position(|word| word == name);
+    match (words[0].as_slice(), option(b"DB")) {
+        (b"MOVE", _) => names.add(number(&words[2]) as u8, &words[1]),
+        (b"COPY", Some(at)) => names.add(number(&words[4 + at]) as u8, &words[2]),
+        _ => {}
     }
     if owners == 0 { (1 << route.cores()) - 1 } else { owners }
 }
@@ -137,12 +170,22 @@ fn owners_of(words: &[Vec<u8>], route: &RouteTable, names: &mut Names) -> u64 {
 /// The keys that a request names. Of a script all arguments are: what it touches beside its keys stands among them.
 fn keys_of(words: &[Vec<u8>]) -> Vec<&[u8]> {
     let (from, until, step) = match words[0].as_slice() {
-        b"DBSIZE" | b"KEYS" | b"FLUSHDB" | b"UNWATCH" => return Vec::new(),
+        b"DBSIZE" | b"KEYS" | b"FLUSHDB" | b"FLUSHALL" | b"SWAPDB" | b"UNWATCH" => {
+            return Vec::new();
+        }
+        b"XREAD" | b"XREADGROUP" => {
+            return streams::keys_and_ids(words).0.iter().map(Vec::as_slice).collect();
+        }
+        b"BLMPOP" => return waits::keys(words).iter().map(Vec::as_slice).collect(),
+        b"SORT" => (1, 5, 3),
+        b"XGROUP" => (2, 3, 1),
         b"MSET" | b"MSETNX" => (1, words.len(), 2),
         b"MGET" | b"DEL" | b"UNLINK" | b"EXISTS" | b"WATCH" | b"SINTER" | b"SUNION" | b"SDIFF"
         | b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" => (1, words.len(), 1),
-        b"RENAME" | b"RENAMENX" | b"COPY" | b"LMOVE" | b"BLMOVE" | b"SMOVE" => (1, 3, 1),
-        b"BLPOP" | b"BRPOP" => (1, words.len() - 1, 1),
+        b"RENAME" | b"RENAMENX" | b"COPY" | b"LMOVE" | b"BLMOVE" | b"SMOVE" | b"ZRANGESTORE" => {
+            (1, 3, 1)
+        }
+        b"BLPOP" | b"BRPOP" | b"BZPOPMIN" => (1, words.len() - 1, 1),
         b"EVAL" => (3, words.len(), 1),
         _ => (1, 2, 1),
     };
@@ -167,12 +210,28 @@ fn is_harmless(words: &[Vec<u8>], told: Option<&Told>) -> bool {
             | b"SDIFF"
             | b"DBSIZE"
             | b"KEYS"
+            | b"ZRANGE"
+            | b"ZCARD"
+            | b"XREAD"
+            | b"XLEN"
+            | b"XRANGE"
     );
-    let stores =
-        matches!(name, b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" | b"INCRBY" | b"DECRBY");
+    // Their replies do not say whether they have changed anything.
+    let silent = matches!(
+        name,
+        b"SINTERSTORE"
+            | b"SUNIONSTORE"
+            | b"SDIFFSTORE"
+            | b"ZRANGESTORE"
+            | b"SORT"
+            | b"INCRBY"
+            | b"DECRBY"
+            | b"ZADD"
+    );
     match told {
         _ if reads => true,
-        Some(Told::Number(0)) => !stores,
+        Some(Told::Number(0)) => !silent,
+        Some(Told::Several(told)) => name == b"ZPOPMIN" && told.is_empty(),
         Some(Told::Nil) => !matches!(name, b"GETSET" | b"EVAL"),
         Some(Told::Error) => name != b"EVAL",
         _ => false,
@@ -208,7 +267,7 @@ mod tests {
             reply: (*answered_ns != NEVER).then(|| reply.clone()),
             mark: Mark::None,
         };
-        check(&History { records: lines.iter().map(record).collect() }, 2)
+        check(&History { records: lines.iter().map(record).collect(), ..History::default() }, 2)
     }
 
     fn ok() -> Value {

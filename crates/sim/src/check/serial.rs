@@ -14,11 +14,15 @@
 //! Histories of some hundred operations of seven clients take a fraction of a millisecond; what is not decided within the bound is counted, not blamed. The
 //! invariants of `workload/invariants.rs` need no search, and see to long pipelines.
 //!
+//! # What nobody asks for
+//! That a key's time to live is over is an operation without a client (`lives.rs`).
+//!
 //! # What is unknown
 //! An operation without reply may have happened at any time after it was sent, or not at all, and then nothing that its client sent after it has.
 
-use super::keyspace::{Names, State, Told};
+use super::keyspace::{Names, State, Told, Who};
 use super::operations::{Body, Operation};
+use super::waits;
 use crate::history::NEVER;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -112,7 +116,8 @@ impl Search<'_> {
             step = &one.before;
         }
         done.reverse();
-        let stuck = self.candidates(&node.done).into_iter().map(|(_, index)| index).collect();
+        let stuck =
+            self.candidates(&node.done, &node.state).into_iter().map(|(_, index)| index).collect();
         Outcome::Violated { done, state: node.state.show(self.names), stuck }
     }
 
@@ -135,11 +140,16 @@ impl Search<'_> {
         rest.iter().take(WINDOW).enumerate().filter(open).map(|(_, index)| *index)
     }
 
+    /// What comes next does not begin after this.
+    fn deadline(&self, done: &Done, state: &State) -> u64 {
+        let answers = (0..self.lines.len()).map(|client| self.first_answer(client, done));
+        answers.chain(state.ends().map(|life| life.until_ns)).min().unwrap_or(NEVER)
+    }
+
     /// What may come next: when its reply came, and which. What comes last in it is to be tried first.
-    fn candidates(&self, done: &Done) -> Vec<(u64, usize)> {
+    fn candidates(&self, done: &Done, state: &State) -> Vec<(u64, usize)> {
         let clients = 0..self.lines.len();
-        let deadline = clients.clone().map(|client| self.first_answer(client, done)).min();
-        let deadline = deadline.unwrap_or(NEVER);
+        let deadline = self.deadline(done, state);
         let mut found = Vec::new();
         for client in clients {
             let mut before: Vec<usize> = Vec::new();
@@ -163,18 +173,19 @@ impl Search<'_> {
     fn after(&self, state: &State, one: &Operation) -> Vec<State> {
         let heard = one.told.as_ref();
         let fits = |told: &Told| heard.is_none_or(|heard| heard == told);
+        let who = Who { client: one.client, db: one.db, when: (one.from_ns, one.until_ns) };
         let words = match &one.body {
             Body::One(words) => words,
             Body::Block(block) => {
                 let mut after = state.clone();
-                let told = after.run_all(self.names, one.client, block);
+                let told = after.run_all(self.names, who, block);
                 return if fits(&told) { vec![after] } else { Vec::new() };
             }
         };
         let mut all = Vec::new();
-        for words in State::ways(words, heard) {
+        for words in waits::ways(words, heard) {
             let mut after = state.clone();
-            let told = after.run(self.names, one.client, &words);
+            let told = after.run(self.names, who, &words);
             // What waits and has no reply has not happened.
             let waits = told.is_none() && one.until_ns == NEVER;
             if !waits && fits(&told.unwrap_or(Told::Nil)) {
@@ -201,7 +212,7 @@ impl Search<'_> {
     fn take_what_changes_nothing(&self, node: &mut Node) {
         loop {
             let before = node.count;
-            for (_, index) in self.candidates(&node.done) {
+            for (_, index) in self.candidates(&node.done, &node.state) {
                 let one = &self.all[index];
                 let fits = one.is_harmless() && self.after(&node.state, one).contains(&node.state);
                 if fits {
@@ -217,7 +228,12 @@ impl Search<'_> {
     }
 
     fn expand(&self, node: &Node, stack: &mut Vec<Node>) {
-        for (_, index) in self.candidates(&node.done) {
+        let deadline = self.deadline(&node.done, &node.state);
+        for life in node.state.ends().filter(|life| life.from_ns <= deadline) {
+            let (done, way) = (node.done.clone(), node.way.clone());
+            stack.push(Node { done, state: node.state.without(life), way, count: node.count });
+        }
+        for (_, index) in self.candidates(&node.done, &node.state) {
             for state in self.after(&node.state, &self.all[index]) {
                 let (done, way) = (node.done.clone(), node.way.clone());
                 let mut next = Node { done, way, state: state.clone(), count: node.count };
