@@ -390,8 +390,15 @@ impl Bench<'_> {
             b"LRANGE" => Told::Several(list.into_iter().map(Told::Bytes).collect()),
             b"LMOVE" => {
                 let (from, to) = (words[3] == b"LEFT", words[4] == b"LEFT");
-                let Some(element) = self.pop(&words[1], from) else { return Told::Nil };
-                let mut list = self.list(&words[2]);
+                if list.is_empty() {
+                    return Told::Nil;
+                }
+                let element = list.remove(if from { 0 } else { list.len() - 1 });
+                // A list that is its own destination never is empty in between.
+                if words[1] != words[2] {
+                    self.put(&words[1], Some(Held::List(list)));
+                    list = self.list(&words[2]);
+                }
                 list.insert(if to { 0 } else { list.len() }, element.clone());
                 self.put(&words[2], Some(Held::List(list)));
                 Told::Bytes(element)

@@ -14,6 +14,21 @@ pub enum Body {
     One(Vec<Vec<u8>>),
     /// What stood between MULTI and EXEC.
     Block(Vec<Vec<Vec<u8>>>),
+    /// The beginning of a wait that was in vain: there is nothing.
+    Begins(Vec<Vec<u8>>),
+    /// Its end, after its time.
+    Ends(Vec<Vec<u8>>),
+}
+
+impl Body {
+    fn requests(&self) -> &[Vec<Vec<u8>>] {
+        match self {
+            Body::One(words) | Body::Begins(words) | Body::Ends(words) => {
+                std::slice::from_ref(words)
+            }
+            Body::Block(block) => block,
+        }
+    }
 }
 
 /// One atomic operation of a client.
@@ -41,6 +56,7 @@ impl Operation {
     pub fn is_harmless(&self) -> bool {
         match (&self.body, &self.told) {
             (Body::One(words), told) => is_harmless(words, told.as_ref()),
+            (Body::Begins(_) | Body::Ends(_), _) => false,
             (Body::Block(block), Some(Told::Several(told))) => {
                 block.iter().zip(told).all(|(words, told)| is_harmless(words, Some(told)))
             }
@@ -50,7 +66,12 @@ impl Operation {
 
     /// What stood between MULTI and EXEC.
     fn show_block(&self) -> String {
-        let Body::Block(block) = &self.body else { return String::new() };
+        let block = match &self.body {
+            Body::One(_) => return String::new(),
+            Body::Begins(_) => return " (begins)".to_owned(),
+            Body::Ends(_) => return " (ends)".to_owned(),
+            Body::Block(block) => block,
+        };
         let line = |words: &Vec<Vec<u8>>| {
             words.iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
         };
@@ -65,10 +86,13 @@ impl Operation {
     }
 }
 
-/// Looks at a whole history. Gives 1 if it could not be decided.
-pub fn check(history: &History, cores: usize) -> Result<usize, String> {
+/// Looks at a whole history, of a world in which nobody is slow to notice anything if `prompt`. Gives 1 if it could not be decided.
+pub fn check(history: &History, cores: usize, prompt: bool) -> Result<usize, String> {
     let mut names = Names::default();
-    let all = operations(history, cores, &mut names);
+    let mut all = operations(history, cores, &mut names);
+    if prompt {
+        all = all.into_iter().flat_map(waits::halves).collect();
+    }
     match serial::check(&all, &names) {
         Outcome::Fine => Ok(0),
         Outcome::Undecided => Ok(1),
@@ -122,11 +146,7 @@ fn operations(history: &History, cores: usize, names: &mut Names) -> Vec<Operati
             (_, None) => Body::One(record.words.clone()),
         };
         let mut owners = 0;
-        let requests = match &body {
-            Body::One(words) => std::slice::from_ref(words),
-            Body::Block(block) => block.as_slice(),
-        };
-        for words in requests {
+        for words in body.requests() {
             owners |= owners_of(dbs[record.client], words, &route, names);
         }
         let told = record.reply.as_ref().map(|reply| told(&body, reply));
@@ -141,11 +161,7 @@ fn operations(history: &History, cores: usize, names: &mut Names) -> Vec<Operati
 /// Databases that change places have the same names.
 fn pair_databases(all: &[Operation], names: &mut Names) {
     for one in all {
-        let block = match &one.body {
-            Body::One(words) => std::slice::from_ref(words),
-            Body::Block(block) => block.as_slice(),
-        };
-        for words in block.iter().filter(|words| words[0] == b"SWAPDB") {
+        for words in one.body.requests().iter().filter(|words| words[0] == b"SWAPDB") {
             names.pair(number(&words[1]) as u8, number(&words[2]) as u8);
         }
     }
@@ -246,7 +262,7 @@ fn told(body: &Body, reply: &Value) -> Told {
                 |(words, value): (&Vec<Vec<u8>>, &Value)| Told::from(value, is_sorted(&words[0]));
             Told::Several(block.iter().zip(values).map(one).collect())
         }
-        (Body::Block(_), other) => Told::from(other, false),
+        (_, other) => Told::from(other, false),
     }
 }
 
@@ -267,7 +283,11 @@ mod tests {
             reply: (*answered_ns != NEVER).then(|| reply.clone()),
             mark: Mark::None,
         };
-        check(&History { records: lines.iter().map(record).collect(), ..History::default() }, 2)
+        check(
+            &History { records: lines.iter().map(record).collect(), ..History::default() },
+            2,
+            true,
+        )
     }
 
     fn ok() -> Value {
@@ -339,6 +359,26 @@ mod tests {
         };
         assert_eq!(verdict(&lines(Value::Null)), Ok(0));
         assert!(verdict(&lines(Value::Array(vec![bulk("1")]))).is_err());
+    }
+
+    #[test]
+    fn who_waits_in_vain_was_not_passed_over() {
+        // Times are in milliseconds.
+        let lines = |taken: u64| {
+            let ms = |ms: u64| ms * 1_000_000;
+            let popped = Value::Array(vec![bulk("l"), bulk("x")]);
+            let early = taken < 40;
+            let left = if early { Value::Null } else { bulk("x") };
+            [
+                (0, ms(0), ms(51), "BLPOP l 0.05", Value::Null),
+                (1, ms(10), ms(11), "RPUSH l x", Value::Integer(1)),
+                (2, ms(1), ms(taken), "BLPOP l 0.1", if early { popped } else { Value::Null }),
+                (1, ms(30), ms(31), "GET k", Value::Null),
+                (1, ms(200), ms(201), "LPOP l", left),
+            ]
+        };
+        assert_eq!(verdict(&lines(12)), Ok(0), "the other was served");
+        assert!(verdict(&lines(102)).is_err(), "both were passed over");
     }
 
     #[test]

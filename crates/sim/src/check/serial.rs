@@ -17,6 +17,10 @@
 //! # What nobody asks for
 //! That a key's time to live is over is an operation without a client (`lives.rs`).
 //!
+//! # What is not to be missed
+//! Who waits in vain waits from some time to some other, and must not have been passed over in between (`waits.rs`). In the order
+//! that is looked for, a wait in vain is two operations, and while it could be served nothing else goes on for long.
+//!
 //! # What is unknown
 //! An operation without reply may have happened at any time after it was sent, or not at all, and then nothing that its client sent after it has.
 
@@ -56,18 +60,23 @@ struct Step {
 /// The operations done, the last one first.
 type Way = Option<Rc<Step>>;
 
+#[derive(Clone)]
 struct Node {
     done: Done,
     state: State,
     way: Way,
     count: usize,
+    /// The beginnings of waits that have not ended.
+    waits: Vec<usize>,
+    /// Since when one of them could be served; [`NEVER`] while none can.
+    ripe_ns: u64,
 }
 
 struct Search<'a> {
     names: &'a Names,
     all: &'a [Operation],
     lines: Vec<Vec<usize>>,
-    seen: HashSet<(Done, State)>,
+    seen: HashSet<(Done, State, u64)>,
     /// The way on which most is done.
     furthest: Option<Node>,
 }
@@ -85,14 +94,16 @@ pub fn check(all: &[Operation], names: &Names) -> Outcome {
 impl Search<'_> {
     fn run(&mut self) -> Outcome {
         let done = vec![(0, 0); self.lines.len()];
-        let mut stack = vec![Node { done, state: State::empty(self.names), way: None, count: 0 }];
+        let state = State::empty(self.names);
+        let (way, waits) = (None, Vec::new());
+        let mut stack = vec![Node { done, state, way, count: 0, waits, ripe_ns: NEVER }];
         let mut nodes = 0;
         while let Some(mut node) = stack.pop() {
             self.take_what_changes_nothing(&mut node);
             if self.is_end(&node.done) {
                 return Outcome::Fine;
             }
-            if !self.seen.insert((node.done.clone(), node.state.clone())) {
+            if !self.seen.insert((node.done.clone(), node.state.clone(), node.ripe_ns)) {
                 continue;
             }
             nodes += 1;
@@ -176,6 +187,11 @@ impl Search<'_> {
         let who = Who { client: one.client, db: one.db, when: (one.from_ns, one.until_ns) };
         let words = match &one.body {
             Body::One(words) => words,
+            Body::Begins(words) => {
+                let finds = state.clone().run(self.names, who, words).is_some();
+                return if finds { Vec::new() } else { vec![state.clone()] };
+            }
+            Body::Ends(_) => return vec![state.clone()],
             Body::Block(block) => {
                 let mut after = state.clone();
                 let told = after.run_all(self.names, who, block);
@@ -195,6 +211,27 @@ impl Search<'_> {
         all
     }
 
+    /// Whether an operation comes so late that whoever could be served must have been.
+    fn is_late(&self, node: &Node, one: &Operation) -> bool {
+        let served_ns = node.ripe_ns.saturating_add(waits::NOTICE_NS);
+        one.from_ns > served_ns && !matches!(one.body, Body::Ends(_))
+    }
+
+    /// Looks whether somebody who waits could be served after something that has happened by this time.
+    fn look_who_waits(&self, node: &mut Node, by_ns: u64) {
+        let ripe = |index: &usize| {
+            let one = &self.all[*index];
+            let who = Who { client: one.client, db: one.db, when: (one.from_ns, one.until_ns) };
+            let Body::Begins(words) = &one.body else { return false };
+            node.state.clone().run(self.names, who, words).is_some()
+        };
+        if !node.waits.iter().any(ripe) {
+            node.ripe_ns = NEVER;
+        } else if node.ripe_ns == NEVER {
+            node.ripe_ns = by_ns;
+        }
+    }
+
     fn advance(&self, node: &mut Node, index: usize, state: State) {
         let client = self.all[index].client;
         let line = &self.lines[client];
@@ -206,6 +243,13 @@ impl Search<'_> {
         *beyond = beyond.checked_shr(whole).unwrap_or(0);
         node.state = state;
         node.count += 1;
+        let one = &self.all[index];
+        match one.body {
+            Body::Begins(_) => node.waits.push(index),
+            Body::Ends(_) => node.waits.retain(|other| self.all[*other].client != one.client),
+            _ => {}
+        }
+        self.look_who_waits(node, one.until_ns);
         node.way = Some(Rc::new(Step { operation: index, before: node.way.take() }));
     }
 
@@ -214,7 +258,9 @@ impl Search<'_> {
             let before = node.count;
             for (_, index) in self.candidates(&node.done, &node.state) {
                 let one = &self.all[index];
-                let fits = one.is_harmless() && self.after(&node.state, one).contains(&node.state);
+                let fits = one.is_harmless()
+                    && !self.is_late(node, one)
+                    && self.after(&node.state, one).contains(&node.state);
                 if fits {
                     let state = node.state.clone();
                     self.advance(node, index, state);
@@ -230,13 +276,17 @@ impl Search<'_> {
     fn expand(&self, node: &Node, stack: &mut Vec<Node>) {
         let deadline = self.deadline(&node.done, &node.state);
         for life in node.state.ends().filter(|life| life.from_ns <= deadline) {
-            let (done, way) = (node.done.clone(), node.way.clone());
-            stack.push(Node { done, state: node.state.without(life), way, count: node.count });
+            let mut next = node.clone();
+            next.state = node.state.without(life);
+            self.look_who_waits(&mut next, life.until_ns);
+            stack.push(next);
         }
         for (_, index) in self.candidates(&node.done, &node.state) {
+            if self.is_late(node, &self.all[index]) {
+                continue;
+            }
             for state in self.after(&node.state, &self.all[index]) {
-                let (done, way) = (node.done.clone(), node.way.clone());
-                let mut next = Node { done, way, state: state.clone(), count: node.count };
+                let mut next = node.clone();
                 self.advance(&mut next, index, state);
                 stack.push(next);
             }

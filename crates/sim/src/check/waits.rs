@@ -1,7 +1,49 @@
 //! Requests that wait for one of several keys: which of them served them.
 
 use super::keyspace::{Told, number};
+use super::operations::{Body, Operation};
 use super::streams::keys_and_ids;
+use crate::history::NEVER;
+
+/// Who can be served is, within this time after the request that made it possible was answered. In nanoseconds.
+pub const NOTICE_NS: u64 = 5_000_000;
+
+/// Waits that may be so short are not looked at more closely.
+const SHORT_NS: u64 = 2 * NOTICE_NS;
+
+/// By how much clocks that are read once a turn may be wrong.
+const SLACK_NS: u64 = 200_000;
+
+/// A wait that was in vain has a beginning, so long before its reply as it was to last, and an end, so long after it was sent. In between its
+/// client must not be passed over. BLMOVE is not looked at: between the offer of its source and its transaction somebody may come.
+pub fn halves(whole: Operation) -> Vec<Operation> {
+    let Body::One(words) = &whole.body else { return vec![whole] };
+    let limit_ns = limit_ns(words);
+    let in_vain = whole.told == Some(Told::Nil) && whole.until_ns != NEVER;
+    if !in_vain || limit_ns < SHORT_NS || words[0] == b"BLMOVE" {
+        return vec![whole];
+    }
+    let body = Body::Begins(words.clone());
+    let until_ns = whole.until_ns.saturating_sub(limit_ns) + SLACK_NS;
+    let begins = Operation { body, until_ns, told: None, ..whole.clone() };
+    let body = Body::Ends(words.clone());
+    let from_ns = (whole.from_ns + limit_ns).saturating_sub(SLACK_NS);
+    vec![begins, Operation { body, from_ns, told: None, ..whole }]
+}
+
+/// How long a request waits at the most.
+fn limit_ns(words: &[Vec<u8>]) -> u64 {
+    let text = match words[0].as_slice() {
+        b"BLPOP" | b"BRPOP" | b"BZPOPMIN" => &words[words.len() - 1],
+        b"BLMPOP" => &words[1],
+        _ => {
+            let at = words.iter().position(|word| word == b"BLOCK");
+            return at.map_or(0, |at| number(&words[at + 1]) as u64 * 1_000_000);
+        }
+    };
+    let seconds = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+    (seconds.unwrap_or(0.0) * 1e9) as u64
+}
 
 /// The same request as it was served, as far as that is known: of the keys that it waits for, those that it was told of. Whoever serves one that
 /// has waited looks at the key that was written to, not at those before it.

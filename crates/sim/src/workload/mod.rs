@@ -45,8 +45,11 @@ pub struct Scenario {
 pub enum Checks {
     /// Key by key, and causes before effects.
     Keys,
-    /// All operations in one order.
-    Order,
+    /// All operations in one order; `prompt` where nobody is slow to notice what has come.
+    Order {
+        /// See there.
+        prompt: bool,
+    },
     /// Not at all: clients have looked at all replies.
     None,
 }

@@ -78,7 +78,11 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
         Player::new(number, seed, manners, Box::new(script))
     });
     let players = players.collect();
-    let checks = if explained { Checks::Order } else { Checks::None };
+    let prompt = chaos.preempted_one_in == 0
+        && chaos.wake_lost_one_in == 0
+        && chaos.network_slow_one_in == 0
+        && chaos.sluggish.is_none();
+    let checks = if explained { Checks::Order { prompt } } else { Checks::None };
     let audit = if explained { mixed::audit(&common) } else { Vec::new() };
     Scenario { cores, chaos, settings, lossy: false, players, checks, audit }
 }
