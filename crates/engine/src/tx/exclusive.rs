@@ -9,7 +9,7 @@ use crate::message::{JobFlags, Lent, Replied, Words};
 use crate::session::plan::cursor_owner;
 use crate::shard::feed::DbKey;
 use crate::spread::whole_of;
-use base::{CoreId, Slot};
+use base::{CoreId, Now, Slot};
 use command::{Args, Fanout, Merge, Spec};
 use resp::write::{Protocol, Writer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,8 @@ pub trait Pump {
 /// What is asked of a core that holds still.
 #[derive(Debug, Default)]
 pub struct Errand {
+    /// The time at which all of it happens: that of the core that asks, or a key could expire halfway.
+    pub now: Now,
     /// Keys that come home.
     pub home: Vec<Lent>,
     /// Keys that are wanted.
@@ -51,7 +53,8 @@ impl Engine {
 
     /// Does what another core asks that has locked all of this one.
     pub fn serve_errand(&mut self, errand: &mut Errand) {
-        let now = self.core.now;
+        let (now, own) = (errand.now, self.core.now);
+        self.core.now = now;
         for item in errand.home.drain(..) {
             if let Some(parcel) = item.parcel {
                 let key = self.core.hasher.key(&item.key);
@@ -68,9 +71,11 @@ impl Engine {
         if let Some(words) = errand.words.take() {
             errand.answer = self.run_granted(&words, errand.db, errand.flags);
         }
+        self.core.now = own;
     }
 
     fn exchange(&mut self, to: CoreId, mut errand: Box<Errand>) -> Box<Errand> {
+        errand.now = self.core.now;
         if to == self.core.id {
             self.serve_errand(&mut errand);
             return errand;

@@ -146,6 +146,7 @@ fn empty_copy(share: &Share) -> Box<Share> {
         place: share.place,
         watched: false,
         dirty: false,
+        clean_until_ms: i64::MAX,
         ticket: None,
         whole: share.whole,
         db: share.db,
