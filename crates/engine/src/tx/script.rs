@@ -334,6 +334,7 @@ impl Engine {
     /// Puts back what an attempt has written to.
     fn undo(&mut self, scope: &Scope, preimages: BTreeMap<DbKey, Option<Parcel>>) {
         let (now, hasher) = (self.core.now, self.core.hasher);
+        let stays = matches!(scope, Scope::Own) && self.core.mistakes.attempts_stay();
         let store = match scope {
             Scope::Own => &mut self.shard.store,
             _ => {
@@ -341,7 +342,7 @@ impl Engine {
                 self.shard.guest(&self.core)
             }
         };
-        for ((db, key), parcel) in preimages {
+        for ((db, key), parcel) in preimages.into_iter().filter(|_| !stays) {
             let key = hasher.key(&key);
             drop(store.db(db).take(&key, now));
             if let Some(parcel) = parcel {
