@@ -199,6 +199,7 @@ fn report(
     difference: &Difference,
 ) -> Result<()> {
     let protocols = protocols(seed, args.resp);
+    let tried = player.tried;
     let (mut last, counted) = (difference.clone(), (player.compared, player.steps));
     let mut fails =
         |player: &mut Player, candidate: &[Step]| match attempt(player, candidate, protocols) {
@@ -226,6 +227,10 @@ fn report(
     println!("  request   {}", last.request);
     println!("  oracle    {}", last.expected);
     println!("  subject   {}", last.got);
+    if player.orders {
+        let (count, all) = tried;
+        println!("  orders    {count} tried, {}", if all { "which are all" } else { "of more" });
+    }
     let speakers: Vec<String> = protocols.iter().map(u8::to_string).collect();
     println!("  protocols of clients 0 to {}: {}; the script:", CLIENTS - 1, speakers.join(" "));
     let from = if confirmed { 0 } else { shortest.len().saturating_sub(20) };

@@ -565,6 +565,7 @@ impl Player {
         }
         for narrows in [false, true] {
             let Some(actors) = scene.actors(told, narrows) else {
+                self.tried = (0, true);
                 return Ok(false);
             };
             if self.search(actors, scene, told)? {
@@ -581,12 +582,15 @@ impl Player {
         let mut search = Search::new(actors);
         // Where a difference is shrunk nobody waits so long.
         let time = if self.patience == PATIENCE { TRIES_TIME } else { TRIES_TIME_SHORT };
+        self.tried = (0, false);
         while begun.elapsed() < time {
+            self.tried.0 += 1;
             if let Some(stage) = self.try_one(&mut search, scene, told)? {
                 self.take_over(stage, scene, &search, told);
                 return Ok(true);
             }
             if !search.bury() {
+                self.tried.1 = true;
                 break;
             }
         }

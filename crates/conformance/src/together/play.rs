@@ -35,6 +35,8 @@ const ROUNDS_LEAST: u32 = 2;
 const ROUNDS_BUSY: u32 = 20;
 /// Between two rounds after that.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Where another order may be looked for, a client that waits for so many replies is sent no more: the orders multiply.
+const PENDING_MAX: usize = 6;
 /// After requests that are not answered at all, since nothing tells that they were done.
 const GRACE: Duration = Duration::from_millis(5);
 
@@ -52,6 +54,8 @@ pub struct Player {
     pub orders: bool,
     /// In how many steps it took another than Redis.
     pub reordered: u64,
+    /// How many orders were tried last, and whether these were all there are.
+    pub tried: (usize, bool),
     /// Redis said something that is meant to be different, and with which the script cannot go on.
     over: bool,
     plant: Option<Plant>,
@@ -90,6 +94,7 @@ impl Player {
             log: Vec::new(),
             orders: false,
             reordered: 0,
+            tried: (0, false),
             over: false,
             plant,
             vanished: false,
@@ -170,6 +175,12 @@ impl Player {
     fn step(&mut self, step: &Step) -> Result<Option<Difference>> {
         for seat in self.seats.iter_mut().flatten() {
             seat.waited = !seat.sent.is_empty();
+        }
+        if let Step::Send { client, .. } = step
+            && self.orders
+            && self.seats[*client].as_ref().is_some_and(|seat| seat.sent.len() >= PENDING_MAX)
+        {
+            return Ok(None);
         }
         let before = self.scene(step);
         let mut done = step.clone();
