@@ -101,7 +101,7 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
         player.woken,
         player.slow
     );
-    if player.orders {
+    if player.reordered > 0 {
         println!("  {} steps came in another order that Redis confirms", player.reordered);
     }
     for (name, count) in &player.excused {

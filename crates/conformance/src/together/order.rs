@@ -344,6 +344,17 @@ impl Scene {
         }
     }
 
+    /// Whether it may have made many keys ready at once, of which Redis takes one after the other in the order of a hash table.
+    pub fn is_sweeping(&self) -> bool {
+        const SWEEPING: [&[u8]; 3] = [b"FLUSHALL", b"FLUSHDB", b"SWAPDB"];
+        let sweeps = |word: &Vec<u8>| {
+            let word = word.to_ascii_uppercase();
+            SWEEPING.iter().any(|name| word.windows(name.len()).any(|part| part == *name))
+        };
+        let parts = self.parts.iter().flatten();
+        parts.flat_map(|part| part.requests.iter().chain(&part.queued)).flatten().any(sweeps)
+    }
+
     fn sender(&self) -> Option<usize> {
         match self.step {
             Step::Send { client, .. } => Some(client),
@@ -410,8 +421,13 @@ fn keys_of(piece: &[(Request, Reply)], watched: &[Vec<u8>]) -> Option<Vec<Vec<u8
             keys.push(Vec::new());
         }
         // A script may touch what its text names, or makes of names.
+        let is_wide = |source: &Vec<u8>| {
+            let text = source.to_ascii_uppercase();
+            names_keys(source)
+                || WIDE.iter().any(|wide| text.windows(wide.len()).any(|part| part == *wide))
+        };
         let source = request.get(1).filter(|_| name.starts_with(b"EVAL"));
-        if WIDE.contains(&name.as_slice()) || source.is_some_and(|source| names_keys(source)) {
+        if WIDE.contains(&name.as_slice()) || source.is_some_and(is_wide) {
             return None;
         }
         if name == b"EXEC" {
@@ -481,33 +497,31 @@ impl Player {
     /// What is under way before a step.
     pub(super) fn scene(&self, step: &Step) -> Scene {
         let mut parts = vec![None; CLIENTS];
-        if self.orders {
-            for (part, seat) in parts.iter_mut().zip(&self.seats) {
-                *part = seat.as_ref().map(|seat| Part {
-                    requests: seat.sent.iter().cloned().collect(),
-                    old: seat.sent.len(),
-                    queued: seat.queued.clone(),
-                    watched: Vec::new(),
-                    since: seat.since,
-                    mapped: seat.mapped,
-                });
+        for (part, seat) in parts.iter_mut().zip(&self.seats) {
+            *part = seat.as_ref().map(|seat| Part {
+                requests: seat.sent.iter().cloned().collect(),
+                old: seat.sent.len(),
+                queued: seat.queued.clone(),
+                watched: Vec::new(),
+                since: seat.since,
+                mapped: seat.mapped,
+            });
+        }
+        match step {
+            Step::Send { client, requests } => {
+                let fresh = || Part { mapped: true, ..Part::default() };
+                let part = parts[*client].get_or_insert_with(fresh);
+                part.requests.extend(requests.iter().cloned());
             }
-            match step {
-                Step::Send { client, requests } => {
-                    let fresh = || Part { mapped: true, ..Part::default() };
-                    let part = parts[*client].get_or_insert_with(fresh);
-                    part.requests.extend(requests.iter().cloned());
-                }
-                Step::Vanish { client } => parts[*client] = None,
-                Step::Wait(_) => {}
-            }
-            for step in self.log.iter().chain([step]) {
-                let Step::Send { client, requests } = step else { continue };
-                let watches = |request: &&Request| request[0].eq_ignore_ascii_case(b"WATCH");
-                if let Some(part) = &mut parts[*client] {
-                    let keys = requests.iter().filter(watches).flatten();
-                    part.watched.extend(keys.filter(|word| is_key(word)).cloned());
-                }
+            Step::Vanish { client } => parts[*client] = None,
+            Step::Wait(_) => {}
+        }
+        for step in self.log.iter().chain([step]) {
+            let Step::Send { client, requests } = step else { continue };
+            let watches = |request: &&Request| request[0].eq_ignore_ascii_case(b"WATCH");
+            if let Some(part) = &mut parts[*client] {
+                let keys = requests.iter().filter(watches).flatten();
+                part.watched.extend(keys.filter(|word| is_key(word)).cloned());
             }
         }
         Scene { parts, step: step.clone() }
@@ -516,7 +530,7 @@ impl Player {
     /// What the server under test has said since the last step.
     pub(super) fn told(&self) -> Told {
         let one = |seat: &Option<Seat>| {
-            let link = seat.as_ref().filter(|_| self.orders).map(|seat| &seat.links.subject);
+            let link = seat.as_ref().map(|seat| &seat.links.subject);
             link.map_or((Vec::new(), true), |link| (link.replies.clone(), link.is_closed()))
         };
         self.seats.iter().map(one).collect()

@@ -204,7 +204,8 @@ impl Player {
         if difference.is_none() && self.orders && before.is_open(&told) {
             difference = self.keyspaces_differ(step);
         }
-        if difference.is_some() && self.orders && self.has_another_order(&before, &told)? {
+        let may_differ = self.orders || before.is_sweeping();
+        if difference.is_some() && may_differ && self.has_another_order(&before, &told)? {
             self.reordered += 1;
             difference = None;
         } else {
