@@ -14,7 +14,7 @@
 //! Who waits longer is served first: an order in which two clients are served from one key the other way round is not tried,
 //! and one in which a client is served while another waits for it fails, since to Redis the other does wait.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ use crate::random::{Difference, rules};
 use crate::wire::{Value, encode};
 
 /// How long orders of one step are tried.
-const TRIES_TIME: Duration = Duration::from_secs(40);
+const TRIES_TIME: Duration = Duration::from_secs(20);
 /// The same while a difference is shrunk.
 const TRIES_TIME_SHORT: Duration = Duration::from_secs(2);
 /// How long a reply of Redis may take that is sure to come, such as that of a wait which gives up.
@@ -169,6 +169,8 @@ struct Stage {
     /// The connections, each with its id.
     links: Vec<Option<(Link, Vec<u8>)>>,
     queued: Vec<Vec<Request>>,
+    /// The reads that have begun in the step, as they are to be sent, each with its client and the place of its piece.
+    begun: HashMap<(usize, usize), Request>,
 }
 
 impl Stage {
@@ -177,8 +179,14 @@ impl Stage {
         let addr = server.addr();
         let control = Link::connect(addr).context("the oracle does not accept connections")?;
         let links = (0..CLIENTS).map(|_| None).collect();
-        let mut stage =
-            Stage { addr, protocols, control, links, queued: vec![Vec::new(); CLIENTS] };
+        let mut stage = Stage {
+            addr,
+            protocols,
+            control,
+            links,
+            queued: vec![Vec::new(); CLIENTS],
+            begun: HashMap::new(),
+        };
         let emptied: [&[&str]; 4] =
             [&["CLIENT", "UNPAUSE"], &["SCRIPT", "FLUSH"], &["FUNCTION", "FLUSH"], &["FLUSHALL"]];
         for words in emptied {
@@ -203,7 +211,11 @@ impl Stage {
             Step::Wait(time) => std::thread::sleep(*time),
         }
         self.collect(None);
-        self.links.iter_mut().flatten().for_each(|(link, _)| link.replies.clear());
+        for link in &mut self.links {
+            // Whom Redis has closed connects again.
+            link.take_if(|(link, _)| link.is_closed());
+            link.iter_mut().for_each(|(link, _)| link.replies.clear());
+        }
         Ok(())
     }
 
@@ -231,6 +243,14 @@ impl Stage {
         Ok(())
     }
 
+    /// What a piece of a client is to ask.
+    fn requests_of(&self, actor: &Actor, at: usize) -> Vec<Request> {
+        match self.begun.get(&(actor.client, at)) {
+            Some(request) => vec![request.clone()],
+            None => actor.pieces[at].iter().map(|(request, _)| request.clone()).collect(),
+        }
+    }
+
     /// Reads all that Redis has to say: it has one thread, so what comes before its second answer to another connection is all. Who
     /// is waited `for` gets its reply by the clock, perhaps.
     fn collect(&mut self, awaited: Option<usize>) {
@@ -249,15 +269,12 @@ impl Stage {
         }
     }
 
-    /// A wait for what is added to streams is to be sent later: what is the last entry now, `$`, is looked up.
-    fn look_up_last_ids(&mut self, actor: &mut Actor) -> Result<()> {
-        let Some((request, _)) = actor.pieces.first_mut().and_then(|piece| piece.first_mut())
-        else {
-            return Ok(());
-        };
+    /// A read that is to be sent later than it began: what was the last entry then, `$`, is looked up now.
+    fn with_last_ids(&mut self, client: usize, request: &Request) -> Result<Request> {
+        let mut request = request.clone();
         let streams = request.iter().position(|word| word.eq_ignore_ascii_case(b"STREAMS"));
         let Some(keys) = streams.filter(|_| request[0].eq_ignore_ascii_case(b"XREAD")) else {
-            return Ok(());
+            return Ok(request);
         };
         let count = (request.len() - keys - 1) / 2;
         for at in keys + 1..=keys + count {
@@ -265,15 +282,15 @@ impl Stage {
                 continue;
             }
             let ask = [b"XINFO".to_vec(), b"STREAM".to_vec(), request[at].clone()];
-            self.send(actor.client, &[ask.to_vec()])?;
+            self.send(client, &[ask.to_vec()])?;
             self.collect(None);
-            let Some((link, _)) = &mut self.links[actor.client] else { continue };
+            let Some((link, _)) = &mut self.links[client] else { continue };
             let reply = link.replies.pop().and_then(|reply| reply.value());
             let last =
                 reply.and_then(|value| value.get("last-generated-id")?.text().map(<[u8]>::to_vec));
             request[at + count] = last.unwrap_or_else(|| b"0-0".to_vec());
         }
-        Ok(())
+        Ok(request)
     }
 }
 
@@ -362,46 +379,81 @@ impl Scene {
         }
     }
 
-    fn actors(&self, told: &Told, narrows: bool) -> Option<Vec<Actor>> {
-        let mut actors = Vec::new();
+    /// The clients of which something came in the step, or may have been overtaken in it, and how many of them waited. Those whose bit
+    /// in `natural` is set are under way before the step, others' waits are sent only where they end.
+    fn actors(&self, told: &Told, natural: u32, narrows: bool) -> Option<(Vec<Actor>, u32)> {
+        let (mut actors, mut waiters) = (Vec::new(), 0);
         for (client, (part, (replies, _))) in self.parts.iter().zip(told).enumerate() {
             let Some(part) = part else { continue };
-            if replies.is_empty() && Some(client) != self.sender() {
+            let first = part.requests.first().filter(|_| part.old > 0);
+            // Who waits to move something between cores may be overtaken by somebody who takes it.
+            let overtaken = replies.is_empty() && first.is_some_and(moves_away);
+            if replies.is_empty() && Some(client) != self.sender() && !overtaken {
                 continue;
             }
             if !part.mapped || replies.len() > part.requests.len() {
                 return None;
             }
-            let rest = part.requests[replies.len()..].to_vec();
-            let waits = part.old > 0 && replies.first().is_none_or(is_refusal);
-            let served = (part.old > 0 && !replies.is_empty() && !waits)
-                .then(|| key_served(&part.requests[0], &replies[0]))
-                .flatten();
-            let mut pieces = pieces(&part.requests, replies, part.old > 0);
-            if narrows && part.old > 0 && !waits && !replies.is_empty() {
-                let (request, reply) = &mut pieces[0][0];
+            let mut is_natural = first.is_some() && replies.first().is_none_or(is_refusal);
+            if first.is_some() && (overtaken || !is_natural) {
+                is_natural = natural & 1 << waiters != 0;
+                waiters += 1;
+            }
+            if overtaken && is_natural && Some(client) != self.sender() {
+                continue;
+            }
+            let rest = part.requests[replies.len().max(usize::from(is_natural))..].to_vec();
+            let served = first
+                .filter(|_| !is_natural)
+                .and_then(|request| key_served(request, replies.first()?));
+            let mut pieces = pieces(&part.requests, replies, first.is_some());
+            if let (true, false, Some((request, reply))) =
+                (narrows, is_natural, pieces.first_mut().and_then(|piece| piece.first_mut()))
+                && first.is_some()
+            {
                 *request = narrowed(request, reply);
             }
-            let keys = pieces.iter().map(|piece| keys_of(piece, &part.watched)).collect();
+            let keys_at = |at: usize| {
+                let piece = pieces[at..].iter().find(|piece| !piece.is_empty())?;
+                keys_of(piece, &part.watched)
+            };
+            let keys = (0..pieces.len()).map(keys_at).collect();
             let since = part.since;
-            actors.push(Actor { client, pieces, rest, waits, served, since, keys });
+            actors.push(Actor { client, pieces, rest, waits: is_natural, served, since, keys });
         }
-        Some(actors)
+        Some((actors, waiters))
     }
 }
 
-/// The replies to requests, in pieces that end where a client could be told apart from another. A wait is one alone.
+/// Whether a wait is for something that is put elsewhere.
+fn moves_away(request: &Request) -> bool {
+    let name = request[0].to_ascii_uppercase();
+    matches!(name.as_slice(), b"BLMOVE" | b"BRPOPLPUSH") && request.get(1) != request.get(2)
+}
+
+/// Whether a request reads what comes after it has begun.
+fn reads_new(request: &Request) -> bool {
+    request[0].eq_ignore_ascii_case(b"XREAD") && request.iter().any(|word| word == b"$")
+}
+
+/// The replies to requests, in pieces that end where a client could be told apart from another. A wait is one alone; before a read of
+/// what is new comes an empty piece: there it begins.
 fn pieces(requests: &[Request], replies: &[Reply], waited: bool) -> Vec<Vec<(Request, Reply)>> {
-    let mut pieces = vec![Vec::new()];
+    let mut pieces = Vec::new();
+    let mut piece = Vec::new();
     for (at, (request, reply)) in requests.iter().zip(replies).enumerate() {
-        pieces.last_mut().expect("never empty").push((request.clone(), reply.clone()));
-        let is_multi = request.first().is_some_and(|name| name.eq_ignore_ascii_case(b"MULTI"));
-        let is_queued = matches!(reply, Reply::Raw(raw) if raw == b"+QUEUED\r\n");
-        if !(is_multi || is_queued) || at == 0 && waited {
+        let is_old = at == 0 && waited;
+        if !is_old && reads_new(request) && piece.is_empty() {
             pieces.push(Vec::new());
         }
+        piece.push((request.clone(), reply.clone()));
+        let is_multi = request.first().is_some_and(|name| name.eq_ignore_ascii_case(b"MULTI"));
+        let is_queued = matches!(reply, Reply::Raw(raw) if raw == b"+QUEUED\r\n");
+        if !(is_multi || is_queued) || is_old {
+            pieces.push(std::mem::take(&mut piece));
+        }
     }
-    pieces.retain(|piece| !piece.is_empty());
+    pieces.extend((!piece.is_empty()).then_some(piece));
     pieces
 }
 
@@ -577,12 +629,18 @@ impl Player {
         for seat in self.seats.iter_mut().flatten() {
             seat.links.oracle.close();
         }
-        for narrows in [false, true] {
-            let Some(actors) = scene.actors(told, narrows) else {
-                self.tried = (0, true);
-                return Ok(false);
-            };
-            if self.search(actors, scene, told)? {
+        self.tried = (0, true);
+        let Some((_, waiters)) = scene.actors(told, 0, false) else {
+            return Ok(false);
+        };
+        let all = (1 << waiters) - 1;
+        let mut ways = vec![(all, false), (0, false)];
+        ways.extend((1..all).map(|natural| (natural, false)));
+        ways.extend((0..all).map(|natural| (natural, true)));
+        for (natural, narrows) in ways {
+            if let Some((actors, _)) = scene.actors(told, natural, narrows)
+                && self.search(actors, scene, told)?
+            {
                 return Ok(true);
             }
         }
@@ -596,7 +654,6 @@ impl Player {
         let mut search = Search::new(actors);
         // Where a difference is shrunk nobody waits so long.
         let time = if self.patience == PATIENCE { TRIES_TIME } else { TRIES_TIME_SHORT };
-        self.tried = (0, false);
         while begun.elapsed() < time {
             self.tried.0 += 1;
             if let Some(stage) = self.try_one(&mut search, scene, told)? {
@@ -604,10 +661,11 @@ impl Player {
                 return Ok(true);
             }
             if !search.bury() {
-                self.tried.1 = true;
-                break;
+                self.excused = excused;
+                return Ok(false);
             }
         }
+        self.tried.1 = false;
         self.excused = excused;
         Ok(false)
     }
@@ -689,8 +747,10 @@ impl Player {
         for at in 0..=log.len() {
             for (_, client) in waits.iter().filter(|(place, _)| *place == at) {
                 let later = |actor: &&mut Actor| actor.client == *client && !actor.waits;
-                if let Some(actor) = actors.iter_mut().find(later) {
-                    stage.look_up_last_ids(actor)?;
+                let first =
+                    actors.iter_mut().find(later).and_then(|actor| actor.pieces.first_mut());
+                if let Some((request, _)) = first.and_then(|piece| piece.first_mut()) {
+                    *request = stage.with_last_ids(*client, request)?;
                 }
             }
             if let Some(step) = log.get(at) {
@@ -714,11 +774,18 @@ impl Player {
         let actor = &actors[at];
         let piece = &actor.pieces[done[at]];
         let is_sent = actor.waits && done[at] == 0;
-        if !is_sent {
-            let requests: Vec<Request> = piece.iter().map(|(request, _)| request.clone()).collect();
-            stage.send(actor.client, &requests)?;
+        if piece.is_empty() {
+            let (request, _) = &actor.pieces[done[at] + 1][0];
+            let request = stage.with_last_ids(actor.client, request)?;
+            done[at] += 1;
+            stage.begun.insert((actor.client, done[at]), request);
+            return Ok(true);
         }
-        stage.collect(is_sent.then_some(actor.client));
+        if !is_sent {
+            stage.send(actor.client, &stage.requests_of(actor, done[at]))?;
+        }
+        let ends_by_itself = is_sent && is_refusal(&piece[0].1);
+        stage.collect(ends_by_itself.then_some(actor.client));
         for (client, link) in stage.links.iter_mut().enumerate() {
             let Some((link, id)) = link else { continue };
             let replies = std::mem::take(&mut link.replies);
@@ -790,9 +857,8 @@ impl Player {
         let (mut log, _) = self.relogged(scene, &search.actors);
         for at in &search.order {
             let actor = &search.actors[*at];
-            let piece = &actor.pieces[done[*at]];
-            if !(actor.waits && done[*at] == 0) {
-                let requests = piece.iter().map(|(request, _)| request.clone()).collect();
+            let requests = stage.requests_of(actor, done[*at]);
+            if !(actor.waits && done[*at] == 0) && !requests.is_empty() {
                 log.push(Step::Send { client: actor.client, requests });
             }
             done[*at] += 1;
