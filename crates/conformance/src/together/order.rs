@@ -22,6 +22,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::pen::{all_keys, is_key, names_keys, whole};
 use super::play::{CLIENTS, PATIENCE, Player, blocked_clients, unlike};
+use super::scripts::KNOWN;
 use super::seat::{Seat, translated};
 use super::step::{Request, Step};
 use crate::r#gen::Draw;
@@ -30,7 +31,7 @@ use crate::random::{Difference, rules};
 use crate::wire::{Value, encode};
 
 /// How long orders of one step are tried.
-const TRIES_TIME: Duration = Duration::from_secs(20);
+const TRIES_TIME: Duration = Duration::from_secs(40);
 /// The same while a difference is shrunk.
 const TRIES_TIME_SHORT: Duration = Duration::from_secs(2);
 /// How long a reply of Redis may take that is sure to come, such as that of a wait which gives up.
@@ -62,7 +63,13 @@ pub struct Scene {
 }
 
 /// What the server under test has said to each client in a step.
-pub type Told = Vec<(Vec<Reply>, bool)>;
+#[derive(Debug, Default, Clone)]
+pub struct Told {
+    replies: Vec<Reply>,
+    closed: bool,
+    /// Redis has said something to it, in its own order.
+    by_redis: bool,
+}
 
 /// A client in an order that is tried.
 #[derive(Debug)]
@@ -319,6 +326,9 @@ fn compare_keyspaces(control: &mut Sides<Link>) -> Option<(String, Sides<String>
         }
     }
     requests.push(vec!["SELECT".to_owned(), "0".to_owned()]);
+    let known = KNOWN.iter().map(|(_, sha)| (*sha).to_owned());
+    requests.push(["SCRIPT".to_owned(), "EXISTS".to_owned()].into_iter().chain(known).collect());
+    requests.push(["FUNCTION", "LIST", "WITHCODE"].map(str::to_owned).to_vec());
     let mut bytes = Vec::new();
     for request in &requests {
         let words: Vec<Vec<u8>> = request.iter().map(|word| word.as_bytes().to_vec()).collect();
@@ -349,14 +359,14 @@ fn compare_keyspaces(control: &mut Sides<Link>) -> Option<(String, Sides<String>
 
 impl Scene {
     /// Whether anything was concurrent in it: then the data is looked at too.
-    pub fn is_open(&self, told: &Told) -> bool {
-        let woken = self.parts.iter().zip(told).filter(|(part, (replies, _))| {
-            part.as_ref().is_some_and(|part| part.old > 0) && !replies.is_empty()
+    pub fn is_open(&self, told: &[Told]) -> bool {
+        let woken = self.parts.iter().zip(told).filter(|(part, told)| {
+            part.as_ref().is_some_and(|part| part.old > 0) && !told.replies.is_empty()
         });
         let several = matches!(&self.step, Step::Send { requests, .. } if requests.len() > 1);
         match woken.clone().count() {
             0 => false,
-            1 => several || woken.clone().any(|(_, (replies, _))| replies.len() > 1),
+            1 => several || woken.clone().any(|(_, told)| told.replies.len() > 1),
             _ => true,
         }
     }
@@ -372,6 +382,17 @@ impl Scene {
         parts.flat_map(|part| part.requests.iter().chain(&part.queued)).flatten().any(sweeps)
     }
 
+    /// Who has begun to watch something while others were woken.
+    pub fn watchers_in_doubt(&self, told: &[Told]) -> Vec<usize> {
+        let watches = |request: &Request| request[0].eq_ignore_ascii_case(b"WATCH");
+        let each = self.parts.iter().zip(told).enumerate().filter(|_| self.is_open(told));
+        each.filter_map(|(client, (part, told))| {
+            let done = part.as_ref()?.requests.iter().take(told.replies.len());
+            done.clone().any(watches).then_some(client)
+        })
+        .collect()
+    }
+
     fn sender(&self) -> Option<usize> {
         match self.step {
             Step::Send { client, .. } => Some(client),
@@ -381,13 +402,14 @@ impl Scene {
 
     /// The clients of which something came in the step, or may have been overtaken in it, and how many of them waited. Those whose bit
     /// in `natural` is set are under way before the step, others' waits are sent only where they end.
-    fn actors(&self, told: &Told, natural: u32, narrows: bool) -> Option<(Vec<Actor>, u32)> {
+    fn actors(&self, told: &[Told], natural: u32, narrows: bool) -> Option<(Vec<Actor>, u32)> {
         let (mut actors, mut waiters) = (Vec::new(), 0);
-        for (client, (part, (replies, _))) in self.parts.iter().zip(told).enumerate() {
+        for (client, (part, told)) in self.parts.iter().zip(told).enumerate() {
             let Some(part) = part else { continue };
+            let replies = &told.replies;
             let first = part.requests.first().filter(|_| part.old > 0);
-            // Who waits to move something between cores may be overtaken by somebody who takes it.
-            let overtaken = replies.is_empty() && first.is_some_and(moves_away);
+            // What Redis gave it may have gone with what came behind in the pipeline that brought it: then it waits on.
+            let overtaken = replies.is_empty() && first.is_some() && told.by_redis;
             if replies.is_empty() && Some(client) != self.sender() && !overtaken {
                 continue;
             }
@@ -421,8 +443,28 @@ impl Scene {
             let since = part.since;
             actors.push(Actor { client, pieces, rest, waits: is_natural, served, since, keys });
         }
-        Some((actors, waiters))
+        (!actors.iter().any(|actor| is_passed_by(actor, &actors))).then_some((actors, waiters))
     }
+}
+
+/// Whether a client that waits on was passed by another in the queue of its key.
+fn is_passed_by(waits: &Actor, actors: &[Actor]) -> bool {
+    let Some(request) = waits.rest.first().filter(|_| waits.pieces.is_empty() && !waits.waits)
+    else {
+        return false;
+    };
+    let takes = |(request, reply): &(Request, Reply), key: &[u8]| {
+        key_served(request, reply).is_some_and(|served| served == key)
+    };
+    let mut keys = request[1..].iter().filter(|word| is_key(word));
+    keys.any(|key| {
+        actors.iter().filter(|other| other.client != waits.client).any(|other| {
+            let is_later = other.served.as_ref() == Some(key) && other.since > waits.since;
+            // A move between cores holds no lock until it runs: who comes anew may be faster.
+            let others = other.pieces.iter().skip(usize::from(other.served.is_some())).flatten();
+            is_later || !moves_away(request) && others.clone().any(|asked| takes(asked, key))
+        })
+    })
 }
 
 /// Whether a wait is for something that is put elsewhere.
@@ -580,10 +622,14 @@ impl Player {
     }
 
     /// What the server under test has said since the last step.
-    pub(super) fn told(&self) -> Told {
-        let one = |seat: &Option<Seat>| {
-            let link = seat.as_ref().map(|seat| &seat.links.subject);
-            link.map_or((Vec::new(), true), |link| (link.replies.clone(), link.is_closed()))
+    pub(super) fn told(&self) -> Vec<Told> {
+        let one = |seat: &Option<Seat>| match seat {
+            None => Told { closed: true, ..Told::default() },
+            Some(seat) => Told {
+                replies: seat.links.subject.replies.clone(),
+                closed: seat.links.subject.is_closed(),
+                by_redis: !seat.links.oracle.replies.is_empty(),
+            },
         };
         self.seats.iter().map(one).collect()
     }
@@ -625,7 +671,7 @@ impl Player {
 
     /// Looks for another order of what a step has set off in which Redis says what the server under test has said. If there is one,
     /// Redis has played it when this returns, and the clients go on from there.
-    pub(super) fn has_another_order(&mut self, scene: &Scene, told: &Told) -> Result<bool> {
+    pub(super) fn has_another_order(&mut self, scene: &Scene, told: &[Told]) -> Result<bool> {
         for seat in self.seats.iter_mut().flatten() {
             seat.links.oracle.close();
         }
@@ -637,9 +683,12 @@ impl Player {
         let mut ways = vec![(all, false), (0, false)];
         ways.extend((1..all).map(|natural| (natural, false)));
         ways.extend((0..all).map(|natural| (natural, true)));
+        // Where a difference is shrunk nobody waits so long.
+        let time = if self.patience == PATIENCE { TRIES_TIME } else { TRIES_TIME_SHORT };
+        let end = Instant::now() + time;
         for (natural, narrows) in ways {
             if let Some((actors, _)) = scene.actors(told, natural, narrows)
-                && self.search(actors, scene, told)?
+                && self.search(actors, scene, told, end)?
             {
                 return Ok(true);
             }
@@ -648,13 +697,16 @@ impl Player {
     }
 
     /// Tries the orders of what these clients are asked.
-    fn search(&mut self, actors: Vec<Actor>, scene: &Scene, told: &Told) -> Result<bool> {
-        let begun = Instant::now();
+    fn search(
+        &mut self,
+        actors: Vec<Actor>,
+        scene: &Scene,
+        told: &[Told],
+        end: Instant,
+    ) -> Result<bool> {
         let excused = self.excused.clone();
         let mut search = Search::new(actors);
-        // Where a difference is shrunk nobody waits so long.
-        let time = if self.patience == PATIENCE { TRIES_TIME } else { TRIES_TIME_SHORT };
-        while begun.elapsed() < time {
+        while Instant::now() < end {
             self.tried.0 += 1;
             if let Some(stage) = self.try_one(&mut search, scene, told)? {
                 self.take_over(stage, scene, &search, told);
@@ -675,7 +727,7 @@ impl Player {
         &mut self,
         search: &mut Search,
         scene: &Scene,
-        told: &Told,
+        told: &[Told],
     ) -> Result<Option<Stage>> {
         let mut stage = self.stage(scene, &mut search.actors)?;
         let mut done = vec![0; search.actors.len()];
@@ -819,7 +871,7 @@ impl Player {
     }
 
     /// Whether with the requests that are still unanswered nobody has an answer, and all data are the same.
-    fn ends_well(&mut self, stage: &mut Stage, search: &Search, told: &Told) -> Result<bool> {
+    fn ends_well(&mut self, stage: &mut Stage, search: &Search, told: &[Told]) -> Result<bool> {
         let mut last: Vec<&Actor> =
             search.order.iter().rev().map(|at| &search.actors[*at]).collect();
         last.extend(&search.actors);
@@ -834,11 +886,10 @@ impl Player {
             stage.send(actor.client, &actor.rest)?;
             stage.collect(None);
         }
-        for (link, (_, closed)) in stage.links.iter_mut().zip(told) {
-            if link
-                .as_ref()
-                .is_some_and(|(link, _)| !link.replies.is_empty() || link.is_closed() != *closed)
-            {
+        for (link, told) in stage.links.iter_mut().zip(told) {
+            if link.as_ref().is_some_and(|(link, _)| {
+                !link.replies.is_empty() || link.is_closed() != told.closed
+            }) {
                 return Ok(false);
             }
         }
@@ -852,7 +903,7 @@ impl Player {
     }
 
     /// The clients go on with Redis as it has played the script now.
-    fn take_over(&mut self, mut stage: Stage, scene: &Scene, search: &Search, told: &Told) {
+    fn take_over(&mut self, mut stage: Stage, scene: &Scene, search: &Search, told: &[Told]) {
         let mut done = vec![0; search.actors.len()];
         let (mut log, _) = self.relogged(scene, &search.actors);
         for at in &search.order {
@@ -875,11 +926,11 @@ impl Player {
             seat.queued = std::mem::take(&mut stage.queued[client]);
             seat.links.subject.replies.clear();
             if let Some(part) = &scene.parts[client] {
-                let answered = told[client].0.len().min(part.requests.len());
+                let answered = told[client].replies.len().min(part.requests.len());
                 seat.sent = part.requests[answered..].iter().cloned().collect();
                 seat.since = if answered > 0 { self.steps } else { part.since };
             }
-            if told[client].1 {
+            if told[client].closed {
                 self.seats[client] = None;
             }
         }

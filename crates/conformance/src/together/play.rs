@@ -199,10 +199,18 @@ impl Player {
             Step::Wait(time) => std::thread::sleep(*time),
         }
         self.settle();
+        if let Some(plant) = self.plant {
+            self.spoil(plant);
+        }
         let told = self.told();
         let mut difference = self.compare(step);
         if difference.is_none() && self.orders && before.is_open(&told) {
             difference = self.keyspaces_differ(step);
+        }
+        if self.orders {
+            for client in before.watchers_in_doubt(&told) {
+                self.seats[client].iter_mut().for_each(|seat| seat.unsure = true);
+            }
         }
         let may_differ = self.orders || before.is_sweeping();
         if difference.is_some() && may_differ && self.has_another_order(&before, &told)? {
@@ -313,9 +321,6 @@ impl Player {
     }
 
     fn compare(&mut self, step: &Step) -> Option<Difference> {
-        if self.plant == Some(Plant::WrongWaiter) {
-            self.mix_up();
-        }
         for client in 0..CLIENTS {
             let Some(mut seat) = self.seats[client].take() else {
                 continue;
@@ -333,6 +338,18 @@ impl Player {
         None
     }
 
+    /// Spoils what the server under test has said.
+    fn spoil(&mut self, plant: Plant) {
+        for seat in self.seats.iter_mut().flatten() {
+            for (request, reply) in seat.sent.iter().zip(&mut seat.links.subject.replies) {
+                plant.reply(request, reply, false);
+            }
+        }
+        if plant == Plant::WrongWaiter {
+            self.mix_up();
+        }
+    }
+
     fn mix_up(&mut self) {
         let woken = |seat: &&mut Seat| seat.waited && seat.links.subject.replies.len() == 1;
         let mut woken: Vec<&mut Seat> = self.seats.iter_mut().flatten().filter(woken).collect();
@@ -343,7 +360,7 @@ impl Player {
 
     fn compare_seat(&mut self, seat: &mut Seat) -> Option<Difference> {
         let expected = std::mem::take(&mut seat.links.oracle.replies);
-        let mut got = std::mem::take(&mut seat.links.subject.replies);
+        let got = std::mem::take(&mut seat.links.subject.replies);
         if seat.waited {
             self.woken += expected.len() as u64;
         }
@@ -353,7 +370,7 @@ impl Player {
         let missing = |link: &Link| if link.is_closed() { Reply::Closed } else { Reply::Silent };
         for (at, oracle) in expected.iter().enumerate() {
             let request = seat.next_request();
-            let Some(subject) = got.get_mut(at) else {
+            let Some(subject) = got.get(at) else {
                 if is_void(&request, oracle) {
                     *self.excused.entry("nothing-to-be-read").or_default() += 1;
                     self.over = true;
@@ -362,10 +379,12 @@ impl Player {
                 let got = missing(&seat.links.subject).to_string();
                 return Some(unlike(&request, oracle.show(), got));
             };
-            if let Some(plant) = self.plant {
-                plant.reply(&request, subject, false);
-            }
             self.note(&request, oracle, subject);
+            if is_exec(&request) && std::mem::take(&mut seat.unsure) && is_null(subject) {
+                *self.excused.entry("watched-while-others-woke").or_default() += 1;
+                self.over = true;
+                return None;
+            }
             let (queued, ids) = (&mut seat.queued, &seat.ids);
             if let Some(difference) = self.judge(queued, ids, &request, oracle, subject) {
                 return Some(difference);
@@ -501,6 +520,14 @@ fn ends_itself(request: &Request, queued: &[Request]) -> bool {
     };
     is(request, 0, b"EXEC")
         && queued.iter().any(|queued| is(queued, 0, b"CLIENT") && is(queued, 1, b"KILL"))
+}
+
+fn is_exec(request: &Request) -> bool {
+    request.first().is_some_and(|name| name.eq_ignore_ascii_case(b"EXEC"))
+}
+
+fn is_null(reply: &Reply) -> bool {
+    matches!(reply, Reply::Raw(raw) if raw == b"*-1\r\n" || raw == b"_\r\n")
 }
 
 /// Whether a request runs what the server knows by its name.
