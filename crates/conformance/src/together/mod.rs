@@ -9,13 +9,17 @@
 mod blocking;
 mod functions;
 mod lua;
+mod meant;
 mod order;
 mod pen;
 mod plant;
 mod play;
 mod plot;
+mod scene;
 mod scripts;
+mod search;
 mod seat;
+mod stage;
 mod step;
 mod transactions;
 
