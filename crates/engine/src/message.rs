@@ -356,6 +356,8 @@ pub struct JobFlags {
     pub no_touch: bool,
     /// An EXEC depends on what the client watches at the owner.
     pub watched: bool,
+    /// It is called by a script.
+    pub scripted: bool,
 }
 
 /// The header of one outcome.
