@@ -271,6 +271,7 @@ impl Requests {
             let args = Args::new(&self.bytes, request, self.hasher);
             let reply = Writer::new(&mut self.out, Protocol::Resp2);
             let mut ctx = Ctx {
+                scripted: false,
                 store,
                 db: 0,
                 now: Now::default(),

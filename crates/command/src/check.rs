@@ -198,6 +198,7 @@ impl World {
             now: self.now,
             settings: &self.settings,
             reply: Writer::new(&mut unread, self.protocol),
+            scripted: false,
             wait: None,
         };
         let ready = with_hashed_args(&words, hasher, |args| (blocks.ready)(&mut ctx, args));
@@ -232,6 +233,7 @@ impl World {
             now: self.now,
             settings: &self.settings,
             reply: Writer::new(reply, self.protocol),
+            scripted: false,
             wait: None,
         };
         let result = with_hashed_args(words, hasher, |args| run(command)(&mut ctx, args));

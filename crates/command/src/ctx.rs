@@ -17,6 +17,8 @@ pub struct Ctx<'a> {
     pub settings: &'a Settings,
     /// Where the reply goes.
     pub reply: Writer<'a>,
+    /// A script has called it: what has no order of its own is given in one all the same.
+    pub scripted: bool,
     /// What the client is to wait for, when the command found nothing and can wait. `None` when a command begins.
     pub wait: Option<Box<Wait>>,
 }

@@ -390,10 +390,15 @@ impl World {
         self.settle();
     }
 
-    /// Lets time pass; every core has a turn at the end of it.
-    pub fn pass_ms(&mut self, ms: u64) {
+    /// Lets time pass that no core has looked at yet.
+    pub fn advance_ms(&mut self, ms: u64) {
         self.now.mono_us += ms * 1000;
         self.now.unix_us += ms as i64 * 1000;
+    }
+
+    /// Lets time pass; every core has a turn at the end of it.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.advance_ms(ms);
         for core in 0..self.engines.len() {
             self.turn(core, Vec::new());
         }

@@ -3,6 +3,7 @@
 use crate::commands::client::{ClientLimits, Clients};
 use crate::commands::latency::spikes::Spikes;
 use crate::commands::slowlog::log::CommandLogs;
+use crate::mistakes::Mistakes;
 pub use crate::plumbing::{Plumbing, ProcessFigures};
 use crate::sampler::Sampler;
 use crate::scripts::Scripts;
@@ -144,6 +145,8 @@ pub struct Core {
     /// Who changed each setting last, by the setting's index: concurrent changes from several cores
     /// end the same on all.
     pub setting_stamps: Vec<(i64, u16)>,
+    /// What a simulation has it do wrong.
+    pub(crate) mistakes: Mistakes,
     /// Counts FAST commands to the next measured one.
     fast_until_sample: u64,
 }
@@ -203,6 +206,7 @@ impl Core {
             peak_bytes: 0,
             replication_id: replication_id(hash_seed),
             setting_stamps: vec![(0, 0); settings::TABLE.len()],
+            mistakes: Mistakes::default(),
             fast_until_sample: FAST_SAMPLE,
         };
         (core.exec, core.select) = (core.known("EXEC"), core.known("SELECT"));

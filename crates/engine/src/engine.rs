@@ -225,6 +225,12 @@ impl Engine {
         self.core.figures = figures;
     }
 
+    /// Has the engine do something wrong.
+    #[cfg(feature = "mistakes")]
+    pub fn make(&mut self, mistakes: crate::mistakes::Mistakes) {
+        self.core.mistakes = mistakes;
+    }
+
     /// How many connections the core has.
     pub fn connections(&self) -> usize {
         self.sessions.len()
@@ -428,8 +434,10 @@ impl Engine {
     fn on_end_of_input(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get(conn) else { return };
         session.ended = true;
-        if session.sending > 0 || session.may_stop_waiting() {
+        if session.sending > 0 {
             self.drop_client(conn);
+        } else if session.may_stop_waiting() {
+            self.give_up(conn);
         } else {
             self.touch(conn);
         }
@@ -441,7 +449,7 @@ impl Engine {
         let Some(session) = self.sessions.get(conn) else { return };
         session.hung_up = true;
         if session.may_stop_waiting() {
-            self.drop_client(conn);
+            self.give_up(conn);
         }
     }
 

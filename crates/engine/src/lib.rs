@@ -35,6 +35,7 @@ mod loan;
 #[cfg(test)]
 mod memory_bound;
 pub mod message;
+pub mod mistakes;
 mod observe;
 mod outbox;
 pub mod patrol;

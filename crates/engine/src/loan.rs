@@ -117,7 +117,10 @@ impl Engine {
 
     /// Everything that was asked for has come: the command runs, or asks for the keys that follow from what has come.
     pub(crate) fn on_all_lent(&mut self, mut gather: Box<Gather>) {
-        if gather.parts.iter().flat_map(|part| &part.share).any(|share| share.dirty) {
+        // What was there when its owner granted may have expired on the way.
+        let now_ms = self.core.now.unix_ms();
+        let is_dirty = |share: &Share| share.dirty || share.clean_until_ms < now_ms;
+        if gather.parts.iter().flat_map(|part| &part.share).any(|share| is_dirty(share)) {
             return self.give_up_loans(gather);
         }
         let is_script = self.core.table.entry(gather.command).spec.flags.has(Flags::SCRIPT);
@@ -394,7 +397,7 @@ impl Engine {
         }
         own.into_iter().for_each(|share| self.finish_share(share));
         if let (Some(_), Some(place), None) = (&wait, gather.place, &gather.offer)
-            && self.sessions.get(conn).is_none()
+            && !self.still_waits(conn, place)
         {
             self.withdraw((self.core.id, conn), place);
         }

@@ -170,6 +170,8 @@ pub struct Share {
     pub watched: bool,
     /// What it watches has changed.
     pub dirty: bool,
+    /// What it watches will have changed after this, by its time to live; milliseconds since the epoch.
+    pub clean_until_ms: i64,
     /// What the owner calls it while it is locked; none when it locks nothing of its own.
     pub ticket: Option<u32>,
     /// It waits for its owner however long that is busy with a script.
@@ -354,6 +356,8 @@ pub struct JobFlags {
     pub no_touch: bool,
     /// An EXEC depends on what the client watches at the owner.
     pub watched: bool,
+    /// It is called by a script.
+    pub scripted: bool,
 }
 
 /// The header of one outcome.

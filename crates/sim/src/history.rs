@@ -1,6 +1,7 @@
 //! What clients did and what they were told, with the times: all that the checkers look at.
 
 use resp::read::Value;
+use std::collections::BTreeSet;
 
 /// Before a reply has come.
 pub const NEVER: u64 = u64::MAX;
@@ -50,6 +51,8 @@ impl Record {
 pub struct History {
     /// In the order of sending.
     pub records: Vec<Record>,
+    /// The clients that have said that they send no more, and have heard all that they were told until the server closed.
+    pub left: BTreeSet<usize>,
 }
 
 /// Words as a request.

@@ -63,6 +63,8 @@ pub struct Manners {
     pub slowness_ns: u64,
     /// Leaves without a word once it has sent so many requests.
     pub vanish_after: Option<usize>,
+    /// Says once it has sent so many requests that it sends no more, and hears what it is still told until the server closes.
+    pub leave_after: Option<usize>,
     /// Ends once it has sent so many requests.
     pub steps_max: usize,
     /// When it begins.
@@ -79,6 +81,7 @@ impl Manners {
         think_ns: 1,
         slowness_ns: 0,
         vanish_after: None,
+        leave_after: None,
         steps_max: usize::MAX,
         start_ns: 0,
     };
@@ -100,6 +103,8 @@ pub struct Player {
     answered: usize,
     /// Waits for replies before it acts again.
     waiting: Waiting,
+    /// Has said that it sends no more.
+    leaving: bool,
     /// Has done all it wanted.
     pub finished: bool,
 }
@@ -126,6 +131,7 @@ impl Player {
             sent: 0,
             answered: 0,
             waiting: Waiting::No,
+            leaving: false,
             finished: false,
         }
     }
@@ -146,7 +152,9 @@ impl Player {
             Heard::Turn => self.act(world, history),
             Heard::Bytes(bytes) => return self.read(world, history, &bytes),
             Heard::Closed => {
-                if !self.finished && !self.script.may_be_closed() {
+                if self.leaving {
+                    history.left.insert(self.number);
+                } else if !self.finished && !self.script.may_be_closed() {
                     return Err(format!("client {} was closed by the server", self.number));
                 }
                 self.finished = true;
@@ -156,13 +164,17 @@ impl Player {
     }
 
     fn act(&mut self, world: &mut World, history: &mut History) {
-        if self.finished {
+        if self.finished || self.leaving {
             return;
         }
         let Some(socket) = self.socket else { return self.begin(world, history) };
         if self.vanishes() {
             self.finished = true;
             return world.hang_up(socket);
+        }
+        if self.manners.leave_after.is_some_and(|after| self.sent >= after) {
+            self.leaving = true;
+            return world.end_input(socket);
         }
         if self.waiting != Waiting::No {
             return;
@@ -180,7 +192,8 @@ impl Player {
                     self.waiting = Waiting::ForSpace;
                 }
                 // Who vanishes does not wait for what it has asked.
-                if !waits || self.vanishes() {
+                let leaves = self.manners.leave_after.is_some_and(|after| self.sent >= after);
+                if !waits || leaves || self.vanishes() {
                     self.think(world);
                 }
             }

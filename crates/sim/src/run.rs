@@ -121,7 +121,7 @@ fn scenario(seed: u64, table: &Arc<Table>, options: &Options) -> Result<Report, 
             check::causal::check(&history)?;
             check::keys(&history, drawn.lossy)?
         }
-        Checks::Order => check::operations::check(&history, drawn.cores)?,
+        Checks::Order { prompt } => check::operations::check(&history, drawn.cores, prompt)?,
         Checks::None => 0,
     };
     Ok(Report {

@@ -296,6 +296,7 @@ mod tests {
                 now: world.now,
                 settings: &settings,
                 reply: Writer::new(&mut reply, Protocol::Resp2),
+                scripted: false,
                 wait: None,
             };
             let failure = with_args(words, |args| memory_usage(&mut ctx, args)).err();

@@ -149,9 +149,10 @@ fn arrange(
 ) -> Result<Vec<usize>, Failure> {
     let mut order: Vec<usize> = (0..elements.len()).collect();
     let shown = told.range(elements.len());
-    // A set has no order of its own: what is stored of it shall be the same each time.
+    // A set has no order of its own: what is stored of it, or given to a script, shall be the same each time.
     let is_set = || matches!(ctx.store.see(ctx.db, &args.key(1), ctx.now), Some(Anything::Set(_)));
-    let settled = told.is_unsorted() && told.destination.is_some() && is_set();
+    let settles = told.destination.is_some() || ctx.scripted;
+    let settled = told.is_unsorted() && settles && is_set();
     if told.is_unsorted() && !settled {
         order.truncate(shown.end);
         return Ok(order.split_off(shown.start));

@@ -28,6 +28,8 @@ const SINK: &str = "mixed:sink";
 const TICK: Duration = Duration::from_millis(1);
 /// Redis counts time in whole milliseconds, so a wait may end so much before its limit.
 const EARLY_MOST: Duration = Duration::from_millis(2);
+/// The longest limit of a wait is over after this.
+const REST: Duration = Duration::from_millis(1500);
 /// All connections have ended after this.
 const END: Duration = Duration::from_secs(10);
 
@@ -50,6 +52,20 @@ struct Waiter {
     begun: Instant,
     /// How long it waits; for ever without.
     limit: Option<Duration>,
+    /// For what.
+    keys: Vec<String>,
+    /// Nothing has come yet.
+    waits: bool,
+}
+
+impl Waiter {
+    fn new(server: &Server, random: &mut Rng) -> Result<Waiter> {
+        let link = Link::connect(server.addr())?;
+        let (wait, begun, limit, keys) = (Wait::Pop, Instant::now(), None, Vec::new());
+        let mut waiter = Waiter { link, wait, begun, limit, keys, waits: false };
+        begin(&mut waiter, random);
+        Ok(waiter)
+    }
 }
 
 struct Game {
@@ -70,6 +86,8 @@ struct Game {
     left_early: u64,
     /// Values that were moved without anybody having heard of it.
     unheard: u64,
+    /// Who has been answered does not wait again.
+    resting: bool,
     complaints: Vec<String>,
 }
 
@@ -89,6 +107,7 @@ pub fn run(server: &Server, args: &QueuesArgs, plant: Plant) -> Result<Vec<Strin
         game.hear();
         game.come_and_go(server)?;
     }
+    game.rest(server)?;
     game.end()?;
     let lost = game.settle(server)?;
     if lost > if args.as_redis { SERVED_MOST * game.left_early } else { 0 } {
@@ -123,12 +142,11 @@ impl Game {
             latest: Duration::ZERO,
             left_early: 0,
             unheard: 0,
+            resting: false,
             complaints: Vec::new(),
         };
         for _ in 0..WAITERS {
-            let link = Link::connect(server.addr())?;
-            let mut waiter = Waiter { link, wait: Wait::Pop, begun: Instant::now(), limit: None };
-            begin(&mut waiter, &mut game.random);
+            let waiter = Waiter::new(server, &mut game.random)?;
             game.waiters.push(waiter);
         }
         Ok(game)
@@ -167,7 +185,10 @@ impl Game {
         let mut waiters = std::mem::take(&mut self.waiters);
         for waiter in &mut waiters {
             if self.note_all(waiter) {
-                begin(waiter, &mut self.random);
+                waiter.waits = false;
+                if !self.resting {
+                    begin(waiter, &mut self.random);
+                }
             }
             if waiter.link.is_closed() {
                 self.complaints.push("a waiting client was disconnected".to_owned());
@@ -237,9 +258,7 @@ impl Game {
                 continue;
             }
             let at = self.random.usize(..self.waiters.len());
-            let link = Link::connect(server.addr())?;
-            let mut new = Waiter { link, wait: Wait::Pop, begun: Instant::now(), limit: None };
-            begin(&mut new, &mut self.random);
+            let new = Waiter::new(server, &mut self.random)?;
             let old = std::mem::replace(&mut self.waiters[at], new);
             leave(&old);
             self.left_early += 1;
@@ -248,13 +267,38 @@ impl Game {
         Ok(())
     }
 
-    /// All go; what they were served on the way counts.
-    fn end(&mut self) -> Result<()> {
+    /// When all pushes are answered and all limits over, whoever still waits must have nothing to wait for.
+    fn rest(&mut self, server: &Server) -> Result<()> {
+        self.resting = true;
         let begun = Instant::now();
         while self.answered < self.asked && begun.elapsed() < END {
             self.hear();
         }
         ensure!(self.answered == self.asked, "not all pushes are answered in time");
+        let begun = Instant::now();
+        while begun.elapsed() < REST {
+            self.hear();
+        }
+        let mut control = Caller::connect(server.addr())?;
+        control.set_patience(END)?;
+        for waiter in self.waiters.iter().filter(|waiter| waiter.waits) {
+            for key in &waiter.keys {
+                let found = control.demand(&["EXISTS", key])?;
+                if found != Value::Integer(0) || waiter.limit.is_some() {
+                    let (wait, limit) = (waiter.wait, waiter.limit);
+                    self.complaints.push(format!(
+                        "a client was forgotten: {wait:?} of {key} for {limit:?}, there: {}",
+                        found.show()
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All go; what they were served on the way counts.
+    fn end(&mut self) -> Result<()> {
+        let begun = Instant::now();
         for waiter in std::mem::take(&mut self.waiters) {
             leave(&waiter);
             self.gone.push(waiter);
@@ -337,6 +381,12 @@ fn begin(waiter: &mut Waiter, random: &mut Rng) {
         _ => (Wait::PopScored, [word("BZPOPMIN"), names("mixed:z"), vec![limit]].concat()),
     };
     waiter.wait = wait;
+    waiter.waits = true;
+    waiter.keys = match wait {
+        Wait::Move => vec![format!("mixed:{}", keys[0])],
+        Wait::PopScored => names("mixed:z"),
+        _ => names("mixed:"),
+    };
     waiter.begun = Instant::now();
     waiter.limit = seconds.map(Duration::from_secs_f64);
     say(&mut waiter.link, &words);

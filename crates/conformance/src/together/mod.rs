@@ -9,13 +9,17 @@
 mod blocking;
 mod functions;
 mod lua;
+mod meant;
 mod order;
 mod pen;
 mod plant;
 mod play;
 mod plot;
+mod scene;
 mod scripts;
+mod search;
 mod seat;
+mod stage;
 mod step;
 mod transactions;
 
@@ -99,7 +103,7 @@ pub fn run(args: &TogetherArgs) -> Result<bool> {
         player.woken,
         player.slow
     );
-    if player.orders {
+    if player.reordered > 0 {
         println!("  {} steps came in another order that Redis confirms", player.reordered);
     }
     for (name, count) in &player.excused {
@@ -197,6 +201,7 @@ fn report(
     difference: &Difference,
 ) -> Result<()> {
     let protocols = protocols(seed, args.course.resp);
+    let tried = player.tried;
     let (mut last, counted) = (difference.clone(), (player.compared, player.steps));
     let mut fails =
         |player: &mut Player, candidate: &[Step]| match attempt(player, candidate, protocols) {
@@ -224,6 +229,10 @@ fn report(
     println!("  request   {}", last.request);
     println!("  oracle    {}", last.expected);
     println!("  subject   {}", last.got);
+    if player.orders {
+        let (count, all) = tried;
+        println!("  orders    {count} tried, {}", if all { "which are all" } else { "of more" });
+    }
     let speakers: Vec<String> = protocols.iter().map(u8::to_string).collect();
     println!("  protocols of clients 0 to {}: {}; the script:", CLIENTS - 1, speakers.join(" "));
     let from = if confirmed { 0 } else { shortest.len().saturating_sub(20) };

@@ -14,510 +14,67 @@
 //! Who waits longer is served first: an order in which two clients are served from one key the other way round is not tried,
 //! and one in which a client is served while another waits for it fails, since to Redis the other does wait.
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::pen::{all_keys, is_key, names_keys, whole};
+use super::pen::is_key;
 use super::play::{CLIENTS, PATIENCE, Player, blocked_clients, unlike};
-use super::seat::{Seat, translated};
+use super::scene::{Actor, Part, Scene, Told, is_refusal, key_served};
+use super::search::Search;
+use super::seat::Seat;
+use super::stage::{DATABASES, Stage, ask_one, compare_keyspaces};
 use super::step::{Request, Step};
-use crate::r#gen::Draw;
-use crate::peer::{Link, Reply, Server, Sides, exchange, take};
-use crate::random::{Difference, rules};
-use crate::wire::{Value, encode};
+use crate::peer::{Reply, Sides};
+use crate::random::Difference;
 
 /// How long orders of one step are tried.
 const TRIES_TIME: Duration = Duration::from_secs(40);
 /// The same while a difference is shrunk.
 const TRIES_TIME_SHORT: Duration = Duration::from_secs(2);
-/// How long a reply of Redis may take that is sure to come, such as that of a wait which gives up.
-const REPLY_TIME: Duration = Duration::from_millis(300);
-/// Databases that scripts use.
-const DATABASES: usize = 3;
-
-/// What a client has under way.
-#[derive(Debug, Clone, Default)]
-struct Part {
-    /// Requests without a reply, those of this step included.
-    requests: Vec<Request>,
-    /// How many of them were sent in earlier steps: the first is a wait.
-    old: usize,
-    /// What of a transaction was queued before.
-    queued: Vec<Request>,
-    /// All that the client may watch.
-    watched: Vec<Vec<u8>>,
-    /// Since which step it waits.
-    since: u64,
-    mapped: bool,
-}
-
-/// What was under way when a step began, with what the step sends.
-#[derive(Debug)]
-pub struct Scene {
-    parts: Vec<Option<Part>>,
-    step: Step,
-}
-
-/// What the server under test has said to each client in a step.
-pub type Told = Vec<(Vec<Reply>, bool)>;
-
-/// A client in an order that is tried.
-#[derive(Debug)]
-struct Actor {
-    client: usize,
-    /// What it is asked and has answered, in pieces that come in one go: a transaction comes when its EXEC does.
-    pieces: Vec<Vec<(Request, Reply)>>,
-    /// What it was asked and has not answered.
-    rest: Vec<Request>,
-    /// Its wait was ended with nothing, or an error: it has to be under way before, as only who waits is told that.
-    waits: bool,
-    /// The key that served its wait, where that takes something.
-    served: Option<Vec<u8>>,
-    since: u64,
-    /// The keys of each piece; none where it may be about all there is.
-    keys: Vec<Option<Vec<Vec<u8>>>>,
-}
-
-/// A search among the orders in which clients' pieces may come. Which comes next is chosen by lot, since mostly little depends on it;
-/// what was found to lead nowhere is not tried again.
-struct Search {
-    actors: Vec<Actor>,
-    order: Vec<usize>,
-    dead: HashSet<Vec<usize>>,
-    dice: Draw,
-}
-
-impl Search {
-    fn new(actors: Vec<Actor>) -> Search {
-        Search { actors, order: Vec::new(), dead: HashSet::new(), dice: Draw::new(1) }
-    }
-
-    /// How many pieces of each client an order has.
-    fn done(&self, order: &[usize]) -> Vec<usize> {
-        let mut done = vec![0; self.actors.len()];
-        order.iter().for_each(|at| done[*at] += 1);
-        done
-    }
-
-    /// Whose pieces may come behind those of `order`. One that is served from a key comes behind those who have waited longer for it; of
-    /// two neighbours with nothing in common only one order is tried.
-    fn may_come(&self, order: &[usize]) -> Vec<usize> {
-        let done = self.done(order);
-        let last = order.last().map(|last| (*last, &self.actors[*last].keys[done[*last] - 1]));
-        let fits = |at: &usize| {
-            let (actor, next) = (&self.actors[*at], done[*at]);
-            if next == actor.pieces.len() {
-                return false;
-            }
-            if let (Some((last, Some(before))), Some(keys)) = (last, &actor.keys[next])
-                && last > *at
-                && !before.iter().any(|key| keys.contains(key))
-            {
-                return false;
-            }
-            let is_before = |(other, done): (&Actor, &usize)| {
-                *done == 0 && other.served == actor.served && other.since < actor.since
-            };
-            let is_served = next == 0 && actor.served.is_some();
-            !(is_served && self.actors.iter().zip(&done).any(is_before))
-        };
-        (0..self.actors.len()).filter(fits).collect()
-    }
-
-    /// Those of them that have not been found to lead nowhere.
-    fn open(&self, order: &[usize]) -> Vec<usize> {
-        let behind = |at: usize| order.iter().copied().chain([at]).collect::<Vec<_>>();
-        let mut may = self.may_come(order);
-        may.retain(|at| !self.dead.contains(&behind(*at)));
-        may
-    }
-
-    /// Whose piece comes next; nobody's when all have come.
-    fn choose(&mut self) -> Option<usize> {
-        let open = self.open(&self.order);
-        if open.is_empty() {
-            return None;
-        }
-        let next = open[self.dice.below(open.len())];
-        self.order.push(next);
-        Some(next)
-    }
-
-    /// The order leads nowhere. False when none is left.
-    fn bury(&mut self) -> bool {
-        let mut order = std::mem::take(&mut self.order);
-        loop {
-            self.dead.insert(order.clone());
-            if order.pop().is_none() {
-                return false;
-            }
-            if !self.open(&order).is_empty() {
-                return true;
-            }
-        }
-    }
-}
-
-/// Redis, as it plays the script again.
-struct Stage {
-    addr: SocketAddr,
-    protocols: [u8; CLIENTS],
-    control: Link,
-    /// The connections, each with its id.
-    links: Vec<Option<(Link, Vec<u8>)>>,
-    queued: Vec<Vec<Request>>,
-}
-
-impl Stage {
-    /// Lets nobody be connected and nothing be there.
-    fn empty(server: &Server, protocols: [u8; CLIENTS]) -> Result<Stage> {
-        let addr = server.addr();
-        let control = Link::connect(addr).context("the oracle does not accept connections")?;
-        let links = (0..CLIENTS).map(|_| None).collect();
-        let mut stage =
-            Stage { addr, protocols, control, links, queued: vec![Vec::new(); CLIENTS] };
-        let emptied: [&[&str]; 4] =
-            [&["CLIENT", "UNPAUSE"], &["SCRIPT", "FLUSH"], &["FUNCTION", "FLUSH"], &["FLUSHALL"]];
-        for words in emptied {
-            ask_one(&mut stage.control, words);
-        }
-        let begun = Instant::now();
-        loop {
-            let clients = ask_one(&mut stage.control, &["INFO", "clients"]);
-            let text = clients.value().and_then(|value| value.string()).unwrap_or_default();
-            if text.contains("blocked_clients:0") {
-                return Ok(stage);
-            }
-            ensure!(begun.elapsed() < PATIENCE, "clients of the oracle that have gone still wait");
-        }
-    }
-
-    fn play(&mut self, step: &Step) -> Result<()> {
-        match step {
-            Step::Send { client, requests } => self.send(*client, requests)?,
-            Step::Vanish { client } if self.links[*client].is_none() => return Ok(()),
-            Step::Vanish { client } => self.links[*client] = None,
-            Step::Wait(time) => std::thread::sleep(*time),
-        }
-        self.collect(None);
-        self.links.iter_mut().flatten().for_each(|(link, _)| link.replies.clear());
-        Ok(())
-    }
-
-    fn send(&mut self, client: usize, requests: &[Request]) -> Result<()> {
-        if self.links[client].is_none() {
-            let mut link = Link::connect(self.addr)?;
-            let id = ask_one(&mut link, &["CLIENT", "ID"]).value().and_then(|id| id.integer());
-            if self.protocols[client] == 3 {
-                ask_one(&mut link, &["HELLO", "3"]);
-            }
-            self.links[client] = Some((link, id.unwrap_or(0).to_string().into_bytes()));
-        }
-        let id_of = |number: usize| {
-            let (_, id) = self.links.get(number)?.as_ref()?;
-            Some(Sides { oracle: id.clone(), subject: id.clone() })
-        };
-        let mut bytes = Vec::new();
-        for request in requests {
-            encode(&translated(request, id_of, &Sides::default()).oracle, &mut bytes);
-        }
-        if let Some((link, _)) = &mut self.links[client] {
-            link.queue(&bytes);
-            link.write_some();
-        }
-        Ok(())
-    }
-
-    /// Reads all that Redis has to say: it has one thread, so what comes before its second answer to another connection is all. Who
-    /// is waited `for` gets its reply by the clock, perhaps.
-    fn collect(&mut self, awaited: Option<usize>) {
-        let begun = Instant::now();
-        loop {
-            // Redis reads a connection once in a round: the second answer is of a later round than all that was sent before.
-            for _ in 0..2 {
-                ask_one(&mut self.control, &["PING"]);
-            }
-            self.links.iter_mut().flatten().for_each(|(link, _)| link.read_some());
-            let link = awaited.and_then(|client| self.links[client].as_ref());
-            if link.is_none_or(|(link, _)| !link.replies.is_empty()) || begun.elapsed() > REPLY_TIME
-            {
-                return;
-            }
-        }
-    }
-
-    /// A wait for what is added to streams is to be sent later: what is the last entry now, `$`, is looked up.
-    fn look_up_last_ids(&mut self, actor: &mut Actor) -> Result<()> {
-        let Some((request, _)) = actor.pieces.first_mut().and_then(|piece| piece.first_mut())
-        else {
-            return Ok(());
-        };
-        let streams = request.iter().position(|word| word.eq_ignore_ascii_case(b"STREAMS"));
-        let Some(keys) = streams.filter(|_| request[0].eq_ignore_ascii_case(b"XREAD")) else {
-            return Ok(());
-        };
-        let count = (request.len() - keys - 1) / 2;
-        for at in keys + 1..=keys + count {
-            if request[at + count] != b"$" {
-                continue;
-            }
-            let ask = [b"XINFO".to_vec(), b"STREAM".to_vec(), request[at].clone()];
-            self.send(actor.client, &[ask.to_vec()])?;
-            self.collect(None);
-            let Some((link, _)) = &mut self.links[actor.client] else { continue };
-            let reply = link.replies.pop().and_then(|reply| reply.value());
-            let last =
-                reply.and_then(|value| value.get("last-generated-id")?.text().map(<[u8]>::to_vec));
-            request[at + count] = last.unwrap_or_else(|| b"0-0".to_vec());
-        }
-        Ok(())
-    }
-}
-
-/// One request to Redis alone, outside of any comparison.
-fn ask_one(link: &mut Link, words: &[&str]) -> Reply {
-    let mut bytes = Vec::new();
-    encode(&words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>(), &mut bytes);
-    link.queue(&bytes);
-    let begun = Instant::now();
-    while link.replies.is_empty() && !link.is_closed() && begun.elapsed() < PATIENCE {
-        link.write_some();
-        link.wait(PATIENCE);
-        link.read_some();
-    }
-    link.replies.pop().unwrap_or(Reply::Silent)
-}
-
-/// The first key that both sides do not show as the same, and what they show.
-fn compare_keyspaces(control: &mut Sides<Link>) -> Option<(String, Sides<String>)> {
-    let mut requests: Vec<Vec<String>> = Vec::new();
-    for database in 0..DATABASES {
-        requests.push(vec!["SELECT".to_owned(), database.to_string()]);
-        for key in all_keys() {
-            requests.push(vec!["TYPE".to_owned(), key.clone()]);
-            requests.push(whole(&key).split(' ').map(str::to_owned).collect());
-        }
-    }
-    requests.push(vec!["SELECT".to_owned(), "0".to_owned()]);
-    let mut bytes = Vec::new();
-    for request in &requests {
-        let words: Vec<Vec<u8>> = request.iter().map(|word| word.as_bytes().to_vec()).collect();
-        encode(&words, &mut bytes);
-    }
-    control.oracle.queue(&bytes);
-    control.subject.queue(&bytes);
-    exchange(control, requests.len(), PATIENCE);
-    let replies = Sides {
-        oracle: take(&mut control.oracle, requests.len()),
-        subject: take(&mut control.subject, requests.len()),
-    };
-    let each = requests.iter().zip(replies.oracle.iter().zip(&replies.subject));
-    let is_same = |request: &[String], oracle: &Reply, subject: &Reply| {
-        let words: Vec<Vec<u8>> = request.iter().map(|word| word.as_bytes().to_vec()).collect();
-        oracle == subject
-            || match (rules::normaliser(&words), oracle.value(), subject.value()) {
-                (Some(normaliser), Some(a), Some(b)) => normaliser.agree(&a, &b, 0),
-                _ => false,
-            }
-    };
-    let mut different =
-        each.filter(|(request, (oracle, subject))| !is_same(request, oracle, subject));
-    different.next().map(|(request, (oracle, subject))| {
-        (request.join(" "), Sides { oracle: oracle.show(), subject: subject.show() })
-    })
-}
-
-impl Scene {
-    /// Whether anything was concurrent in it: then the data is looked at too.
-    pub fn is_open(&self, told: &Told) -> bool {
-        let woken = self.parts.iter().zip(told).filter(|(part, (replies, _))| {
-            part.as_ref().is_some_and(|part| part.old > 0) && !replies.is_empty()
-        });
-        let several = matches!(&self.step, Step::Send { requests, .. } if requests.len() > 1);
-        match woken.clone().count() {
-            0 => false,
-            1 => several || woken.clone().any(|(_, (replies, _))| replies.len() > 1),
-            _ => true,
-        }
-    }
-
-    fn sender(&self) -> Option<usize> {
-        match self.step {
-            Step::Send { client, .. } => Some(client),
-            _ => None,
-        }
-    }
-
-    fn actors(&self, told: &Told, narrows: bool) -> Option<Vec<Actor>> {
-        let mut actors = Vec::new();
-        for (client, (part, (replies, _))) in self.parts.iter().zip(told).enumerate() {
-            let Some(part) = part else { continue };
-            if replies.is_empty() && Some(client) != self.sender() {
-                continue;
-            }
-            if !part.mapped || replies.len() > part.requests.len() {
-                return None;
-            }
-            let rest = part.requests[replies.len()..].to_vec();
-            let waits = part.old > 0 && replies.first().is_none_or(is_refusal);
-            let served = (part.old > 0 && !replies.is_empty() && !waits)
-                .then(|| key_served(&part.requests[0], &replies[0]))
-                .flatten();
-            let mut pieces = pieces(&part.requests, replies, part.old > 0);
-            if narrows && part.old > 0 && !waits && !replies.is_empty() {
-                let (request, reply) = &mut pieces[0][0];
-                *request = narrowed(request, reply);
-            }
-            let keys = pieces.iter().map(|piece| keys_of(piece, &part.watched)).collect();
-            let since = part.since;
-            actors.push(Actor { client, pieces, rest, waits, served, since, keys });
-        }
-        Some(actors)
-    }
-}
-
-/// The replies to requests, in pieces that end where a client could be told apart from another. A wait is one alone.
-fn pieces(requests: &[Request], replies: &[Reply], waited: bool) -> Vec<Vec<(Request, Reply)>> {
-    let mut pieces = vec![Vec::new()];
-    for (at, (request, reply)) in requests.iter().zip(replies).enumerate() {
-        pieces.last_mut().expect("never empty").push((request.clone(), reply.clone()));
-        let is_multi = request.first().is_some_and(|name| name.eq_ignore_ascii_case(b"MULTI"));
-        let is_queued = matches!(reply, Reply::Raw(raw) if raw == b"+QUEUED\r\n");
-        if !(is_multi || is_queued) || at == 0 && waited {
-            pieces.push(Vec::new());
-        }
-    }
-    pieces.retain(|piece| !piece.is_empty());
-    pieces
-}
-
-/// The keys that requests are about, if it is those that they name. An EXEC is also about what its client watches.
-fn keys_of(piece: &[(Request, Reply)], watched: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
-    const WIDE: &[&[u8]] = &[b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"DBSIZE", b"QUIT"];
-    let mut keys = Vec::new();
-    for (request, _) in piece {
-        let name = request.first()?.to_ascii_uppercase();
-        let second = request.get(1).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
-        if name == b"CLIENT" && matches!(second.as_slice(), b"KILL" | b"UNBLOCK" | b"PAUSE") {
-            return None;
-        }
-        // Scripts and functions as such are one thing more.
-        if [&b"FUNCTION"[..], b"SCRIPT", b"FCALL", b"EVALSHA"].iter().any(|of| name.starts_with(of))
-        {
-            keys.push(Vec::new());
-        }
-        // A script may touch what its text names, or makes of names.
-        let source = request.get(1).filter(|_| name.starts_with(b"EVAL"));
-        if WIDE.contains(&name.as_slice()) || source.is_some_and(|source| names_keys(source)) {
-            return None;
-        }
-        if name == b"EXEC" {
-            keys.extend_from_slice(watched);
-        }
-        keys.extend(request.iter().filter(|word| is_key(word)).cloned());
-    }
-    Some(keys)
-}
-
-/// Whether a wait ended with this because of something that only who waits is told.
-fn is_refusal(reply: &Reply) -> bool {
-    let nothing: [&[u8]; 3] = [b"*-1\r\n", b"_\r\n", b"$-1\r\n"];
-    matches!(reply, Reply::Raw(raw) if raw.starts_with(b"-") || nothing.contains(&&**raw))
-}
-
-/// The key that a wait took its element from.
-pub(super) fn key_served(request: &Request, reply: &Reply) -> Option<Vec<u8>> {
-    match request[0].to_ascii_uppercase().as_slice() {
-        b"BLMOVE" | b"BRPOPLPUSH" => request.get(1).cloned(),
-        b"BLPOP" | b"BRPOP" | b"BLMPOP" | b"BZPOPMIN" | b"BZPOPMAX" | b"BZMPOP" => {
-            reply.value()?.items()?.first()?.text().map(<[u8]>::to_vec)
-        }
-        _ => None,
-    }
-}
-
-/// A wait for several keys with those alone that its reply names.
-fn narrowed(request: &Request, reply: &Reply) -> Request {
-    let name = request[0].to_ascii_uppercase();
-    let text = |word: &str| word.as_bytes().to_vec();
-    if let (b"XREAD", Some(streams)) = (name.as_slice(), reply.value()) {
-        let names: Vec<Vec<u8>> = match &streams {
-            Value::Map(streams) => {
-                streams.iter().filter_map(|(key, _)| Some(key.text()?.to_vec())).collect()
-            }
-            _ => (streams.items().unwrap_or_default().iter())
-                .filter_map(|stream| Some(stream.items()?.first()?.text()?.to_vec()))
-                .collect(),
-        };
-        let Some(at) = request.iter().position(|word| word.eq_ignore_ascii_case(b"STREAMS")) else {
-            return request.clone();
-        };
-        let count = (request.len() - at - 1) / 2;
-        let kept = (at + 1..=at + count).filter(|at| names.contains(&request[*at]));
-        let (keys, ids): (Vec<_>, Vec<_>) =
-            kept.map(|at| (request[at].clone(), request[at + count].clone())).unzip();
-        return request[..=at].iter().cloned().chain(keys).chain(ids).collect();
-    }
-    let Some(key) = key_served(request, reply) else {
-        return request.clone();
-    };
-    match (name.as_slice(), request.last()) {
-        (b"BLPOP" | b"BRPOP" | b"BZPOPMIN" | b"BZPOPMAX", Some(timeout)) => {
-            vec![name, key, timeout.clone()]
-        }
-        (b"BLMPOP" | b"BZMPOP", _) => {
-            let count = std::str::from_utf8(&request[2]).ok().and_then(|count| count.parse().ok());
-            let rest = request.iter().skip(3 + count.unwrap_or(1_usize)).cloned();
-            [name, request[1].clone(), text("1"), key].into_iter().chain(rest).collect()
-        }
-        _ => request.clone(),
-    }
-}
-
 impl Player {
     /// What is under way before a step.
     pub(super) fn scene(&self, step: &Step) -> Scene {
         let mut parts = vec![None; CLIENTS];
-        if self.orders {
-            for (part, seat) in parts.iter_mut().zip(&self.seats) {
-                *part = seat.as_ref().map(|seat| Part {
-                    requests: seat.sent.iter().cloned().collect(),
-                    old: seat.sent.len(),
-                    queued: seat.queued.clone(),
-                    watched: Vec::new(),
-                    since: seat.since,
-                    mapped: seat.mapped,
-                });
+        for (part, seat) in parts.iter_mut().zip(&self.seats) {
+            *part = seat.as_ref().map(|seat| Part {
+                requests: seat.sent.iter().cloned().collect(),
+                old: seat.sent.len(),
+                queued: seat.queued.clone(),
+                watched: Vec::new(),
+                since: seat.since,
+                mapped: seat.mapped,
+            });
+        }
+        match step {
+            Step::Send { client, requests } => {
+                let fresh = || Part { mapped: true, ..Part::default() };
+                let part = parts[*client].get_or_insert_with(fresh);
+                part.requests.extend(requests.iter().cloned());
             }
-            match step {
-                Step::Send { client, requests } => {
-                    let fresh = || Part { mapped: true, ..Part::default() };
-                    let part = parts[*client].get_or_insert_with(fresh);
-                    part.requests.extend(requests.iter().cloned());
-                }
-                Step::Vanish { client } => parts[*client] = None,
-                Step::Wait(_) => {}
-            }
-            for step in self.log.iter().chain([step]) {
-                let Step::Send { client, requests } = step else { continue };
-                let watches = |request: &&Request| request[0].eq_ignore_ascii_case(b"WATCH");
-                if let Some(part) = &mut parts[*client] {
-                    let keys = requests.iter().filter(watches).flatten();
-                    part.watched.extend(keys.filter(|word| is_key(word)).cloned());
-                }
+            Step::Vanish { client } => parts[*client] = None,
+            Step::Wait(_) => {}
+        }
+        for step in self.log.iter().chain([step]) {
+            let Step::Send { client, requests } = step else { continue };
+            let watches = |request: &&Request| request[0].eq_ignore_ascii_case(b"WATCH");
+            if let Some(part) = &mut parts[*client] {
+                let keys = requests.iter().filter(watches).flatten();
+                part.watched.extend(keys.filter(|word| is_key(word)).cloned());
             }
         }
         Scene { parts, step: step.clone() }
     }
 
     /// What the server under test has said since the last step.
-    pub(super) fn told(&self) -> Told {
-        let one = |seat: &Option<Seat>| {
-            let link = seat.as_ref().filter(|_| self.orders).map(|seat| &seat.links.subject);
-            link.map_or((Vec::new(), true), |link| (link.replies.clone(), link.is_closed()))
+    pub(super) fn told(&self) -> Vec<Told> {
+        let one = |seat: &Option<Seat>| match seat {
+            None => Told { closed: true, ..Told::default() },
+            Some(seat) => Told {
+                replies: seat.links.subject.replies.clone(),
+                closed: seat.links.subject.is_closed(),
+                by_redis: !seat.links.oracle.replies.is_empty(),
+            },
         };
         self.seats.iter().map(one).collect()
     }
@@ -559,15 +116,25 @@ impl Player {
 
     /// Looks for another order of what a step has set off in which Redis says what the server under test has said. If there is one,
     /// Redis has played it when this returns, and the clients go on from there.
-    pub(super) fn has_another_order(&mut self, scene: &Scene, told: &Told) -> Result<bool> {
+    pub(super) fn has_another_order(&mut self, scene: &Scene, told: &[Told]) -> Result<bool> {
         for seat in self.seats.iter_mut().flatten() {
             seat.links.oracle.close();
         }
-        for narrows in [false, true] {
-            let Some(actors) = scene.actors(told, narrows) else {
-                return Ok(false);
-            };
-            if self.search(actors, scene, told)? {
+        self.tried = (0, true);
+        let Some((_, waiters)) = scene.actors(told, 0, false) else {
+            return Ok(false);
+        };
+        let all = (1 << waiters) - 1;
+        let mut ways = vec![(all, false), (0, false)];
+        ways.extend((1..all).map(|natural| (natural, false)));
+        ways.extend((0..all).map(|natural| (natural, true)));
+        // Where a difference is shrunk nobody waits so long.
+        let time = if self.patience == PATIENCE { TRIES_TIME } else { TRIES_TIME_SHORT };
+        let end = Instant::now() + time;
+        for (natural, narrows) in ways {
+            if let Some((actors, _)) = scene.actors(told, natural, narrows)
+                && self.search(actors, scene, told, end)?
+            {
                 return Ok(true);
             }
         }
@@ -575,21 +142,27 @@ impl Player {
     }
 
     /// Tries the orders of what these clients are asked.
-    fn search(&mut self, actors: Vec<Actor>, scene: &Scene, told: &Told) -> Result<bool> {
-        let begun = Instant::now();
+    fn search(
+        &mut self,
+        actors: Vec<Actor>,
+        scene: &Scene,
+        told: &[Told],
+        end: Instant,
+    ) -> Result<bool> {
         let excused = self.excused.clone();
         let mut search = Search::new(actors);
-        // Where a difference is shrunk nobody waits so long.
-        let time = if self.patience == PATIENCE { TRIES_TIME } else { TRIES_TIME_SHORT };
-        while begun.elapsed() < time {
+        while Instant::now() < end {
+            self.tried.0 += 1;
             if let Some(stage) = self.try_one(&mut search, scene, told)? {
                 self.take_over(stage, scene, &search, told);
                 return Ok(true);
             }
             if !search.bury() {
-                break;
+                self.excused = excused;
+                return Ok(false);
             }
         }
+        self.tried.1 = false;
         self.excused = excused;
         Ok(false)
     }
@@ -599,7 +172,7 @@ impl Player {
         &mut self,
         search: &mut Search,
         scene: &Scene,
-        told: &Told,
+        told: &[Told],
     ) -> Result<Option<Stage>> {
         let mut stage = self.stage(scene, &mut search.actors)?;
         let mut done = vec![0; search.actors.len()];
@@ -671,8 +244,10 @@ impl Player {
         for at in 0..=log.len() {
             for (_, client) in waits.iter().filter(|(place, _)| *place == at) {
                 let later = |actor: &&mut Actor| actor.client == *client && !actor.waits;
-                if let Some(actor) = actors.iter_mut().find(later) {
-                    stage.look_up_last_ids(actor)?;
+                let first =
+                    actors.iter_mut().find(later).and_then(|actor| actor.pieces.first_mut());
+                if let Some((request, _)) = first.and_then(|piece| piece.first_mut()) {
+                    *request = stage.with_last_ids(*client, request)?;
                 }
             }
             if let Some(step) = log.get(at) {
@@ -696,11 +271,18 @@ impl Player {
         let actor = &actors[at];
         let piece = &actor.pieces[done[at]];
         let is_sent = actor.waits && done[at] == 0;
-        if !is_sent {
-            let requests: Vec<Request> = piece.iter().map(|(request, _)| request.clone()).collect();
-            stage.send(actor.client, &requests)?;
+        if piece.is_empty() {
+            let (request, _) = &actor.pieces[done[at] + 1][0];
+            let request = stage.with_last_ids(actor.client, request)?;
+            done[at] += 1;
+            stage.begun.insert((actor.client, done[at]), request);
+            return Ok(true);
         }
-        stage.collect(is_sent.then_some(actor.client));
+        if !is_sent {
+            stage.send(actor.client, &stage.requests_of(actor, done[at]))?;
+        }
+        let ends_by_itself = is_sent && is_refusal(&piece[0].1);
+        stage.collect(ends_by_itself.then_some(actor.client));
         for (client, link) in stage.links.iter_mut().enumerate() {
             let Some((link, id)) = link else { continue };
             let replies = std::mem::take(&mut link.replies);
@@ -734,7 +316,7 @@ impl Player {
     }
 
     /// Whether with the requests that are still unanswered nobody has an answer, and all data are the same.
-    fn ends_well(&mut self, stage: &mut Stage, search: &Search, told: &Told) -> Result<bool> {
+    fn ends_well(&mut self, stage: &mut Stage, search: &Search, told: &[Told]) -> Result<bool> {
         let mut last: Vec<&Actor> =
             search.order.iter().rev().map(|at| &search.actors[*at]).collect();
         last.extend(&search.actors);
@@ -749,11 +331,10 @@ impl Player {
             stage.send(actor.client, &actor.rest)?;
             stage.collect(None);
         }
-        for (link, (_, closed)) in stage.links.iter_mut().zip(told) {
-            if link
-                .as_ref()
-                .is_some_and(|(link, _)| !link.replies.is_empty() || link.is_closed() != *closed)
-            {
+        for (link, told) in stage.links.iter_mut().zip(told) {
+            if link.as_ref().is_some_and(|(link, _)| {
+                !link.replies.is_empty() || link.is_closed() != told.closed
+            }) {
                 return Ok(false);
             }
         }
@@ -767,14 +348,13 @@ impl Player {
     }
 
     /// The clients go on with Redis as it has played the script now.
-    fn take_over(&mut self, mut stage: Stage, scene: &Scene, search: &Search, told: &Told) {
+    fn take_over(&mut self, mut stage: Stage, scene: &Scene, search: &Search, told: &[Told]) {
         let mut done = vec![0; search.actors.len()];
         let (mut log, _) = self.relogged(scene, &search.actors);
         for at in &search.order {
             let actor = &search.actors[*at];
-            let piece = &actor.pieces[done[*at]];
-            if !(actor.waits && done[*at] == 0) {
-                let requests = piece.iter().map(|(request, _)| request.clone()).collect();
+            let requests = stage.requests_of(actor, done[*at]);
+            if !(actor.waits && done[*at] == 0) && !requests.is_empty() {
                 log.push(Step::Send { client: actor.client, requests });
             }
             done[*at] += 1;
@@ -791,11 +371,11 @@ impl Player {
             seat.queued = std::mem::take(&mut stage.queued[client]);
             seat.links.subject.replies.clear();
             if let Some(part) = &scene.parts[client] {
-                let answered = told[client].0.len().min(part.requests.len());
+                let answered = told[client].replies.len().min(part.requests.len());
                 seat.sent = part.requests[answered..].iter().cloned().collect();
                 seat.since = if answered > 0 { self.steps } else { part.since };
             }
-            if told[client].1 {
+            if told[client].closed {
                 self.seats[client] = None;
             }
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::meant::{calls_by_name, changes_names, ends_itself, is_exec, is_null, is_void};
 use super::plant::Plant;
 use super::seat::{Seat, fill_in_dumps, translated, without_own_id};
 use super::step::{Request, Step};
@@ -35,6 +36,8 @@ const ROUNDS_LEAST: u32 = 2;
 const ROUNDS_BUSY: u32 = 20;
 /// Between two rounds after that.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Where another order may be looked for, a client that waits for so many replies is sent no more: the orders multiply.
+const PENDING_MAX: usize = 6;
 /// After requests that are not answered at all, since nothing tells that they were done.
 const GRACE: Duration = Duration::from_millis(5);
 
@@ -52,6 +55,10 @@ pub struct Player {
     pub orders: bool,
     /// In how many steps it took another than Redis.
     pub reordered: u64,
+    /// How many orders were tried last, and whether these were all there are.
+    pub tried: (usize, bool),
+    /// A transaction runs in this step that changes what the server knows by name.
+    names_move: bool,
     /// Redis said something that is meant to be different, and with which the script cannot go on.
     over: bool,
     plant: Option<Plant>,
@@ -90,6 +97,8 @@ impl Player {
             log: Vec::new(),
             orders: false,
             reordered: 0,
+            tried: (0, false),
+            names_move: false,
             over: false,
             plant,
             vanished: false,
@@ -171,6 +180,20 @@ impl Player {
         for seat in self.seats.iter_mut().flatten() {
             seat.waited = !seat.sent.is_empty();
         }
+        if let Step::Send { client, .. } = step
+            && self.orders
+            && self.seats[*client].as_ref().is_some_and(|seat| seat.sent.len() >= PENDING_MAX)
+        {
+            return Ok(None);
+        }
+        // Nor can an order be found for what is not answered.
+        if let Step::Send { requests, .. } = step
+            && self.orders
+            && requests.iter().any(is_quiet)
+            && self.seats.iter().flatten().any(|seat| !seat.sent.is_empty())
+        {
+            return Ok(None);
+        }
         let before = self.scene(step);
         let mut done = step.clone();
         match step {
@@ -188,12 +211,22 @@ impl Player {
             Step::Wait(time) => std::thread::sleep(*time),
         }
         self.settle();
+        if let Some(plant) = self.plant {
+            self.spoil(plant);
+        }
         let told = self.told();
+        self.names_move = self.orders && before.changes_names();
         let mut difference = self.compare(step);
         if difference.is_none() && self.orders && before.is_open(&told) {
             difference = self.keyspaces_differ(step);
         }
-        if difference.is_some() && self.orders && self.has_another_order(&before, &told)? {
+        if self.orders {
+            for client in before.watchers_in_doubt(&told) {
+                self.seats[client].iter_mut().for_each(|seat| seat.unsure = true);
+            }
+        }
+        let may_differ = self.orders || before.is_sweeping();
+        if difference.is_some() && may_differ && self.has_another_order(&before, &told)? {
             self.reordered += 1;
             difference = None;
         } else {
@@ -218,16 +251,11 @@ impl Player {
             encode(&both.subject, &mut bytes.subject);
         }
         let seat = self.seats[client].as_mut().expect("it has sat down above");
-        let quiet = |request: &Request| {
-            request.len() > 1
-                && request[0].eq_ignore_ascii_case(b"CLIENT")
-                && request[1].eq_ignore_ascii_case(b"REPLY")
-        };
         seat.links.oracle.queue(&bytes.oracle);
         seat.links.subject.queue(&bytes.subject);
         seat.sent.extend(requests.iter().cloned());
         seat.move_bytes();
-        if requests.iter().any(quiet) {
+        if requests.iter().any(is_quiet) {
             seat.mapped = false;
             std::thread::sleep(GRACE);
         }
@@ -257,7 +285,7 @@ impl Player {
         for round in 1.. {
             let blocked = blocked_clients(&mut control);
             let state = self.state(blocked);
-            let agreed = state.oracle == state.subject;
+            let agreed = state.oracle == state.subject && !self.is_about_to_give_up();
             if round >= ROUNDS_LEAST && agreed && before.as_ref() == Some(&state.oracle) {
                 break;
             }
@@ -273,6 +301,16 @@ impl Player {
             before = agreed.then_some(state.oracle);
         }
         self.control = Some(control);
+    }
+
+    /// Whether somebody waits for so short a time that the next step would be a race with its end.
+    fn is_about_to_give_up(&self) -> bool {
+        self.seats.iter().flatten().any(|seat| {
+            let under_way =
+                |link: &Link| seat.sent.get(link.replies.len()).filter(|_| !link.is_closed());
+            let waits = [under_way(&seat.links.oracle), under_way(&seat.links.subject)];
+            waits.into_iter().flatten().any(|request| seat.mapped && is_short_wait(request))
+        })
     }
 
     fn state(&mut self, blocked: Sides<Option<u64>>) -> Sides<State> {
@@ -301,9 +339,6 @@ impl Player {
     }
 
     fn compare(&mut self, step: &Step) -> Option<Difference> {
-        if self.plant == Some(Plant::WrongWaiter) {
-            self.mix_up();
-        }
         for client in 0..CLIENTS {
             let Some(mut seat) = self.seats[client].take() else {
                 continue;
@@ -321,6 +356,18 @@ impl Player {
         None
     }
 
+    /// Spoils what the server under test has said.
+    fn spoil(&mut self, plant: Plant) {
+        for seat in self.seats.iter_mut().flatten() {
+            for (request, reply) in seat.sent.iter().zip(&mut seat.links.subject.replies) {
+                plant.reply(request, reply, false);
+            }
+        }
+        if plant == Plant::WrongWaiter {
+            self.mix_up();
+        }
+    }
+
     fn mix_up(&mut self) {
         let woken = |seat: &&mut Seat| seat.waited && seat.links.subject.replies.len() == 1;
         let mut woken: Vec<&mut Seat> = self.seats.iter_mut().flatten().filter(woken).collect();
@@ -331,7 +378,7 @@ impl Player {
 
     fn compare_seat(&mut self, seat: &mut Seat) -> Option<Difference> {
         let expected = std::mem::take(&mut seat.links.oracle.replies);
-        let mut got = std::mem::take(&mut seat.links.subject.replies);
+        let got = std::mem::take(&mut seat.links.subject.replies);
         if seat.waited {
             self.woken += expected.len() as u64;
         }
@@ -341,7 +388,7 @@ impl Player {
         let missing = |link: &Link| if link.is_closed() { Reply::Closed } else { Reply::Silent };
         for (at, oracle) in expected.iter().enumerate() {
             let request = seat.next_request();
-            let Some(subject) = got.get_mut(at) else {
+            let Some(subject) = got.get(at) else {
                 if is_void(&request, oracle) {
                     *self.excused.entry("nothing-to-be-read").or_default() += 1;
                     self.over = true;
@@ -350,12 +397,20 @@ impl Player {
                 let got = missing(&seat.links.subject).to_string();
                 return Some(unlike(&request, oracle.show(), got));
             };
-            if let Some(plant) = self.plant {
-                plant.reply(&request, subject, false);
-            }
             self.note(&request, oracle, subject);
+            let in_doubt = is_exec(&request) && std::mem::take(&mut seat.unsure);
+            if in_doubt && is_null(subject) && oracle != subject {
+                *self.excused.entry("watched-while-others-woke").or_default() += 1;
+                self.over = true;
+                return None;
+            }
             let (queued, ids) = (&mut seat.queued, &seat.ids);
             if let Some(difference) = self.judge(queued, ids, &request, oracle, subject) {
+                if self.names_move && (calls_by_name(&request) || changes_names(&request)) {
+                    *self.excused.entry("names-within-transactions").or_default() += 1;
+                    self.over = true;
+                    return None;
+                }
                 return Some(difference);
             }
         }
@@ -472,6 +527,33 @@ impl Player {
     }
 }
 
+/// Whether a request changes whether requests are answered.
+fn is_quiet(request: &Request) -> bool {
+    request.len() > 1
+        && request[0].eq_ignore_ascii_case(b"CLIENT")
+        && request[1].eq_ignore_ascii_case(b"REPLY")
+}
+
+/// Whether a request waits for some milliseconds at the most.
+fn is_short_wait(request: &Request) -> bool {
+    let number = |word: &Vec<u8>| std::str::from_utf8(word).ok()?.parse::<f64>().ok();
+    let is_short = |seconds: f64| 0.0 < seconds && seconds < 0.1;
+    let name = request[0].to_ascii_uppercase();
+    let timeout = match name.as_slice() {
+        b"BLMPOP" | b"BZMPOP" => request.get(1).and_then(number),
+        b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BRPOPLPUSH" | b"BZPOPMIN" | b"BZPOPMAX" => {
+            request.last().and_then(number)
+        }
+        b"WAIT" => request.get(2).and_then(number).map(|ms| ms / 1000.0),
+        b"XREAD" | b"XREADGROUP" => {
+            let at = request.iter().position(|word| word.eq_ignore_ascii_case(b"BLOCK"));
+            at.and_then(|at| request.get(at + 1)).and_then(number).map(|ms| ms / 1000.0)
+        }
+        _ => None,
+    };
+    timeout.is_some_and(is_short)
+}
+
 pub(super) fn unlike(request: &[Vec<u8>], expected: String, got: String) -> Difference {
     Difference {
         action: 0,
@@ -480,43 +562,6 @@ pub(super) fn unlike(request: &[Vec<u8>], expected: String, got: String) -> Diff
         expected,
         got,
     }
-}
-
-/// Whether Redis cuts a reply in the middle: that of a transaction in which a client has killed its own connection.
-fn ends_itself(request: &Request, queued: &[Request]) -> bool {
-    let is = |request: &Request, at: usize, word: &[u8]| {
-        request.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word))
-    };
-    is(request, 0, b"EXEC")
-        && queued.iter().any(|queued| is(queued, 0, b"CLIENT") && is(queued, 1, b"KILL"))
-}
-
-/// Whether a request runs what the server knows by its name.
-fn calls_by_name(request: &Request) -> bool {
-    let name = request.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
-    name.starts_with(b"FCALL") || name.starts_with(b"EVALSHA")
-}
-
-/// Whether it may change what that is: within a transaction such commands run behind those on data.
-fn changes_names(request: &Request) -> bool {
-    let name = request.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
-    name == b"FUNCTION" || name == b"SCRIPT"
-}
-
-/// Whether Redis 7.0 wakes a reader of a stream with nothing, after an entry that one transaction has added and deleted. 7.2 lets it wait.
-fn is_void(request: &[Vec<u8>], oracle: &Reply) -> bool {
-    let reads = request.first().is_some_and(|name| name.to_ascii_uppercase().starts_with(b"XREAD"));
-    let is_empty = |entries: &Value| entries.items().is_some_and(<[Value]>::is_empty);
-    let streams = oracle.value().and_then(|value| match value {
-        Value::Array(streams) => {
-            streams.iter().map(|stream| stream.items()?.get(1).cloned()).collect()
-        }
-        Value::Map(streams) => Some(streams.into_iter().map(|(_, entries)| entries).collect()),
-        _ => None,
-    });
-    reads
-        && streams
-            .is_some_and(|streams: Vec<Value>| !streams.is_empty() && streams.iter().all(is_empty))
 }
 
 /// The blocked clients of both sides; `None` where INFO does not tell.

@@ -29,6 +29,8 @@ pub struct Seat {
     pub waited: bool,
     /// Since which step it has been waiting for the reply to the first of `sent`.
     pub since: u64,
+    /// It began to watch keys in a step in which others were woken: what these wrote came before that, or after.
+    pub unsure: bool,
     /// False once CLIENT REPLY made it unknown which request a reply belongs to.
     pub mapped: bool,
 }
@@ -43,6 +45,7 @@ impl Seat {
             queued: Vec::new(),
             waited: false,
             since: 0,
+            unsure: false,
             mapped: true,
         }
     }

@@ -337,7 +337,12 @@ impl Session {
     #[inline]
     pub fn job_flags(&self) -> JobFlags {
         let resp3 = self.protocol == Protocol::Resp3;
-        JobFlags { resp3, no_touch: self.no_touch, watched: !self.watched_at.is_empty() }
+        JobFlags {
+            resp3,
+            no_touch: self.no_touch,
+            watched: !self.watched_at.is_empty(),
+            scripted: false,
+        }
     }
 
     /// Whether it waits until some time.

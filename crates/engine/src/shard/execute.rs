@@ -165,6 +165,7 @@ impl Shard {
             now: core.now,
             settings: &core.settings,
             reply: Writer::new(&mut unread, Protocol::Resp2),
+            scripted: false,
             wait: None,
         })
     }
@@ -178,6 +179,7 @@ impl Shard {
             now: core.now,
             settings: &core.settings,
             reply: Writer::new(&mut unread, Protocol::Resp2),
+            scripted: false,
             wait: None,
         });
         self.guest(core).take_stats();
@@ -313,6 +315,7 @@ fn run(
         now: core.now,
         settings: &core.settings,
         reply: Writer::to(reply.reborrow(), protocol),
+        scripted: call.flags.scripted,
         wait: None,
     };
     let mut verdict = Verdict::default();

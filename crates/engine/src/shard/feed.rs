@@ -2,7 +2,7 @@
 //! for all other keys nothing is noted, and while nobody cares nothing is asked.
 
 use base::Now;
-use command::{Args, Fanout, Flags, Spec, Writes};
+use command::{Args, Fanout, Flags, KeySpec, Spec, Writes};
 use std::collections::{HashMap, HashSet};
 use store::{Hasher, Store};
 
@@ -117,9 +117,14 @@ pub(super) fn written_keys(spec: &Spec, db: u8, args: &Args<'_>) -> Vec<DbKey> {
         key_spec.positions(args, &mut positions);
     }
     let other = spec.other_db.and_then(|other| other(args)).filter(|other| *other != db);
+    // COPY leaves what it only reads, and has its destination in the other database alone; MOVE changes both.
+    let is_read = |keys: &KeySpec| keys.flags.first() == Some(&"RO");
+    let only_other = other.is_some() && spec.keys.iter().any(is_read);
     for position in positions {
         let key = args.get(position as usize);
-        keys.push((db, key.into()));
+        if !only_other {
+            keys.push((db, key.into()));
+        }
         keys.extend(other.map(|other| (other, key.into())));
     }
     keys

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::gather::Then;
 use crate::message::{JobFlags, Message, Offer, Replied, Words};
 use crate::session::client::Stall;
+use crate::session::input::Pending;
 use crate::session::plan::{Plan, Planned};
 use crate::shard::execute::{Call, Verdict};
 use crate::shard::feed::DbKey;
@@ -240,7 +241,7 @@ impl Engine {
         }
         self.touch(conn);
         if self.sessions.get(conn).is_some_and(|session| session.is_leaving()) {
-            self.drop_client(conn);
+            self.give_up(conn);
         }
     }
 
@@ -257,6 +258,17 @@ impl Engine {
             self.deadlines.0.remove(&(due, conn.index, conn.generation));
         }
         self.withdraw_at(conn, blocked.place, blocked.owners);
+    }
+
+    /// The client of a session that waits has gone: it waits no longer. What it was told before still leaves, and what it sent behind is not
+    /// executed.
+    pub(crate) fn give_up(&mut self, conn: ConnId) {
+        let Some(blocked) = self.end_block(conn) else { return };
+        self.close_after_replies(conn);
+        if let Some(session) = self.sessions.get(conn) {
+            session.input = Pending::default();
+        }
+        self.fill_place(conn, blocked.place, Reply::Whole(b""));
     }
 
     fn withdraw_at(&mut self, conn: ConnId, place: u32, owners: CoreSet) {
@@ -420,7 +432,7 @@ impl Engine {
     }
 
     /// Whether a session of this core waits with this request.
-    fn still_waits(&mut self, conn: ConnId, place: u32) -> bool {
+    pub(crate) fn still_waits(&mut self, conn: ConnId, place: u32) -> bool {
         let session = self.sessions.get(conn);
         let blocked = session.and_then(|session| session.blocked.as_ref());
         blocked.is_some_and(|blocked| blocked.place == place)
@@ -605,7 +617,7 @@ impl Engine {
             blocked.claimed = false;
             let deadline_us = blocked.deadline_us;
             if session.is_leaving() {
-                self.drop_client(conn);
+                self.give_up(conn);
             } else if deadline_us.is_some_and(|due| due <= self.core.now.mono_us) {
                 _ = self.unblock(conn, None);
             }
@@ -772,6 +784,50 @@ mod tests {
             assert_eq!(world.ask(pusher, &format!("RPUSH {key} v")), "1");
             assert_eq!(world.ask(pusher, &format!("LLEN {key}")), "1");
             assert!(world.is_closed(waiting) && world.take(waiting).is_empty());
+        }
+    }
+
+    #[test]
+    fn who_goes_while_it_waits_is_told_what_it_asked_before() {
+        for cores in [1, 3] {
+            for key in KEYS {
+                let mut world = World::new(cores);
+                let waiting = world.open(0);
+                let pipeline =
+                    format!("SET t 1\r\nSET u 2\r\nMGET t u\r\nBLPOP {key} 0\r\nSET c 3\r\n");
+                world.feed_quietly(waiting, format!("DEL {key}\r\n{pipeline}").as_bytes());
+                world.end_input(waiting);
+                let got = String::from_utf8(world.take(waiting)).expect("text");
+                assert!(
+                    got.ends_with("+OK\r\n+OK\r\n*2\r\n$1\r\n1\r\n$1\r\n2\r\n"),
+                    "{key}: {got}"
+                );
+                assert!(world.is_closed(waiting));
+                let other = world.open(0);
+                assert_eq!(world.ask(other, "EXISTS c"), "0");
+                assert!((0..cores).all(|core| world.census(core).waiters == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn who_goes_before_it_has_found_nothing_on_several_cores_leaves_no_waiter() {
+        for request in ["BLPOP a b c d 0", "BZPOPMIN d c b a 0", "BLMOVE a b LEFT LEFT 0"] {
+            for (core, rounds) in (0..3).flat_map(|core| (0..10).map(move |rounds| (core, rounds)))
+            {
+                let mut world = World::new(3);
+                let waiting = world.open(core);
+                world.feed_quietly(waiting, format!("{request}\r\n").as_bytes());
+                (0..rounds).for_each(|_| _ = world.round());
+                world.end_input_quietly(waiting);
+                world.settle();
+                assert!(world.is_closed(waiting) && world.take(waiting).is_empty());
+                assert!(
+                    (0..3).all(|core| world.census(core).waiters == 0),
+                    "{request} {core} {rounds}"
+                );
+                assert!((0..3).all(|core| world.census(core).locks == 0));
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::message::{JobFlags, Lent, Replied, Words};
 use crate::session::plan::cursor_owner;
 use crate::shard::feed::DbKey;
 use crate::spread::whole_of;
-use base::{CoreId, Slot};
+use base::{CoreId, Now, Slot};
 use command::{Args, Fanout, Merge, Spec};
 use resp::write::{Protocol, Writer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,8 @@ pub trait Pump {
 /// What is asked of a core that holds still.
 #[derive(Debug, Default)]
 pub struct Errand {
+    /// The time at which all of it happens: that of the core that asks, or a key could expire halfway.
+    pub now: Now,
     /// Keys that come home.
     pub home: Vec<Lent>,
     /// Keys that are wanted.
@@ -60,7 +62,8 @@ impl Engine {
 
     /// Does what another core asks that has locked all of this one.
     pub fn serve_errand(&mut self, errand: &mut Errand) {
-        let now = self.core.now;
+        let (now, own) = (errand.now, self.core.now);
+        self.core.now = now;
         for item in errand.home.drain(..) {
             if let Some(parcel) = item.parcel {
                 let key = self.core.hasher.key(&item.key);
@@ -80,9 +83,11 @@ impl Engine {
         if let Some(query) = errand.query.take() {
             errand.said = Some(self.answer(&query));
         }
+        self.core.now = own;
     }
 
     pub(super) fn exchange(&mut self, to: CoreId, mut errand: Box<Errand>) -> Box<Errand> {
+        errand.now = self.core.now;
         if to == self.core.id {
             self.serve_errand(&mut errand);
             return errand;

@@ -61,6 +61,7 @@ impl Engine {
             place: gather.place.unwrap_or_default(),
             watched: false,
             dirty: false,
+            clean_until_ms: i64::MAX,
             ticket: None,
             patient: gather.offer.is_some(),
             busy: None,
@@ -141,6 +142,7 @@ impl Engine {
         let client = (share.origin, share.session);
         share.dirty = share.watched && self.is_dirty(client);
         if share.watched {
+            share.clean_until_ms = self.clean_until_ms(client);
             self.unwatch(client);
         }
         self.lend(&mut share.items);

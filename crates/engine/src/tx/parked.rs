@@ -53,7 +53,8 @@ impl Core {
 impl Engine {
     /// What a job would have to wait for, if it would.
     pub(crate) fn must_park(&self, id: u16, db: u8, args: &Args<'_>) -> Option<Wanted> {
-        self.core.wanted(id, db, args).filter(|wanted| self.locks.must_wait(wanted))
+        let wanted = self.core.wanted(id, db, args).filter(|wanted| self.locks.must_wait(wanted));
+        wanted.filter(|_| !self.core.mistakes.jobs_ignore_locks())
     }
 
     /// Keeps a request of a session of this core until its keys are free, if they are not; says what its session does then.

@@ -332,6 +332,7 @@ impl Engine {
     /// Puts back what an attempt has written to.
     fn undo(&mut self, scope: &Scope, preimages: BTreeMap<DbKey, Option<Parcel>>) {
         let (now, hasher) = (self.core.now, self.core.hasher);
+        let stays = matches!(scope, Scope::Own) && self.core.mistakes.attempts_stay();
         let store = match scope {
             Scope::Own => &mut self.shard.store,
             _ => {
@@ -339,7 +340,7 @@ impl Engine {
                 self.shard.guest(&self.core)
             }
         };
-        for ((db, key), parcel) in preimages {
+        for ((db, key), parcel) in preimages.into_iter().filter(|_| !stays) {
             let key = hasher.key(&key);
             drop(store.db(db).take(&key, now));
             if let Some(parcel) = parcel {
@@ -635,7 +636,8 @@ impl Stage<'_> {
             self.need(spec, args, keys.as_deref())?;
         }
         self.wrote |= spec.flags.has(Flags::WRITE);
-        let flags = JobFlags { resp3: protocol == Protocol::Resp3, ..self.order.flags };
+        let resp3 = protocol == Protocol::Resp3;
+        let flags = JobFlags { resp3, scripted: true, ..self.order.flags };
         let call = Call { spec, run, db: self.db, flags };
         let start = reply.len();
         let Engine { core, shard, .. } = &mut *self.engine;
@@ -844,6 +846,20 @@ mod tests {
         assert_eq!(got, ":1\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n:2\r\n");
         let got = String::from_utf8(world.take(two)).expect("text");
         assert_eq!(got, "*2\r\n$1\r\nq\r\n$1\r\nx\r\n:3\r\n:4\r\n");
+    }
+
+    #[test]
+    fn a_set_that_a_script_reads_unsorted_comes_in_one_order() {
+        for cores in [1, 2, 3] {
+            let mut world = World::new(cores);
+            let one = world.open(0);
+            world.ask(one, "SADD s 10 9 1 -2");
+            for name in ["SORT", "SORT_RO"] {
+                let source = format!("return redis.call('{name}', KEYS[1], 'BY', 'nosort')");
+                assert_eq!(eval(&mut world, one, &source, &["1", "s"]), "[-2 1 10 9]");
+                assert_eq!(world.ask(one, &format!("{name} s BY nosort")), "[-2 1 9 10]");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::shard::feed::{DbKey, is_there};
 use base::{ConnId, CoreId, CoreSet, Slot};
 use command::{Args, Flags};
 use std::collections::{BTreeMap, HashMap};
+use store::Look;
 
 /// A session of any core.
 pub type Client = (CoreId, ConnId);
@@ -94,6 +95,17 @@ impl Engine {
             is_there(&mut shard.store, core.hasher, key, core.now) != *before
         };
         watching.dirty || watching.keys.iter().any(changed)
+    }
+
+    /// Until when nothing that a client watches here expires, in milliseconds since the epoch. O(keys that it watches).
+    pub(crate) fn clean_until_ms(&mut self, client: Client) -> i64 {
+        let Engine { watches, shard, core, .. } = self;
+        let keys = watches.clients.get(&client).into_iter().flat_map(|watching| &watching.keys);
+        let deadline = |((db, key), _): (&DbKey, &bool)| {
+            let key = core.hasher.key(key);
+            shard.store.db(*db).expiry_as(&key, Look::Peek, core.now).flatten()
+        };
+        keys.filter_map(deadline).min().unwrap_or(i64::MAX)
     }
 
     /// A client watches nothing here any more.

@@ -1,9 +1,13 @@
 //! The whole keyspace as plain values: what each operation does to it, and what its client must be told.
 //!
-//! It is a model of one database on which operations run one after the other: strings, lists and sets without times to live.
+//! It is a model of databases on which operations run one after the other. That a key's time to live is over is an operation too, of which
+//! is known between which times it happens: `lives.rs`. Sorted sets are in `scored.rs`, streams in `streams.rs`.
 
+use super::lives::Life;
+use super::payloads;
+use super::streams::Stream;
 use resp::read::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A value.
@@ -12,6 +16,8 @@ pub enum Held {
     Text(Vec<u8>),
     List(Vec<Vec<u8>>),
     Set(BTreeSet<Vec<u8>>),
+    Scored(BTreeMap<Vec<u8>, i64>),
+    Stream(Stream),
 }
 
 /// What a client is told. What has no order is sorted.
@@ -28,29 +34,55 @@ pub enum Told {
 /// Keys by their position in [`Names`], and which of the watched ones were written since.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    keys: Vec<Option<Rc<Held>>>,
+    pub(super) keys: Vec<Option<Rc<Held>>>,
+    /// The times to live, by key.
+    pub(super) lives: Vec<Life>,
     /// Client and key, in order.
     watched: Vec<(u8, u16)>,
     /// The clients whose watched keys were written, as bits.
     spoilt: u64,
 }
 
-/// The names of all keys of a history.
+/// The databases and names of all keys of a history.
 #[derive(Debug, Default)]
-pub struct Names(Vec<Vec<u8>>);
+pub struct Names(Vec<(u8, Vec<u8>)>);
 
 impl Names {
-    /// The position of a key, which is added if it is new. O(keys).
-    pub fn add(&mut self, name: &[u8]) -> usize {
-        self.find(name).unwrap_or_else(|| {
-            self.0.push(name.to_vec());
-            self.0.len() - 1
-        })
+    /// Adds a key if it is new. O(keys).
+    pub fn add(&mut self, db: u8, name: &[u8]) {
+        if self.find(db, name).is_none() {
+            self.0.push((db, name.to_vec()));
+        }
     }
 
-    fn find(&self, name: &[u8]) -> Option<usize> {
-        self.0.iter().position(|known| known == name)
+    /// Adds every key in both of two databases that change places.
+    pub fn pair(&mut self, one: u8, two: u8) {
+        for (db, name) in self.0.clone() {
+            match db {
+                _ if db == one => self.add(two, &name),
+                _ if db == two => self.add(one, &name),
+                _ => {}
+            }
+        }
     }
+
+    /// The position of a key.
+    pub(super) fn find(&self, db: u8, name: &[u8]) -> Option<usize> {
+        self.0.iter().position(|(known, other)| *known == db && other == name)
+    }
+
+    /// The positions of a database's keys.
+    fn of(&self, db: u8) -> Vec<usize> {
+        (0..self.0.len()).filter(|key| self.0[*key].0 == db).collect()
+    }
+}
+
+/// Who executes something, in which database, and between which times it happens.
+#[derive(Debug, Clone, Copy)]
+pub struct Who {
+    pub client: usize,
+    pub db: u8,
+    pub when: (u64, u64),
 }
 
 impl Told {
@@ -62,6 +94,13 @@ impl Told {
             Value::Simple(text) => Told::Bytes(text.clone().into_bytes()),
             Value::Integer(number) => Told::Number(*number),
             Value::Bulk(bytes) => Told::Bytes(bytes.clone()),
+            Value::Double(text) => Told::Bytes(text.clone().into_bytes()),
+            Value::Map(pairs) => {
+                let pair = |(one, two): &(Value, Value)| {
+                    Told::Several(vec![Told::from(one, false), Told::from(two, false)])
+                };
+                Told::Several(pairs.iter().map(pair).collect())
+            }
             Value::Array(values) | Value::Set(values) => {
                 let mut told: Vec<Told> =
                     values.iter().map(|value| Told::from(value, false)).collect();
@@ -74,7 +113,8 @@ impl Told {
         }
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// The bytes, if it is such.
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Told::Bytes(bytes) => bytes,
             _ => b"",
@@ -94,37 +134,24 @@ pub fn is_sorted(name: &[u8]) -> bool {
 /// An operation at work on a state.
 pub struct Bench<'a> {
     names: &'a Names,
-    state: &'a mut State,
+    pub(super) state: &'a mut State,
+    who: Who,
 }
 
 impl State {
     /// An empty keyspace.
     pub fn empty(names: &Names) -> State {
-        State { keys: vec![None; names.0.len()], watched: Vec::new(), spoilt: 0 }
-    }
-
-    /// The same request as it was served, as far as that is known: of the keys that it waits for, one.
-    pub fn ways(words: &[Vec<u8>], told: Option<&Told>) -> Vec<Vec<Vec<u8>>> {
-        if !matches!(words[0].as_slice(), b"BLPOP" | b"BRPOP") || words.len() < 4 {
-            return vec![words.to_vec()];
-        }
-        let keys = match told {
-            Some(Told::Several(told)) => vec![told[0].bytes().to_vec()],
-            Some(_) => return vec![words.to_vec()],
-            None => words[1..words.len() - 1].to_vec(),
-        };
-        keys.into_iter()
-            .map(|key| vec![words[0].clone(), key, words[words.len() - 1].clone()])
-            .collect()
+        let keys = vec![None; names.0.len()];
+        State { keys, lives: Vec::new(), watched: Vec::new(), spoilt: 0 }
     }
 
     /// What a client is told of a command that stands alone, and does; none when it must wait.
-    pub fn run(&mut self, names: &Names, client: usize, words: &[Vec<u8>]) -> Option<Told> {
+    pub fn run(&mut self, names: &Names, who: Who, words: &[Vec<u8>]) -> Option<Told> {
         match words[0].as_slice() {
             b"WATCH" => {
                 for name in &words[1..] {
-                    let Some(key) = names.find(name) else { continue };
-                    let entry = (client as u8, key as u16);
+                    let Some(key) = names.find(who.db, name) else { continue };
+                    let entry = (who.client as u8, key as u16);
                     if let Err(at) = self.watched.binary_search(&entry) {
                         self.watched.insert(at, entry);
                     }
@@ -132,22 +159,23 @@ impl State {
                 Some(Told::Ok)
             }
             b"UNWATCH" => {
-                self.unwatch(client);
+                self.unwatch(who.client);
                 Some(Told::Ok)
             }
-            _ => Bench { names, state: self }.run(words),
+            _ => Bench { names, state: self, who }.run(words),
         }
     }
 
     /// MULTI, commands, EXEC.
-    pub fn run_all(&mut self, names: &Names, client: usize, block: &[Vec<Vec<u8>>]) -> Told {
-        let spoilt = self.spoilt & (1 << client) != 0;
-        self.unwatch(client);
+    pub fn run_all(&mut self, names: &Names, who: Who, block: &[Vec<Vec<u8>>]) -> Told {
+        let spoilt = self.spoilt & (1 << who.client) != 0;
+        self.unwatch(who.client);
         if spoilt {
             return Told::Nil;
         }
-        let one =
-            |words: &Vec<Vec<u8>>| Bench { names, state: self }.run(words).unwrap_or(Told::Nil);
+        let one = |words: &Vec<Vec<u8>>| {
+            Bench { names, state: self, who }.run(words).unwrap_or(Told::Nil)
+        };
         Told::Several(block.iter().map(one).collect())
     }
 
@@ -157,23 +185,58 @@ impl State {
         self.spoilt &= !(1 << client);
     }
 
+    /// Gives a key a value, or none. Who watches it will know.
+    pub(super) fn put_at(&mut self, key: usize, held: Option<Held>) {
+        let held = held.filter(|held| match held {
+            Held::List(list) => !list.is_empty(),
+            Held::Set(set) => !set.is_empty(),
+            Held::Scored(scores) => !scores.is_empty(),
+            Held::Text(_) | Held::Stream(_) => true,
+        });
+        if held.is_none() && self.keys[key].is_none() {
+            return;
+        }
+        if held.is_none() {
+            self.live_for_ever(key);
+        }
+        self.keys[key] = held.map(Rc::new);
+        self.spoil(key);
+    }
+
+    /// Who watches a key will know that it has changed.
+    pub(super) fn spoil(&mut self, key: usize) {
+        for (client, watched) in &self.watched {
+            if usize::from(*watched) == key {
+                self.spoilt |= 1 << client;
+            }
+        }
+    }
+
     /// The state as text.
     pub fn show(&self, names: &Names) -> String {
         let text = |bytes: &Vec<u8>| bytes.escape_ascii().to_string();
-        let line = |(name, held): (&Vec<u8>, &Option<Rc<Held>>)| {
+        let line = |((db, name), held): (&(u8, Vec<u8>), &Option<Rc<Held>>)| {
             let held = match held.as_deref()? {
                 Held::Text(bytes) => text(bytes),
                 Held::List(list) => format!("{:?}", list.iter().map(text).collect::<Vec<_>>()),
                 Held::Set(set) => format!("{:?}", set.iter().map(text).collect::<BTreeSet<_>>()),
+                Held::Scored(scores) => {
+                    let line = |(member, score)| format!("{score} {}", text(member));
+                    format!("{:?}", scores.iter().map(line).collect::<Vec<_>>())
+                }
+                Held::Stream(stream) => stream.show(),
             };
-            Some(format!("{}={held}", text(name)))
+            Some(format!("{db}:{}={held}", text(name)))
         };
         let lines: Vec<String> = names.0.iter().zip(&self.keys).filter_map(line).collect();
-        format!("{} (watchers with written keys {:b})", lines.join(" "), self.spoilt)
+        let lives: Vec<String> = self.lives.iter().map(|life| life.show(&names.0)).collect();
+        let (lines, lives) = (lines.join(" "), lives.join(" "));
+        format!("{lines} (watchers with written keys {:b}) {lives}", self.spoilt)
     }
 }
 
-fn number(bytes: &[u8]) -> i64 {
+/// The number that these digits say.
+pub(super) fn number(bytes: &[u8]) -> i64 {
     std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
@@ -181,13 +244,21 @@ impl Bench<'_> {
     /// Does what a command says.
     pub fn run(&mut self, words: &[Vec<u8>]) -> Option<Told> {
         let told = match words[0].as_slice() {
-            b"DBSIZE" => Told::Number(self.state.keys.iter().flatten().count() as i64),
+            b"DBSIZE" => Told::Number(self.present().len() as i64),
             b"KEYS" => self.all_names(),
-            b"FLUSHDB" | b"FLUSHALL" => {
-                (0..self.state.keys.len()).for_each(|key| self.put_at(key, None));
+            b"FLUSHDB" => {
+                self.names.of(self.who.db).into_iter().for_each(|key| self.state.put_at(key, None));
                 Told::Ok
             }
-            b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BLMPOP" => return self.blocking(words),
+            b"FLUSHALL" => {
+                (0..self.state.keys.len()).for_each(|key| self.state.put_at(key, None));
+                Told::Ok
+            }
+            b"SWAPDB" => self.swapped(number(&words[1]) as u8, number(&words[2]) as u8),
+            b"BLPOP" | b"BRPOP" | b"BLMOVE" | b"BLMPOP" | b"BZPOPMIN" => {
+                return self.blocking(words);
+            }
+            b"XREAD" | b"XREADGROUP" => return self.reading(words),
             b"EVAL" => return Some(super::scripts::run(self, words)),
             name => self.of_keys(name, words),
         };
@@ -218,13 +289,34 @@ impl Bench<'_> {
             b"EXISTS" => self.count(&words[1..], |bench, key| bench.get(key).is_some()),
             b"GET" => Told::of(self.text(&words[1])),
             b"SET" => {
-                self.put(&words[1], Some(Held::Text(words[2].clone())));
+                self.replace(&words[1], Some(Held::Text(words[2].clone())));
+                if words.len() > 4 {
+                    self.live(&words[1], number(&words[4]));
+                }
                 Told::Ok
             }
             b"GETSET" => {
                 let old = Told::of(self.text(&words[1]));
-                self.put(&words[1], Some(Held::Text(words[2].clone())));
+                self.replace(&words[1], Some(Held::Text(words[2].clone())));
                 old
+            }
+            b"PEXPIRE" => Told::Number(i64::from(self.live(&words[1], number(&words[2])))),
+            b"PERSIST" => Told::Number(i64::from(self.live_on(&words[1]))),
+            b"MOVE" => self.moved_away(words),
+            b"RESTORE" => {
+                let replaces = words.len() > 4;
+                if self.get(&words[1]).is_some() && !replaces {
+                    return Told::Error;
+                }
+                self.replace(&words[1], Some(Held::List(payloads::elements(&words[3]))));
+                Told::Ok
+            }
+            b"SORT" => {
+                let mut list = self.list(&words[1]);
+                list.sort_unstable();
+                let count = list.len() as i64;
+                self.replace(&words[4], Some(Held::List(list)));
+                Told::Number(count)
             }
             b"INCRBY" | b"DECRBY" => {
                 let by = number(&words[2]) * if name == b"INCRBY" { 1 } else { -1 };
@@ -237,6 +329,8 @@ impl Bench<'_> {
             | b"SUNION" | b"SDIFF" | b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" => {
                 self.of_sets(name, words)
             }
+            _ if name.starts_with(b"Z") => self.of_scored(name, words),
+            _ if name.starts_with(b"X") => self.of_streams(name, words),
             _ => self.of_lists(name, words),
         }
     }
@@ -271,7 +365,7 @@ impl Bench<'_> {
             _ => {
                 let set = self.combined(&name[..name.len() - 5], &words[2..]);
                 let count = set.len() as i64;
-                self.put(&words[1], Some(Held::Set(set)));
+                self.replace(&words[1], Some(Held::Set(set)));
                 Told::Number(count)
             }
         }
@@ -296,8 +390,15 @@ impl Bench<'_> {
             b"LRANGE" => Told::Several(list.into_iter().map(Told::Bytes).collect()),
             b"LMOVE" => {
                 let (from, to) = (words[3] == b"LEFT", words[4] == b"LEFT");
-                let Some(element) = self.pop(&words[1], from) else { return Told::Nil };
-                let mut list = self.list(&words[2]);
+                if list.is_empty() {
+                    return Told::Nil;
+                }
+                let element = list.remove(if from { 0 } else { list.len() - 1 });
+                // A list that is its own destination never is empty in between.
+                if words[1] != words[2] {
+                    self.put(&words[1], Some(Held::List(list)));
+                    list = self.list(&words[2]);
+                }
                 list.insert(if to { 0 } else { list.len() }, element.clone());
                 self.put(&words[2], Some(Held::List(list)));
                 Told::Bytes(element)
@@ -313,30 +414,83 @@ impl Bench<'_> {
             let told = self.of_lists(b"LMOVE", words);
             return (told != Told::Nil).then_some(told);
         }
+        if words[0] == b"BLMPOP" {
+            let count = number(&words[2]) as usize;
+            let key = words[3..3 + count].iter().find(|key| !self.list(key).is_empty())?.clone();
+            let (left, most) = (words[3 + count] == b"LEFT", number(&words[5 + count]));
+            let popped = (0..most).map_while(|_| self.pop(&key, left).map(Told::Bytes)).collect();
+            return Some(Told::Several(vec![Told::Bytes(key), Told::Several(popped)]));
+        }
         let keys = &words[1..words.len() - 1];
+        if words[0] == b"BZPOPMIN" {
+            let key = keys.iter().find(|key| !self.scores(key).is_empty())?;
+            let (member, score) = self.pop_least(key)?;
+            return Some(Told::Several(vec![Told::Bytes(key.clone()), member, score]));
+        }
         let key = keys.iter().find(|key| !self.list(key).is_empty())?;
         let element = self.pop(key, words[0] == b"BLPOP")?;
         Some(Told::Several(vec![Told::Bytes(key.clone()), Told::Bytes(element)]))
     }
 
+    /// RENAME, RENAMENX and COPY; the time to live goes with the value.
     fn moved(&mut self, name: &[u8], words: &[Vec<u8>]) -> Told {
-        if name == b"COPY" && words[1] == words[2] {
+        let option = |name: &[u8]| words.iter().skip(3).position(|word| word == name);
+        let there = option(b"DB").map_or(self.who.db, |at| number(&words[4 + at]) as u8);
+        if name == b"COPY" && words[1] == words[2] && there == self.who.db {
             return Told::Error;
         }
         let Some(held) = self.get(&words[1]).cloned() else {
             return if name == b"COPY" { Told::Number(0) } else { Told::Error };
         };
-        let replaces = name == b"RENAME" || words.len() > 3;
-        if !replaces && self.get(&words[2]).is_some() {
+        let from = self.names.find(self.who.db, &words[1]).expect("it has a value");
+        let Some(to) = self.names.find(there, &words[2]) else { return Told::Error };
+        let replaces = name == b"RENAME" || option(b"REPLACE").is_some();
+        if !replaces && self.state.keys[to].is_some() {
             return Told::Number(0);
         }
-        if words[1] != words[2] {
+        if from != to {
+            let life = self.state.life(from);
             if name != b"COPY" {
-                self.put(&words[1], None);
+                self.state.put_at(from, None);
             }
-            self.put(&words[2], Some(held));
+            self.state.put_at(to, Some(held));
+            self.state.give_life(to, life);
         }
         if name == b"RENAME" { Told::Ok } else { Told::Number(1) }
+    }
+
+    /// MOVE.
+    fn moved_away(&mut self, words: &[Vec<u8>]) -> Told {
+        let there = self.names.find(number(&words[2]) as u8, &words[1]);
+        let (Some(from), Some(to)) = (self.names.find(self.who.db, &words[1]), there) else {
+            return Told::Number(0);
+        };
+        let held = self.state.keys[from].as_deref().cloned();
+        let Some(held) = held.filter(|_| self.state.keys[to].is_none()) else {
+            return Told::Number(0);
+        };
+        let life = self.state.life(from);
+        self.state.put_at(from, None);
+        self.state.put_at(to, Some(held));
+        self.state.give_life(to, life);
+        Told::Number(1)
+    }
+
+    /// SWAPDB.
+    fn swapped(&mut self, one: u8, two: u8) -> Told {
+        for from in self.names.of(one) {
+            let name = &self.names.0[from].1;
+            let to = self.names.find(two, name).expect("keys of such databases come in pairs");
+            if self.state.keys[from].is_some() || self.state.keys[to].is_some() {
+                self.state.keys.swap(from, to);
+                self.state.spoil(from);
+                self.state.spoil(to);
+                let (life, other) = (self.state.life(from), self.state.life(to));
+                self.state.give_life(from, other);
+                self.state.give_life(to, life);
+            }
+        }
+        Told::Ok
     }
 
     fn combined(&self, name: &[u8], keys: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
@@ -352,9 +506,16 @@ impl Bench<'_> {
         result
     }
 
+    /// The keys that are there.
+    fn present(&self) -> Vec<usize> {
+        let mut keys = self.names.of(self.who.db);
+        keys.retain(|key| self.state.keys[*key].is_some());
+        keys
+    }
+
     fn all_names(&self) -> Told {
-        let there = self.names.0.iter().zip(&self.state.keys).filter(|(_, held)| held.is_some());
-        let mut names: Vec<Vec<u8>> = there.map(|(name, _)| name.clone()).collect();
+        let name = |key: usize| self.names.0[key].1.clone();
+        let mut names: Vec<Vec<u8>> = self.present().into_iter().map(name).collect();
         names.sort_unstable();
         Told::Several(names.into_iter().map(Told::Bytes).collect())
     }
@@ -363,8 +524,9 @@ impl Bench<'_> {
         Told::Number(keys.iter().filter(|key| one(self, key)).count() as i64)
     }
 
-    fn get(&self, key: &[u8]) -> Option<&Held> {
-        self.state.keys[self.names.find(key)?].as_deref()
+    /// A key's value.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Held> {
+        self.state.keys[self.names.find(self.who.db, key)?].as_deref()
     }
 
     /// A string.
@@ -399,38 +561,50 @@ impl Bench<'_> {
 
     fn put_pairs(&mut self, pairs: &[Vec<u8>]) {
         for pair in pairs.chunks_exact(2) {
-            self.put(&pair[0], Some(Held::Text(pair[1].clone())));
+            self.replace(&pair[0], Some(Held::Text(pair[1].clone())));
         }
     }
 
-    fn put_if(&mut self, wanted: bool, key: &[u8], held: Held) {
+    pub(super) fn put_if(&mut self, wanted: bool, key: &[u8], held: Held) {
         if wanted {
             self.put(key, Some(held));
         }
     }
 
-    /// Gives a key a value, or none. Who watches it will know.
-    pub fn put(&mut self, key: &[u8], held: Option<Held>) {
-        if let Some(key) = self.names.find(key) {
-            self.put_at(key, held);
+    /// Changes a key's value, or gives it one, or none. Its time to live stays.
+    pub(super) fn put(&mut self, key: &[u8], held: Option<Held>) {
+        if let Some(key) = self.names.find(self.who.db, key) {
+            self.state.put_at(key, held);
         }
     }
 
-    fn put_at(&mut self, key: usize, held: Option<Held>) {
-        let held = held.filter(|held| match held {
-            Held::List(list) => !list.is_empty(),
-            Held::Set(set) => !set.is_empty(),
-            Held::Text(_) => true,
-        });
-        if held.is_none() && self.state.keys[key].is_none() {
-            return;
+    /// Gives a key another value, which has no time to live.
+    pub(super) fn replace(&mut self, key: &[u8], held: Option<Held>) {
+        if let Some(key) = self.names.find(self.who.db, key) {
+            self.state.put_at(key, held);
+            self.state.live_for_ever(key);
         }
-        self.state.keys[key] = held.map(Rc::new);
-        for (client, watched) in &self.state.watched {
-            if usize::from(*watched) == key {
-                self.state.spoilt |= 1 << client;
-            }
+    }
+
+    /// Gives a key a time to live in milliseconds. False when there is no such key.
+    fn live(&mut self, key: &[u8], ms: i64) -> bool {
+        let there = self.get(key).is_some();
+        if let Some(key) = self.names.find(self.who.db, key).filter(|_| there) {
+            self.state.give_life(key, Some(Life::of(key, self.who.when, ms as u64)));
+            self.state.spoil(key);
         }
+        there
+    }
+
+    /// Takes a key's time to live away. False when it had none.
+    fn live_on(&mut self, key: &[u8]) -> bool {
+        let Some(key) = self.names.find(self.who.db, key) else { return false };
+        let had = self.state.life(key).is_some();
+        if had {
+            self.state.live_for_ever(key);
+            self.state.spoil(key);
+        }
+        had
     }
 }
 

@@ -3,11 +3,16 @@
 pub mod causal;
 pub mod keyspace;
 pub mod linear;
+pub mod lives;
 pub mod model;
 pub mod operations;
+pub mod payloads;
 pub mod read;
+pub mod scored;
 pub mod scripts;
 pub mod serial;
+pub mod streams;
+pub mod waits;
 
 use crate::history::{History, NEVER, Record};
 use linear::{Op, Outcome};

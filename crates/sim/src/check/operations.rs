@@ -1,7 +1,8 @@
 //! From requests to operations: what stands between MULTI and EXEC is one.
 
-use super::keyspace::{Names, Told, is_sorted};
+use super::keyspace::{Names, Told, is_sorted, number};
 use super::serial::{self, Outcome};
+use super::{streams, waits};
 use crate::history::{History, Record};
 use base::{RouteTable, Slot};
 use resp::read::Value;
@@ -13,6 +14,21 @@ pub enum Body {
     One(Vec<Vec<u8>>),
     /// What stood between MULTI and EXEC.
     Block(Vec<Vec<Vec<u8>>>),
+    /// The beginning of a wait that was in vain: there is nothing.
+    Begins(Vec<Vec<u8>>),
+    /// Its end, after its time.
+    Ends(Vec<Vec<u8>>),
+}
+
+impl Body {
+    fn requests(&self) -> &[Vec<Vec<u8>>] {
+        match self {
+            Body::One(words) | Body::Begins(words) | Body::Ends(words) => {
+                std::slice::from_ref(words)
+            }
+            Body::Block(block) => block,
+        }
+    }
 }
 
 /// One atomic operation of a client.
@@ -20,6 +36,8 @@ pub enum Body {
 pub struct Operation {
     /// Whose.
     pub client: usize,
+    /// In which database.
+    pub db: u8,
     /// When it was sent and answered, in nanoseconds.
     pub from_ns: u64,
     pub until_ns: u64,
@@ -38,6 +56,7 @@ impl Operation {
     pub fn is_harmless(&self) -> bool {
         match (&self.body, &self.told) {
             (Body::One(words), told) => is_harmless(words, told.as_ref()),
+            (Body::Begins(_) | Body::Ends(_), _) => false,
             (Body::Block(block), Some(Told::Several(told))) => {
                 block.iter().zip(told).all(|(words, told)| is_harmless(words, Some(told)))
             }
@@ -47,7 +66,12 @@ impl Operation {
 
     /// What stood between MULTI and EXEC.
     fn show_block(&self) -> String {
-        let Body::Block(block) = &self.body else { return String::new() };
+        let block = match &self.body {
+            Body::One(_) => return String::new(),
+            Body::Begins(_) => return " (begins)".to_owned(),
+            Body::Ends(_) => return " (ends)".to_owned(),
+            Body::Block(block) => block,
+        };
         let line = |words: &Vec<Vec<u8>>| {
             words.iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
         };
@@ -62,10 +86,13 @@ impl Operation {
     }
 }
 
-/// Looks at a whole history. Gives 1 if it could not be decided.
-pub fn check(history: &History, cores: usize) -> Result<usize, String> {
+/// Looks at a whole history, of a world in which nobody is slow to notice anything if `prompt`. Gives 1 if it could not be decided.
+pub fn check(history: &History, cores: usize, prompt: bool) -> Result<usize, String> {
     let mut names = Names::default();
-    let all = operations(history, cores, &mut names);
+    let mut all = operations(history, cores, &mut names);
+    if prompt {
+        all = all.into_iter().flat_map(waits::halves).collect();
+    }
     match serial::check(&all, &names) {
         Outcome::Fine => Ok(0),
         Outcome::Undecided => Ok(1),
@@ -89,11 +116,20 @@ fn operations(history: &History, cores: usize, names: &mut Names) -> Vec<Operati
     let route = RouteTable::new(cores);
     let clients = history.records.iter().map(|record| record.client + 1).max().unwrap_or(0);
     let mut blocks: Vec<Option<Vec<Vec<Vec<u8>>>>> = vec![None; clients];
+    let mut dbs = vec![0; clients];
     let mut all = Vec::new();
     for (position, record) in history.records.iter().enumerate() {
+        // Who has heard all that it was told knows that what was not answered has not happened.
+        if record.reply.is_none() && history.left.contains(&record.client) {
+            continue;
+        }
         let block = &mut blocks[record.client];
         let body = match (record.words[0].as_slice(), block.as_mut()) {
             (b"HELLO" | b"PING", _) => continue,
+            (b"SELECT", _) => {
+                dbs[record.client] = number(&record.words[1]) as u8;
+                continue;
+            }
             (b"MULTI", _) => {
                 *block = Some(Vec::new());
                 continue;
@@ -110,26 +146,39 @@ fn operations(history: &History, cores: usize, names: &mut Names) -> Vec<Operati
             (_, None) => Body::One(record.words.clone()),
         };
         let mut owners = 0;
-        let requests = match &body {
-            Body::One(words) => std::slice::from_ref(words),
-            Body::Block(block) => block.as_slice(),
-        };
-        for words in requests {
-            owners |= owners_of(words, &route, names);
+        for words in body.requests() {
+            owners |= owners_of(dbs[record.client], words, &route, names);
         }
         let told = record.reply.as_ref().map(|reply| told(&body, reply));
         let Record { client, sent_ns: from_ns, answered_ns: until_ns, .. } = *record;
-        all.push(Operation { client, from_ns, until_ns, body, told, owners, record: position });
+        let db = dbs[client];
+        all.push(Operation { client, db, from_ns, until_ns, body, told, owners, record: position });
     }
+    pair_databases(&all, names);
     all
 }
 
+/// Databases that change places have the same names.
+fn pair_databases(all: &[Operation], names: &mut Names) {
+    for one in all {
+        for words in one.body.requests().iter().filter(|words| words[0] == b"SWAPDB") {
+            names.pair(number(&words[1]) as u8, number(&words[2]) as u8);
+        }
+    }
+}
+
 /// The cores that own the keys of a request; all of them when it names none.
-fn owners_of(words: &[Vec<u8>], route: &RouteTable, names: &mut Names) -> u64 {
+fn owners_of(db: u8, words: &[Vec<u8>], route: &RouteTable, names: &mut Names) -> u64 {
     let mut owners = 0;
     for key in keys_of(words) {
-        names.add(key);
+        names.add(db, key);
         owners |= 1 << route.owner(Slot::of_key(key)).index();
+    }
+    let option = |name: &[u8]| words.iter().skip(3).position(|word| word == name);
+    match (words[0].as_slice(), option(b"DB")) {
+        (b"MOVE", _) => names.add(number(&words[2]) as u8, &words[1]),
+        (b"COPY", Some(at)) => names.add(number(&words[4 + at]) as u8, &words[2]),
+        _ => {}
     }
     if owners == 0 { (1 << route.cores()) - 1 } else { owners }
 }
@@ -137,12 +186,22 @@ fn owners_of(words: &[Vec<u8>], route: &RouteTable, names: &mut Names) -> u64 {
 /// The keys that a request names. Of a script all arguments are: what it touches beside its keys stands among them.
 fn keys_of(words: &[Vec<u8>]) -> Vec<&[u8]> {
     let (from, until, step) = match words[0].as_slice() {
-        b"DBSIZE" | b"KEYS" | b"FLUSHDB" | b"UNWATCH" => return Vec::new(),
+        b"DBSIZE" | b"KEYS" | b"FLUSHDB" | b"FLUSHALL" | b"SWAPDB" | b"UNWATCH" => {
+            return Vec::new();
+        }
+        b"XREAD" | b"XREADGROUP" => {
+            return streams::keys_and_ids(words).0.iter().map(Vec::as_slice).collect();
+        }
+        b"BLMPOP" => return waits::keys(words).iter().map(Vec::as_slice).collect(),
+        b"SORT" => (1, 5, 3),
+        b"XGROUP" => (2, 3, 1),
         b"MSET" | b"MSETNX" => (1, words.len(), 2),
         b"MGET" | b"DEL" | b"UNLINK" | b"EXISTS" | b"WATCH" | b"SINTER" | b"SUNION" | b"SDIFF"
         | b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" => (1, words.len(), 1),
-        b"RENAME" | b"RENAMENX" | b"COPY" | b"LMOVE" | b"BLMOVE" | b"SMOVE" => (1, 3, 1),
-        b"BLPOP" | b"BRPOP" => (1, words.len() - 1, 1),
+        b"RENAME" | b"RENAMENX" | b"COPY" | b"LMOVE" | b"BLMOVE" | b"SMOVE" | b"ZRANGESTORE" => {
+            (1, 3, 1)
+        }
+        b"BLPOP" | b"BRPOP" | b"BZPOPMIN" => (1, words.len() - 1, 1),
         b"EVAL" => (3, words.len(), 1),
         _ => (1, 2, 1),
     };
@@ -167,12 +226,28 @@ fn is_harmless(words: &[Vec<u8>], told: Option<&Told>) -> bool {
             | b"SDIFF"
             | b"DBSIZE"
             | b"KEYS"
+            | b"ZRANGE"
+            | b"ZCARD"
+            | b"XREAD"
+            | b"XLEN"
+            | b"XRANGE"
     );
-    let stores =
-        matches!(name, b"SINTERSTORE" | b"SUNIONSTORE" | b"SDIFFSTORE" | b"INCRBY" | b"DECRBY");
+    // Their replies do not say whether they have changed anything.
+    let silent = matches!(
+        name,
+        b"SINTERSTORE"
+            | b"SUNIONSTORE"
+            | b"SDIFFSTORE"
+            | b"ZRANGESTORE"
+            | b"SORT"
+            | b"INCRBY"
+            | b"DECRBY"
+            | b"ZADD"
+    );
     match told {
         _ if reads => true,
-        Some(Told::Number(0)) => !stores,
+        Some(Told::Number(0)) => !silent,
+        Some(Told::Several(told)) => name == b"ZPOPMIN" && told.is_empty(),
         Some(Told::Nil) => !matches!(name, b"GETSET" | b"EVAL"),
         Some(Told::Error) => name != b"EVAL",
         _ => false,
@@ -187,7 +262,7 @@ fn told(body: &Body, reply: &Value) -> Told {
                 |(words, value): (&Vec<Vec<u8>>, &Value)| Told::from(value, is_sorted(&words[0]));
             Told::Several(block.iter().zip(values).map(one).collect())
         }
-        (Body::Block(_), other) => Told::from(other, false),
+        (_, other) => Told::from(other, false),
     }
 }
 
@@ -208,7 +283,11 @@ mod tests {
             reply: (*answered_ns != NEVER).then(|| reply.clone()),
             mark: Mark::None,
         };
-        check(&History { records: lines.iter().map(record).collect() }, 2)
+        check(
+            &History { records: lines.iter().map(record).collect(), ..History::default() },
+            2,
+            true,
+        )
     }
 
     fn ok() -> Value {
@@ -280,6 +359,26 @@ mod tests {
         };
         assert_eq!(verdict(&lines(Value::Null)), Ok(0));
         assert!(verdict(&lines(Value::Array(vec![bulk("1")]))).is_err());
+    }
+
+    #[test]
+    fn who_waits_in_vain_was_not_passed_over() {
+        // Times are in milliseconds.
+        let lines = |taken: u64| {
+            let ms = |ms: u64| ms * 1_000_000;
+            let popped = Value::Array(vec![bulk("l"), bulk("x")]);
+            let early = taken < 40;
+            let left = if early { Value::Null } else { bulk("x") };
+            [
+                (0, ms(0), ms(51), "BLPOP l 0.05", Value::Null),
+                (1, ms(10), ms(11), "RPUSH l x", Value::Integer(1)),
+                (2, ms(1), ms(taken), "BLPOP l 0.1", if early { popped } else { Value::Null }),
+                (1, ms(30), ms(31), "GET k", Value::Null),
+                (1, ms(200), ms(201), "LPOP l", left),
+            ]
+        };
+        assert_eq!(verdict(&lines(12)), Ok(0), "the other was served");
+        assert!(verdict(&lines(102)).is_err(), "both were passed over");
     }
 
     #[test]

@@ -14,11 +14,19 @@
 //! Histories of some hundred operations of seven clients take a fraction of a millisecond; what is not decided within the bound is counted, not blamed. The
 //! invariants of `workload/invariants.rs` need no search, and see to long pipelines.
 //!
+//! # What nobody asks for
+//! That a key's time to live is over is an operation without a client (`lives.rs`).
+//!
+//! # What is not to be missed
+//! Who waits in vain waits from some time to some other, and must not have been passed over in between (`waits.rs`). In the order
+//! that is looked for, a wait in vain is two operations, and while it could be served nothing else goes on for long.
+//!
 //! # What is unknown
 //! An operation without reply may have happened at any time after it was sent, or not at all, and then nothing that its client sent after it has.
 
-use super::keyspace::{Names, State, Told};
+use super::keyspace::{Names, State, Told, Who};
 use super::operations::{Body, Operation};
+use super::waits;
 use crate::history::NEVER;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -52,18 +60,23 @@ struct Step {
 /// The operations done, the last one first.
 type Way = Option<Rc<Step>>;
 
+#[derive(Clone)]
 struct Node {
     done: Done,
     state: State,
     way: Way,
     count: usize,
+    /// The beginnings of waits that have not ended.
+    waits: Vec<usize>,
+    /// Since when one of them could be served; [`NEVER`] while none can.
+    ripe_ns: u64,
 }
 
 struct Search<'a> {
     names: &'a Names,
     all: &'a [Operation],
     lines: Vec<Vec<usize>>,
-    seen: HashSet<(Done, State)>,
+    seen: HashSet<(Done, State, u64)>,
     /// The way on which most is done.
     furthest: Option<Node>,
 }
@@ -81,14 +94,16 @@ pub fn check(all: &[Operation], names: &Names) -> Outcome {
 impl Search<'_> {
     fn run(&mut self) -> Outcome {
         let done = vec![(0, 0); self.lines.len()];
-        let mut stack = vec![Node { done, state: State::empty(self.names), way: None, count: 0 }];
+        let state = State::empty(self.names);
+        let (way, waits) = (None, Vec::new());
+        let mut stack = vec![Node { done, state, way, count: 0, waits, ripe_ns: NEVER }];
         let mut nodes = 0;
         while let Some(mut node) = stack.pop() {
             self.take_what_changes_nothing(&mut node);
             if self.is_end(&node.done) {
                 return Outcome::Fine;
             }
-            if !self.seen.insert((node.done.clone(), node.state.clone())) {
+            if !self.seen.insert((node.done.clone(), node.state.clone(), node.ripe_ns)) {
                 continue;
             }
             nodes += 1;
@@ -112,7 +127,8 @@ impl Search<'_> {
             step = &one.before;
         }
         done.reverse();
-        let stuck = self.candidates(&node.done).into_iter().map(|(_, index)| index).collect();
+        let stuck =
+            self.candidates(&node.done, &node.state).into_iter().map(|(_, index)| index).collect();
         Outcome::Violated { done, state: node.state.show(self.names), stuck }
     }
 
@@ -135,11 +151,16 @@ impl Search<'_> {
         rest.iter().take(WINDOW).enumerate().filter(open).map(|(_, index)| *index)
     }
 
+    /// What comes next does not begin after this.
+    fn deadline(&self, done: &Done, state: &State) -> u64 {
+        let answers = (0..self.lines.len()).map(|client| self.first_answer(client, done));
+        answers.chain(state.ends().map(|life| life.until_ns)).min().unwrap_or(NEVER)
+    }
+
     /// What may come next: when its reply came, and which. What comes last in it is to be tried first.
-    fn candidates(&self, done: &Done) -> Vec<(u64, usize)> {
+    fn candidates(&self, done: &Done, state: &State) -> Vec<(u64, usize)> {
         let clients = 0..self.lines.len();
-        let deadline = clients.clone().map(|client| self.first_answer(client, done)).min();
-        let deadline = deadline.unwrap_or(NEVER);
+        let deadline = self.deadline(done, state);
         let mut found = Vec::new();
         for client in clients {
             let mut before: Vec<usize> = Vec::new();
@@ -163,18 +184,24 @@ impl Search<'_> {
     fn after(&self, state: &State, one: &Operation) -> Vec<State> {
         let heard = one.told.as_ref();
         let fits = |told: &Told| heard.is_none_or(|heard| heard == told);
+        let who = Who { client: one.client, db: one.db, when: (one.from_ns, one.until_ns) };
         let words = match &one.body {
             Body::One(words) => words,
+            Body::Begins(words) => {
+                let finds = state.clone().run(self.names, who, words).is_some();
+                return if finds { Vec::new() } else { vec![state.clone()] };
+            }
+            Body::Ends(_) => return vec![state.clone()],
             Body::Block(block) => {
                 let mut after = state.clone();
-                let told = after.run_all(self.names, one.client, block);
+                let told = after.run_all(self.names, who, block);
                 return if fits(&told) { vec![after] } else { Vec::new() };
             }
         };
         let mut all = Vec::new();
-        for words in State::ways(words, heard) {
+        for words in waits::ways(words, heard) {
             let mut after = state.clone();
-            let told = after.run(self.names, one.client, &words);
+            let told = after.run(self.names, who, &words);
             // What waits and has no reply has not happened.
             let waits = told.is_none() && one.until_ns == NEVER;
             if !waits && fits(&told.unwrap_or(Told::Nil)) {
@@ -182,6 +209,27 @@ impl Search<'_> {
             }
         }
         all
+    }
+
+    /// Whether an operation comes so late that whoever could be served must have been.
+    fn is_late(&self, node: &Node, one: &Operation) -> bool {
+        let served_ns = node.ripe_ns.saturating_add(waits::NOTICE_NS);
+        one.from_ns > served_ns && !matches!(one.body, Body::Ends(_))
+    }
+
+    /// Looks whether somebody who waits could be served after something that has happened by this time.
+    fn look_who_waits(&self, node: &mut Node, by_ns: u64) {
+        let ripe = |index: &usize| {
+            let one = &self.all[*index];
+            let who = Who { client: one.client, db: one.db, when: (one.from_ns, one.until_ns) };
+            let Body::Begins(words) = &one.body else { return false };
+            node.state.clone().run(self.names, who, words).is_some()
+        };
+        if !node.waits.iter().any(ripe) {
+            node.ripe_ns = NEVER;
+        } else if node.ripe_ns == NEVER {
+            node.ripe_ns = by_ns;
+        }
     }
 
     fn advance(&self, node: &mut Node, index: usize, state: State) {
@@ -195,15 +243,24 @@ impl Search<'_> {
         *beyond = beyond.checked_shr(whole).unwrap_or(0);
         node.state = state;
         node.count += 1;
+        let one = &self.all[index];
+        match one.body {
+            Body::Begins(_) => node.waits.push(index),
+            Body::Ends(_) => node.waits.retain(|other| self.all[*other].client != one.client),
+            _ => {}
+        }
+        self.look_who_waits(node, one.until_ns);
         node.way = Some(Rc::new(Step { operation: index, before: node.way.take() }));
     }
 
     fn take_what_changes_nothing(&self, node: &mut Node) {
         loop {
             let before = node.count;
-            for (_, index) in self.candidates(&node.done) {
+            for (_, index) in self.candidates(&node.done, &node.state) {
                 let one = &self.all[index];
-                let fits = one.is_harmless() && self.after(&node.state, one).contains(&node.state);
+                let fits = one.is_harmless()
+                    && !self.is_late(node, one)
+                    && self.after(&node.state, one).contains(&node.state);
                 if fits {
                     let state = node.state.clone();
                     self.advance(node, index, state);
@@ -217,10 +274,19 @@ impl Search<'_> {
     }
 
     fn expand(&self, node: &Node, stack: &mut Vec<Node>) {
-        for (_, index) in self.candidates(&node.done) {
+        let deadline = self.deadline(&node.done, &node.state);
+        for life in node.state.ends().filter(|life| life.from_ns <= deadline) {
+            let mut next = node.clone();
+            next.state = node.state.without(life);
+            self.look_who_waits(&mut next, life.until_ns);
+            stack.push(next);
+        }
+        for (_, index) in self.candidates(&node.done, &node.state) {
+            if self.is_late(node, &self.all[index]) {
+                continue;
+            }
             for state in self.after(&node.state, &self.all[index]) {
-                let (done, way) = (node.done.clone(), node.way.clone());
-                let mut next = Node { done, way, state: state.clone(), count: node.count };
+                let mut next = node.clone();
                 self.advance(&mut next, index, state);
                 stack.push(next);
             }

@@ -1,7 +1,7 @@
 //! Few keys, all kinds of operations on several of them, for the checker of the whole keyspace. Every value is written once.
 
 use super::Common;
-use crate::check::scripts;
+use crate::check::{payloads, scripts};
 use crate::history::words;
 use crate::player::{Call, Manners, Next, Script};
 use base::Prng;
@@ -19,10 +19,16 @@ pub struct Diet {
     strings: u64,
     lists: u64,
     sets: u64,
+    scored: u64,
+    streams: u64,
     global: u64,
     blocks: u64,
     scripts: u64,
     waits: u64,
+    /// Keys have times to live.
+    lives: bool,
+    /// There is a second database, which some clients work in.
+    databases: bool,
     /// Requests in a pipeline at the most.
     batch: u64,
 }
@@ -38,10 +44,14 @@ impl Diet {
             strings: part("GET", &[2, 4, 8]),
             lists: part("GET", &[0, 2, 4]),
             sets: part("GET", &[0, 0, 3]),
+            scored: part("ZADD", &[0, 0, 3]),
+            streams: part("XADD", &[0, 0, 3]),
             global: part("GET", &[0, 1]),
             blocks: part("MULTI", &[0, 3, 6]),
             scripts: part("EVAL", &[0, 3, 6]),
             waits: part(super::BLOCKING, &[0, 3]),
+            lives: part("PEXPIRE", &[0, 0, 1]) > 0,
+            databases: part("SWAPDB", &[0, 0, 1]) > 0,
             batch: part("GET", &[1, 1, 1, 4]),
         }
     }
@@ -53,6 +63,8 @@ pub struct Mixed {
     written: u64,
     diet: Diet,
     common: Common,
+    /// The database that it works in, once it has said so.
+    db: Option<u8>,
     /// Watches since so many turns; none when it does not.
     watching: Option<u64>,
 }
@@ -60,12 +72,14 @@ pub struct Mixed {
 impl Mixed {
     /// For the client of this number.
     pub fn new(common: &Common, diet: Diet, number: usize) -> Mixed {
-        Mixed { number, written: 0, diet, common: common.clone(), watching: None }
+        Mixed { number, written: 0, diet, common: common.clone(), db: None, watching: None }
     }
 
     /// Waits for its replies, so that the order of operations is mostly that of time.
     pub fn place(&self, prng: &mut Prng, manners: &mut Manners) {
         manners.depth = 1;
+        // There is one database on that face.
+        manners.cluster_face &= !self.diet.databases;
         manners.slowness_ns = 0;
         manners.think_ns = [100, 5_000, 50_000][prng.below(3) as usize];
         manners.start_ns = prng.below(20_000);
@@ -77,25 +91,56 @@ impl Mixed {
     }
 
     fn line(&mut self, prng: &mut Prng) -> String {
-        let Diet { strings, lists, sets, global, .. } = self.diet;
-        let drawn = prng.below(strings + lists + sets + global);
-        match drawn {
-            _ if drawn < strings => self.of_strings(prng),
-            _ if drawn < strings + lists => self.of_lists(prng),
-            _ if drawn < strings + lists + sets => self.of_sets(prng),
-            _ => match prng.below(6) {
-                0 | 1 => "FLUSHDB".to_owned(),
-                2 | 3 => "KEYS *".to_owned(),
-                _ => "DBSIZE".to_owned(),
-            },
+        let Diet { strings, lists, sets, scored, streams, global, .. } = self.diet;
+        let mut drawn = prng.below(strings + lists + sets + scored + streams + global);
+        let mut is = |part: u64| {
+            let is = drawn < part;
+            drawn = drawn.saturating_sub(part);
+            is
+        };
+        match () {
+            () if is(strings) => self.of_strings(prng),
+            () if is(lists) => self.of_lists(prng),
+            () if is(sets) => self.of_sets(prng),
+            () if is(scored) => self.of_scored(prng),
+            () if is(streams) => self.of_streams(prng),
+            () => self.of_all(prng),
+        }
+    }
+
+    fn of_all(&self, prng: &mut Prng) -> String {
+        match prng.below(6) {
+            0 | 1 if self.diet.databases && prng.one_in(2) => "SWAPDB 0 1".to_owned(),
+            0 if self.diet.databases && prng.one_in(3) => "FLUSHALL".to_owned(),
+            0 | 1 => "FLUSHDB".to_owned(),
+            // A key whose time is over counts until somebody notices.
+            4 | 5 if !self.diet.lives => "DBSIZE".to_owned(),
+            _ => "KEYS *".to_owned(),
+        }
+    }
+
+    /// What concerns a key of any kind.
+    fn of_any(&self, prng: &mut Prng, one: &str, two: &str) -> String {
+        let replaces = if prng.one_in(2) { " REPLACE" } else { "" };
+        let other = 1 - self.db.unwrap_or(0);
+        match prng.below(8) {
+            0 | 1 if self.diet.lives => format!("PEXPIRE {one} {}", 1 + prng.below(20)),
+            2 if self.diet.lives => format!("PERSIST {one}"),
+            3 | 4 if self.diet.databases => format!("MOVE {one} {other}"),
+            5 if self.diet.databases => format!("COPY {one} {two} DB {other}{replaces}"),
+            6 => format!("COPY {one} {two}{replaces}"),
+            7 => format!("DEL {one}"),
+            _ => format!("RENAME {one} {two}"),
         }
     }
 
     fn of_strings(&mut self, prng: &mut Prng) -> String {
         let several = keys(prng, "k");
         let (one, two) = (key(prng, "k"), key(prng, "k"));
-        match prng.below(16) {
+        match prng.below(18) {
+            0 if self.diet.lives => format!("SET {one} {} PX {}", self.value(), 1 + prng.below(20)),
             0 | 1 => format!("SET {one} {}", self.value()),
+            16 | 17 => self.of_any(prng, &one, &two),
             2 | 3 => format!("GET {one}"),
             4..=6 => format!("MGET {}", several.join(" ")),
             7..=9 => self.pairs("MSET", &several),
@@ -116,14 +161,40 @@ impl Mixed {
     fn of_lists(&mut self, prng: &mut Prng) -> String {
         let (one, two) = (key(prng, "l"), key(prng, "l"));
         let side = |prng: &mut Prng| if prng.one_in(2) { "LEFT" } else { "RIGHT" };
-        match prng.below(10) {
+        match prng.below(13) {
             0 | 1 => format!("RPUSH {one} {} {}", self.value(), self.value()),
             2 => format!("LPUSH {one} {}", self.value()),
             3 => format!("LPOP {one}"),
             4 => format!("RPOP {one}"),
             5 => format!("LRANGE {one} 0 -1"),
-            6 => format!("RENAME {one} {two}"),
+            6 | 7 => self.of_any(prng, &one, &two),
+            8 => format!("SORT {one} ALPHA STORE {two}"),
             _ => format!("LMOVE {one} {two} {} {}", side(prng), side(prng)),
+        }
+    }
+
+    fn of_scored(&mut self, prng: &mut Prng) -> String {
+        let (one, two) = (key(prng, "z"), key(prng, "z"));
+        match prng.below(9) {
+            0..=2 => format!("ZADD {one} {} {}", prng.below(4), self.value()),
+            3 => format!("ZPOPMIN {one}"),
+            4 => format!("ZREM {one} {}.{}", prng.below(3), 1 + prng.below(20)),
+            5 => format!("ZCARD {one}"),
+            6 => format!("ZRANGESTORE {one} {two} 0 -1"),
+            7 => self.of_any(prng, &one, &two),
+            _ => format!("ZRANGE {one} 0 -1"),
+        }
+    }
+
+    fn of_streams(&mut self, prng: &mut Prng) -> String {
+        let (one, two) = (key(prng, "x"), key(prng, "x"));
+        match prng.below(9) {
+            0..=3 => format!("XADD {one} 1-* f {}", self.value()),
+            4 => format!("XGROUP CREATE {one} g 0 MKSTREAM"),
+            5 => format!("XDEL {one} 1-{}", prng.below(6)),
+            6 => format!("XLEN {one}"),
+            7 => self.of_any(prng, &one, &two),
+            _ => format!("XRANGE {one} - +"),
         }
     }
 
@@ -146,7 +217,8 @@ impl Mixed {
         let mut lines = vec!["MULTI".to_owned()];
         for _ in 0..1 + prng.below(4) {
             let line = self.line(prng);
-            let is_global = ["FLUSHDB", "KEYS *", "DBSIZE"].contains(&line.as_str());
+            let globals = ["FLUSHDB", "FLUSHALL", "SWAPDB 0 1", "KEYS *", "DBSIZE"];
+            let is_global = globals.contains(&line.as_str());
             if GLOBAL_IN_BLOCKS || !is_global {
                 lines.push(line);
             }
@@ -173,18 +245,59 @@ impl Mixed {
     fn wait(&mut self, prng: &mut Prng) -> Call {
         let (one, two) = (key(prng, "l"), key(prng, "l"));
         let timeout = ["0.001", "0.01", "0.05"][prng.below(3) as usize];
-        let line = match prng.below(4) {
-            0 => format!("BLMOVE {one} {two} LEFT RIGHT {timeout}"),
-            1 => format!("BRPOP {one} {timeout}"),
-            2 => format!("BLPOP {one} {timeout}"),
-            _ => format!("BLPOP {one} {two} {timeout}"),
+        let ms = ["1", "10", "50"][prng.below(3) as usize];
+        let Diet { scored, streams, .. } = self.diet;
+        let line = match prng.below(6 + scored + streams) {
+            0 | 1 => format!("BLMOVE {one} {two} LEFT RIGHT {timeout}"),
+            2 => format!("BRPOP {one} {timeout}"),
+            3 => format!("BLPOP {one} {timeout}"),
+            4 => format!("BLPOP {one} {two} {timeout}"),
+            5 => format!("BLMPOP {timeout} 2 {one} {two} LEFT COUNT 2"),
+            drawn if drawn < 6 + scored => {
+                let (one, two) = (key(prng, "z"), key(prng, "z"));
+                format!("BZPOPMIN {one} {two} {timeout}")
+            }
+            _ if prng.one_in(2) => {
+                let (one, two) = (key(prng, "x"), key(prng, "x"));
+                let (from, later) = (prng.below(5), prng.below(5));
+                match prng.one_in(2) || one == two {
+                    true => format!("XREAD BLOCK {ms} STREAMS {one} 1-{from}"),
+                    false => format!("XREAD BLOCK {ms} STREAMS {one} {two} 1-{from} 1-{later}"),
+                }
+            }
+            _ => {
+                let (stream, name) = (key(prng, "x"), self.number);
+                format!("XREADGROUP GROUP g c{name} BLOCK {ms} STREAMS {stream} >")
+            }
         };
         Call::plain(words(&line))
     }
 
+    /// A list that was written elsewhere.
+    fn restored(&mut self, prng: &mut Prng) -> Call {
+        let elements = [self.value(), self.value()];
+        let count = 1 + prng.below(2) as usize;
+        let elements: Vec<&str> = elements[..count].iter().map(String::as_str).collect();
+        let mut call = words(&format!("RESTORE {} 0", key(prng, "l")));
+        call.push(payloads::list(&elements));
+        if prng.one_in(2) {
+            call.push(b"REPLACE".to_vec());
+        }
+        Call::plain(call)
+    }
+
     fn calls(&mut self, prng: &mut Prng) -> Vec<Call> {
-        let Diet { strings, lists, sets, global, blocks, scripts, waits, batch } = self.diet;
-        let single = strings + lists + sets + global;
+        let Diet { strings, lists, sets, scored, streams, global, .. } = self.diet;
+        let Diet { blocks, scripts, waits, databases, batch, .. } = self.diet;
+        if self.db.is_none() {
+            let db = u8::from(databases && prng.one_in(3));
+            self.db = Some(db);
+            return vec![Call::plain(words(&format!("SELECT {db}")))];
+        }
+        if lists > 0 && prng.one_in(25) && self.watching.is_none() {
+            return vec![self.restored(prng)];
+        }
+        let single = strings + lists + sets + scored + streams + global;
         let drawn = prng.below(single + blocks + scripts + waits);
         match self.watching {
             Some(turns) if turns == 0 || prng.one_in(2) => return self.block(prng),
@@ -207,9 +320,16 @@ impl Mixed {
     }
 }
 
-/// Commands that may be refused for their keys.
-fn is_move(name: &[u8]) -> bool {
-    matches!(name, b"RENAME" | b"RENAMENX" | b"COPY")
+/// Whether an error is one that a command may be refused with for what its keys hold.
+fn is_refusal(name: &[u8], text: &str) -> bool {
+    match name {
+        // No such key, or the same one twice.
+        b"RENAME" | b"RENAMENX" | b"COPY" => text.starts_with("ERR "),
+        b"RESTORE" => text.starts_with("BUSYKEY "),
+        b"XGROUP" => text.starts_with("BUSYGROUP "),
+        b"XREADGROUP" => text.starts_with("NOGROUP ") || text.starts_with("UNBLOCKED "),
+        _ => false,
+    }
 }
 
 /// A key of a kind.
@@ -225,14 +345,19 @@ fn keys(prng: &mut Prng, kind: &str) -> Vec<String> {
 
 /// What a last client asks when all others have finished: everything that is there.
 pub fn audit(common: &Common) -> Vec<Call> {
-    let mut lines = vec!["KEYS *".to_owned()];
-    for number in 0..KEYS {
-        lines.push(format!("GET k{number}"));
-        lines.push(format!("LRANGE l{number} 0 -1"));
-        lines.push(format!("SMEMBERS e{number}"));
-    }
-    if common.can("EVAL") {
-        lines.extend(["GET n0".to_owned(), "GET n1".to_owned()]);
+    let mut lines = Vec::new();
+    for db in 0..2 {
+        lines.extend([format!("SELECT {db}"), "KEYS *".to_owned()]);
+        for number in 0..KEYS {
+            lines.push(format!("GET k{number}"));
+            lines.push(format!("LRANGE l{number} 0 -1"));
+            lines.push(format!("SMEMBERS e{number}"));
+            lines.push(format!("ZRANGE z{number} 0 -1"));
+            lines.push(format!("XRANGE x{number} - +"));
+        }
+        if common.can("EVAL") {
+            lines.extend(["GET n0".to_owned(), "GET n1".to_owned()]);
+        }
     }
     lines.iter().map(|line| Call::plain(words(line))).collect()
 }
@@ -244,8 +369,7 @@ impl Script for Mixed {
 
     fn on_reply(&mut self, _nth: usize, words: &[Vec<u8>], reply: &Value) -> Result<(), String> {
         match reply {
-            // No such key, or the same one twice.
-            Value::Error(text) if text.starts_with("ERR ") && is_move(&words[0]) => Ok(()),
+            Value::Error(text) if is_refusal(&words[0], text) => Ok(()),
             Value::Error(_) => Err("an unexpected error".to_owned()),
             _ => Ok(()),
         }

@@ -45,8 +45,11 @@ pub struct Scenario {
 pub enum Checks {
     /// Key by key, and causes before effects.
     Keys,
-    /// All operations in one order.
-    Order,
+    /// All operations in one order; `prompt` where nobody is slow to notice what has come.
+    Order {
+        /// See there.
+        prompt: bool,
+    },
     /// Not at all: clients have looked at all replies.
     None,
 }
@@ -177,6 +180,7 @@ fn manners(prng: &mut Prng, common: &Common, steps: usize) -> Manners {
         think_ns: [100, 5_000, 50_000, 3_000_000][prng.below(4) as usize],
         slowness_ns: [0, 0, 0, 10_000, 1_000_000][prng.below(5) as usize],
         vanish_after: prng.one_in(5).then(|| prng.below(steps as u64) as usize),
+        leave_after: None,
         steps_max: steps,
         start_ns: prng.below(500_000),
     }

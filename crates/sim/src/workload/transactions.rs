@@ -10,6 +10,9 @@ use base::{Prng, settings};
 use engine::table::Table;
 use std::sync::Arc;
 
+/// A socket that takes so much takes all replies of a client that waits for each.
+const WIDE: usize = 1 << 16;
+
 /// Draws a scenario of this kind. `steps` is how many requests a client sends at the most.
 pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     let mut prng = Prng::new(seed ^ 0x0074_7261_6e73);
@@ -59,6 +62,10 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     let players = (0..clients).map(|number| {
         let mut manners = manners(&mut prng, &common, steps);
         if explained {
+            // Who does not take its replies loses them when it says that it sends no more.
+            if prng.one_in(4) && chaos.window >= WIDE {
+                manners.leave_after = manners.vanish_after.take().or(Some(steps / 3));
+            }
             let script = Mixed::new(&common, diet, number);
             script.place(&mut prng, &mut manners);
             return Player::new(number, seed, manners, Box::new(script));
@@ -71,7 +78,11 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
         Player::new(number, seed, manners, Box::new(script))
     });
     let players = players.collect();
-    let checks = if explained { Checks::Order } else { Checks::None };
+    let prompt = chaos.preempted_one_in == 0
+        && chaos.wake_lost_one_in == 0
+        && chaos.network_slow_one_in == 0
+        && chaos.sluggish.is_none();
+    let checks = if explained { Checks::Order { prompt } } else { Checks::None };
     let audit = if explained { mixed::audit(&common) } else { Vec::new() };
     Scenario { cores, chaos, settings, lossy: false, players, checks, audit }
 }

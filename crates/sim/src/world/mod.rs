@@ -108,6 +108,8 @@ pub enum What {
     Connect(usize),
     /// The client's end of a connection reaches the server.
     Hangup(usize),
+    /// That a client sends no more reaches the server.
+    EndInput(usize),
     /// Bytes reach the client.
     ToClient(usize, Vec<u8>),
     /// The server's end of a connection reaches the client.
@@ -251,6 +253,9 @@ impl World {
     /// A world at its beginning.
     pub fn new(plan: Plan<'_>) -> World {
         let engines = engines(plan.cores, plan.seed, &plan.settings, plan.table);
+        for engine in &engines {
+            engine.borrow_mut().make(plan.plant.map(Plant::mistakes).unwrap_or_default());
+        }
         let get = plan.table.find(b"GET").expect("GET is a command").id;
         let mut world = World {
             now_ns: 0,
@@ -296,6 +301,7 @@ impl World {
             What::Connect(socket) => self.on_connect(socket),
             What::ToServer(socket, bytes) => self.on_bytes(socket, bytes),
             What::Hangup(socket) => self.on_hangup(socket),
+            What::EndInput(socket) => self.on_end_of_input(socket),
             What::ToClient(socket, bytes) => {
                 self.trace.note(self.now_ns, "reply", socket, &bytes);
                 self.on_client_read(socket, bytes.len());

@@ -4,6 +4,7 @@
 use base::Prng;
 use engine::Message;
 use engine::message::{Address, Batch};
+use engine::mistakes::Mistakes;
 use engine::shard::lease::{Lease, Word};
 use std::collections::BTreeMap;
 
@@ -74,9 +75,21 @@ pub enum Plant {
     LostWithdraw,
     /// A session that watches no longer is still watched for.
     LostUnwatch,
+    /// What a script's attempt has written is not undone before the script runs again.
+    KeptAttempt,
+    /// A job runs on a key that is locked.
+    IgnoredLock,
 }
 
 impl Plant {
+    /// What the engines themselves do wrong.
+    pub fn mistakes(self) -> Mistakes {
+        Mistakes {
+            attempts_stay: self == Plant::KeptAttempt,
+            jobs_ignore_locks: self == Plant::IgnoredLock,
+        }
+    }
+
     /// Whether it shows in operations on several cores only.
     pub fn is_of_transactions(self) -> bool {
         self >= Plant::StaleStamp

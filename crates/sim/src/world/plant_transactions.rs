@@ -148,6 +148,7 @@ fn empty_copy(share: &Share) -> Box<Share> {
         dirty: false,
         patient: false,
         busy: None,
+        clean_until_ms: i64::MAX,
         ticket: None,
         whole: share.whole,
         db: share.db,

@@ -27,6 +27,8 @@ pub struct Socket {
     filling: Option<(Vec<u8>, usize)>,
     closing: bool,
     /// The client's end has reached the server.
+    ended: bool,
+    /// The client is not there any more.
     gone: bool,
     /// The client still looks at what comes.
     pub listens: bool,
@@ -71,6 +73,7 @@ impl World {
             held: Vec::new(),
             filling: None,
             closing: false,
+            ended: false,
             gone: false,
             listens: true,
             slowness_ns,
@@ -109,6 +112,12 @@ impl World {
         self.trace.note(self.now_ns, "hangup", socket, b"");
         self.sockets[socket].listens = false;
         self.travel(socket, What::Hangup(socket));
+    }
+
+    /// A client sends no more, and still hears what it is told.
+    pub fn end_input(&mut self, socket: usize) {
+        self.trace.note(self.now_ns, "end", socket, b"");
+        self.travel(socket, What::EndInput(socket));
     }
 
     pub(super) fn on_connect(&mut self, number: usize) {
@@ -157,11 +166,21 @@ impl World {
         }
         let Some(conn) = socket.conn else { return };
         let (core, stalled) = (socket.core, std::mem::take(&mut socket.stalled));
-        let end = if socket.paused { Arrived::HungUp(conn) } else { Arrived::Closed(conn) };
-        self.cores[core].inbox.push_back(end);
+        self.on_end_of_input(number);
         if stalled {
             self.cores[core].inbox.push_back(Arrived::Drained(conn));
         }
+        self.wake_soon(core);
+    }
+
+    /// The core is told that nothing more comes, now or, if it does not receive now, when it has received the rest.
+    pub(super) fn on_end_of_input(&mut self, number: usize) {
+        let socket = &mut self.sockets[number];
+        let Some(conn) = socket.conn.filter(|_| !socket.closing) else { return };
+        socket.ended = true;
+        let end = if socket.paused { Arrived::HungUp(conn) } else { Arrived::Closed(conn) };
+        let core = socket.core;
+        self.cores[core].inbox.push_back(end);
         self.wake_soon(core);
     }
 
@@ -230,7 +249,7 @@ impl World {
             if !held.is_empty() {
                 self.on_bytes(number, held);
             }
-            if self.sockets[number].gone {
+            if self.sockets[number].ended {
                 self.cores[core].inbox.push_back(Arrived::Closed(conn));
                 self.wake_soon(core);
             }
