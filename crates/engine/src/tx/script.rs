@@ -858,7 +858,7 @@ mod tests {
             world.ask(one, "SADD s 10 9 1 -2");
             for name in ["SORT", "SORT_RO"] {
                 let source = format!("return redis.call('{name}', KEYS[1], 'BY', 'nosort')");
-                assert_eq!(eval(&mut world, one, &source, &["1", "s"]), "[-2 1 10 9]");
+                assert_eq!(world.eval(one, &source, &["1", "s"]), "[-2 1 10 9]");
                 assert_eq!(world.ask(one, &format!("{name} s BY nosort")), "[-2 1 9 10]");
             }
         }
