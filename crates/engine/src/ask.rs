@@ -52,7 +52,7 @@ impl Asks {
 impl Engine {
     /// Asks every core for a session, which waits for the answers. This core answers itself last:
     /// by then the outcomes of jobs that the session sent before have come back, and SLOWLOG and INFO
-    /// know of them.
+    /// know of them. What all cores have to hear of in one order comes to this one by mail too.
     pub(crate) fn ask(&mut self, session: ConnId, query: Query) {
         self.stall(session, Stall::Asking);
         let query = Arc::new(query);
@@ -62,7 +62,8 @@ impl Engine {
             Pending { session, query: Some(query.clone()), answers, due: cores, then: None };
         let ticket = self.asks.insert(pending);
         let own = self.core.id;
-        for core in (0..cores as u16).map(CoreId).filter(|core| *core != own) {
+        let ordered = query.is_ordered() && cores > 1;
+        for core in (0..cores as u16).map(CoreId).filter(|core| *core != own || ordered) {
             self.outbox.post(core, Message::Ask { ticket, query: query.clone() });
         }
         if cores == 1 {
@@ -97,9 +98,8 @@ impl Engine {
         pending.answers[from.index()] = Some(answer);
         pending.due -= 1;
         let own = self.core.id;
-        if pending.due == 1 && pending.answers[own.index()].is_none() {
-            let query =
-                pending.query.clone().expect("only questions to cores are answered by cores");
+        let last = pending.due == 1 && pending.answers[own.index()].is_none();
+        if let Some(query) = pending.query.clone().filter(|query| last && !query.is_ordered()) {
             let answer = self.answer(&query);
             return self.on_answer(own, ticket, answer);
         }

@@ -182,11 +182,8 @@ impl Engine {
     /// Runs a data command on this core's shard; the reply goes straight to the output.
     #[inline]
     fn run_here(&mut self, conn: ConnId, id: u16, planned: Planned, args: &Args<'_>) -> Flow {
-        if !self.locks.is_idle() {
-            let db = self.sessions.get(conn).map_or(0, |session| session.db);
-            if let Some(wanted) = self.must_park(id, db, args) {
-                return self.park_request(conn, id, planned, args, wanted);
-            }
+        if let Some(flow) = self.park_if_locked(conn, id, planned, args) {
+            return flow;
         }
         self.core.counters.local_jobs += 1;
         let call = self.core.call(id);

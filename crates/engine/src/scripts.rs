@@ -28,6 +28,8 @@ pub struct Scripts {
     counts: (usize, usize),
     /// What scripts were seen to touch beside the keys that they declare.
     pub learnt: Learnt,
+    /// Changes that were made on all cores: where it differs, one is on its way.
+    pub changes: u64,
     /// What EVAL brought, oldest first.
     evals: VecDeque<Sha>,
     /// Whose change of the libraries is under way; only on the core that decides on them.

@@ -91,6 +91,15 @@ pub enum Query {
 }
 
 impl Query {
+    /// Whether it changes what is to be the same on all cores, whoever else asks for a change meanwhile: all hear of such in one order.
+    pub fn is_ordered(&self) -> bool {
+        match self {
+            Query::InstallScript { .. } => true,
+            Query::Scripts(question) => question.is_change(),
+            _ => false,
+        }
+    }
+
     /// Whether it may be answered beside a script that has half done its work.
     pub fn is_harmless(&self) -> bool {
         match self {
@@ -173,6 +182,7 @@ pub fn answer(query: &Query, witness: Witness<'_>) -> Answer {
         Query::InstallScript { source } => {
             // It compiled where it came in; what fails here is for lack of memory, and found when it is run.
             let _ = witness.core.scripts.install(source);
+            witness.core.scripts.changes += 1;
             Answer::Done
         }
         Query::Unblock { id, error } => client::answer_unblock(*id, *error, witness),

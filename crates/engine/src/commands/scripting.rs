@@ -208,6 +208,8 @@ pub enum Question {
     },
     /// What runs?
     Running,
+    /// How many changes of scripts and libraries have you made?
+    Changes,
     /// The core that decides is asked whether this change of the libraries may be made.
     Propose(Arc<Change>),
     /// It may; all make it.
@@ -215,6 +217,11 @@ pub enum Question {
 }
 
 impl Question {
+    /// Whether it changes what scripts there are. Changes of libraries have an order of their own (`libraries.rs`).
+    pub fn is_change(&self) -> bool {
+        matches!(self, Question::Load { .. } | Question::Flush)
+    }
+
     /// Whether it is about what runs, and so for a time at which something does.
     pub fn is_about_what_runs(&self) -> bool {
         matches!(self, Question::Kill { .. } | Question::Running)
@@ -241,10 +248,12 @@ pub fn answer(question: &Question, witness: Witness<'_>) -> Answer {
         Question::Load { source, .. } => {
             // It compiled where it was asked for, with the same interpreter.
             let _ = core.scripts.load(source);
+            core.scripts.changes += 1;
             return Answer::Done;
         }
         Question::Flush => {
             core.scripts.flush();
+            core.scripts.changes += 1;
             return Answer::Done;
         }
         Question::Exist(names) => {
@@ -254,12 +263,14 @@ pub fn answer(question: &Question, witness: Witness<'_>) -> Answer {
         }
         Question::Kill { function } => Reply::Kill(core.scripts.kill(*function)),
         Question::Running => Reply::Running(core.scripts.running.clone()),
+        Question::Changes => return Answer::Count(core.scripts.changes),
         Question::Propose(change) => match libraries::propose(change, core) {
             Some(verdict) => Reply::Verdict(verdict),
             None => return Answer::Done,
         },
         Question::Commit(change) => {
             libraries::commit(change, core);
+            core.scripts.changes += 1;
             return Answer::Done;
         }
     };
@@ -306,6 +317,7 @@ pub fn merge(question: &Question, answers: Vec<Answer>, desk: &mut Desk<'_>) {
             }
         }
         Question::Commit(change) => libraries::write_done(change, desk),
+        Question::Changes => unreachable!("asked within a transaction, and answered to nobody"),
     }
 }
 

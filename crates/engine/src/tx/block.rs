@@ -111,13 +111,11 @@ impl Engine {
     }
 
     fn block_here(&mut self, conn: ConnId, id: u16, planned: Planned, args: &Args<'_>) -> Flow {
+        if let Some(flow) = self.park_if_locked(conn, id, planned, args) {
+            return flow;
+        }
         let Some(session) = self.sessions.get(conn) else { return Flow::WaitAfter };
         let (db, flags) = (session.db, session.job_flags());
-        if !self.locks.is_idle()
-            && let Some(wanted) = self.must_park(id, db, args)
-        {
-            return self.park_request(conn, id, planned, args, wanted);
-        }
         self.core.counters.local_jobs += 1;
         let (mut bytes, mut chain) = (Vec::new(), Chain::default());
         let call = Call { db, flags, ..self.core.call(id) };

@@ -92,9 +92,9 @@ impl Engine {
         reply
     }
 
-    /// SCRIPT and FUNCTION in a queue while every core is locked: in their places, as the scripts behind them are to find what they have changed, and those before
-    /// them are not. None for other commands, and when somebody else is changing the libraries: then it has to wait for that, and runs
-    /// behind the transaction.
+    /// SCRIPT and FUNCTION in a queue while every core is locked: in their places, as the scripts behind them are to find what they
+    /// have changed, and those before them are not. None for other commands, and while a change that somebody else has asked for is
+    /// on its way: then it has to wait for that, and runs behind the transaction.
     pub(super) fn execute_about_scripts(
         &mut self,
         queued: Queued,
@@ -115,6 +115,9 @@ impl Engine {
         let writer = Writer::new(&mut reply, session.protocol);
         let desk = &mut Desk { session: &mut session, core: &mut self.core, reply: writer };
         let mut next = run(desk, args);
+        if matches!(next, Ok(Next::Ask(_))) && !self.hears_of_no_change() {
+            return None;
+        }
         while let Ok(Next::Ask(query)) = next {
             let query = Arc::new(query);
             let answers = self.ask_locked(&query);
@@ -139,6 +142,13 @@ impl Engine {
         let verdict = Verdict { failed, weight: 1, ..Verdict::default() };
         self.account_queued(queued.command, verdict, &reply);
         Some(reply)
+    }
+
+    /// Whether no change of the scripts or libraries that somebody else has asked for is on its way: it would come behind ours here, and
+    /// before it elsewhere. Every core is locked.
+    fn hears_of_no_change(&mut self) -> bool {
+        let changes = self.ask_locked(&Arc::new(Query::Scripts(Question::Changes)));
+        changes.iter().all(|answer| answer.count() == self.core.scripts.changes)
     }
 
     /// Asks every core something, while it is locked as a whole; gives their answers in their order.

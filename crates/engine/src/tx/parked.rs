@@ -57,7 +57,24 @@ impl Engine {
         wanted.filter(|_| !self.core.mistakes.jobs_ignore_locks())
     }
 
-    /// The same for a job of a session of any core.
+    /// Keeps a request of a session of this core until its keys are free, if they are not; says what its session does then.
+    #[inline]
+    pub(crate) fn park_if_locked(
+        &mut self,
+        conn: ConnId,
+        id: u16,
+        planned: Planned,
+        args: &Args<'_>,
+    ) -> Option<Flow> {
+        if self.locks.is_idle() {
+            return None;
+        }
+        let db = self.sessions.get(conn).map_or(0, |session| session.db);
+        let wanted = self.must_park(id, db, args)?;
+        Some(self.park_request(conn, id, planned, args, wanted))
+    }
+
+    /// What a job of a session of any core would have to wait for.
     pub(crate) fn must_park_job(&self, from: CoreId, job: &Job, args: &Args<'_>) -> Option<Wanted> {
         match job.command == self.core.exec {
             true => self.must_park_queue((from, job.address.session()), job.flags, args),

@@ -17,6 +17,28 @@ fn a_script_is_taken_in_by_all_cores_and_forgotten_by_all() {
 }
 
 #[test]
+fn what_is_taken_in_and_forgotten_at_once_ends_the_same_on_all_cores() {
+    let sha = script::Sha::of(b"return 1");
+    for cores in [2, 3, 4] {
+        for (loader, flusher) in (0..cores).flat_map(|one| (0..cores).map(move |two| (one, two))) {
+            for rounds in 0..4 {
+                let mut world = World::new(cores);
+                let (one, two) = (world.open(loader), world.open(flusher));
+                world.feed_quietly(one, b"SCRIPT LOAD 'return 1'\r\n");
+                (0..rounds).for_each(|_| _ = world.round());
+                world.feed_quietly(two, b"SCRIPT FLUSH\r\n");
+                world.settle();
+                let has = |core| {
+                    let core = world.core(core);
+                    core.scripts.made().is_some_and(|interpreter| interpreter.exists(&sha))
+                };
+                assert!((1..cores).all(|core| has(core) == has(0)), "{loader} {flusher} {rounds}");
+            }
+        }
+    }
+}
+
+#[test]
 fn wrong_arguments_get_redis_texts() {
     check(
         "SCRIPT LOAD 'return ('; SCRIPT FLUSH x; SCRIPT FLUSH SYNC x; SCRIPT KILL; SCRIPT DEBUG x; SCRIPT DEBUG sync; \
