@@ -128,7 +128,7 @@ impl Shard {
         if made != 0 || feed::always_writes(call.spec) && !verdict.failed {
             let store = &mut self.store;
             let written = feed::written(store, hasher, call.spec, args, before, made, now);
-            written.into_iter().for_each(|key| self.feed.touch(key));
+            self.feed.touch_all(call.spec, written);
         }
         verdict
     }
@@ -175,7 +175,10 @@ impl Shard {
         let made = guest.changes().wrapping_sub(changes);
         if made != 0 || feed::always_writes(call.spec) && !verdict.failed {
             let written = feed::written(guest, hasher, call.spec, args, before, made, now);
-            self.guest_touched.extend(written);
+            match feed::only_stirs(call.spec) {
+                true => self.guest_stirred.extend(written),
+                false => self.guest_touched.extend(written),
+            }
         }
         verdict
     }

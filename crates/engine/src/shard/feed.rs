@@ -16,6 +16,8 @@ pub struct Feed {
     cared_for: HashMap<DbKey, u32>,
     /// Keys that were written to.
     pub touched: Vec<DbKey>,
+    /// Keys that are as they were, but not to those who wait for them: a group has gone.
+    pub stirred: Vec<DbKey>,
 }
 
 /// A key that a command may write to, and whether it was there before.
@@ -47,6 +49,23 @@ impl Feed {
     pub fn touch(&mut self, key: DbKey) {
         if self.cared_for.contains_key(&key) {
             self.touched.push(key);
+        }
+    }
+
+    /// The same for keys that a command has written to. The end of a group is no change of its stream.
+    pub(super) fn touch_all(&mut self, spec: &Spec, keys: Vec<DbKey>) {
+        for key in keys {
+            match only_stirs(spec) {
+                true => self.stir(key),
+                false => self.touch(key),
+            }
+        }
+    }
+
+    /// Notes that a key is as it was, but not to those who wait for it, if somebody cares.
+    pub fn stir(&mut self, key: DbKey) {
+        if self.cared_for.contains_key(&key) {
+            self.stirred.push(key);
         }
     }
 
@@ -141,6 +160,11 @@ pub(super) fn written(
         }
     };
     candidates.into_iter().filter(|candidate| is_written(candidate)).map(|(key, _)| key).collect()
+}
+
+/// Whether what a command writes is a change only to those who wait for the key.
+pub(super) fn only_stirs(spec: &Spec) -> bool {
+    spec.name == "DESTROY"
 }
 
 /// Whether a command that has changed nothing counts as a write of its key all the same.
