@@ -102,6 +102,8 @@ pub enum Writes {
     Moved,
     /// Those that came or went: what it changes beside is what groups of a stream know, which is no change of the stream.
     OnlyGroups,
+    /// As `Keys`, but it is a change only to those who wait for the key: a group has gone, and its stream is as it was.
+    OnlyWaits,
 }
 
 /// How a client is served that waits for a key. Both functions get the words of a [`crate::wait::WaitKey`].

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::gather::{Gather, Part, Then};
 use crate::message::{Address, Job, Lent, Message, Share, Shares, Words};
 use crate::session::client::Stall;
-use crate::shard::execute::Call;
+use crate::shard::execute::{Call, Verdict};
 use crate::shard::feed::DbKey;
 use crate::spread::{joined, protocol, take_shares, whole_of};
 use crate::tx::exclusive::Errands;
@@ -380,7 +380,12 @@ impl Engine {
         let before = self.shard.guest(&self.core).changes();
         let (mut reply, mut chain) = (Vec::new(), Chain::default());
         let sink = Sink::behind(&mut reply, &mut chain);
-        let verdict = self.shard.execute_as_guest(&mut self.core, call, &args, sink);
+        // Whom a key was offered for another key's sake finds it perhaps as something else now, and waits on.
+        let is_ready = gather.offer.is_none() || self.is_ready(call, &args);
+        let verdict = match is_ready {
+            true => self.shard.execute_as_guest(&mut self.core, call, &args, sink),
+            false => Verdict::default(),
+        };
         let wait = self.shard.wait.take();
         if let (Some(wait), Some(_), None) = (&wait, gather.place, &gather.offer) {
             self.leave_waiters(&mut gather, wait);
@@ -403,7 +408,8 @@ impl Engine {
         }
         match (wait, gather.place, gather.offer.take()) {
             (wait, _, Some(offer)) => {
-                self.on_claimed(offer, wait.is_none(), whole_of(&mut reply, chain));
+                let served = is_ready && wait.is_none();
+                self.on_claimed(offer, served, whole_of(&mut reply, chain));
             }
             (Some(_), Some(_), None) => {}
             _ => {
@@ -452,6 +458,14 @@ impl Engine {
         }
     }
 
+    /// Whether somebody who waits could be served by what was lent.
+    fn is_ready(&mut self, call: Call, args: &Args<'_>) -> bool {
+        let ready = call.spec.blocks.expect("only such commands wait").ready;
+        let mut is_ready = false;
+        self.shard.look_as_guest(&self.core, call.db, |ctx| is_ready = ready(ctx, args));
+        is_ready
+    }
+
     /// Takes everything out of the guest keyspace and tells the owners that it is over.
     fn guests_leave(&mut self, parts: &mut [Part], changes: u64) {
         let own = self.guests_leave_others(parts, changes);
@@ -464,10 +478,12 @@ impl Engine {
         self.guests_rise(parts);
         let touched = self.shard.guest_touched.take();
         let touches = touches(&touched);
+        let stirred = std::mem::take(&mut self.shard.guest_stirred);
         for mut share in take_shares(parts) {
             share.items.retain(|item| !item.copied || item.waits.is_some());
             for item in share.items.iter_mut().filter(|item| item.writes) {
                 item.touched = touches.contains_key(&(item.db, &*item.key));
+                item.stirred = stirred.iter().any(|(db, key)| (*db, key) == (item.db, &item.key));
             }
             into_order(&mut share.items, &touches);
             // Counted once, where something may have changed.

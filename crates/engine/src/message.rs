@@ -279,6 +279,8 @@ pub struct Lent {
     pub copied: bool,
     /// It was written to.
     pub touched: bool,
+    /// It is as it was, but not to those who wait for it.
+    pub stirred: bool,
     /// The request found nothing and waits for this key: it is to be run so when the key may serve it.
     pub waits: Option<Words>,
 }
@@ -293,6 +295,7 @@ impl Lent {
             parcel: None,
             copied: false,
             touched: false,
+            stirred: false,
             waits: None,
         }
     }

@@ -76,6 +76,7 @@ pub const SETID: Command = Command::new(
 pub const DESTROY: Command = Command::new(
     Spec {
         name: "DESTROY",
+        writes: Writes::OnlyWaits,
         arity: Arity::exactly(4),
         keys: &[KeySpec::one(2, &["RW", "delete"])],
         complexity: "O(N) where N is the number of entries in the group's pending entries list (PEL).",

@@ -186,54 +186,36 @@ impl Player {
         Ok((complete && self.ends_well(&mut stage, search, told)?).then_some(stage))
     }
 
-    /// What was sent before the step and stays there, and, at their places in it, the waits that are to be sent in the step instead.
+    /// What was sent before the step and stays there; and of the waits that are to be sent in the step instead, each with the place
+    /// where it was.
     fn relogged(&self, scene: &Scene, actors: &[Actor]) -> (Vec<Step>, Vec<(usize, usize)>) {
-        let mut left: Vec<usize> = vec![0; CLIENTS];
-        for step in &self.log {
-            match step {
-                Step::Send { client, requests } => left[*client] += requests.len(),
-                Step::Vanish { client } => left[*client] = 0,
-                Step::Wait(_) => {}
-            }
-        }
-        // All but those of a client that come only in the step; what it sent before it vanished is all to be sent.
-        let mut cut = vec![usize::MAX; CLIENTS];
+        // How many requests of each client come in the step: its last ones.
+        let mut held = [0; CLIENTS];
         for actor in actors {
             let old = scene.parts[actor.client].as_ref().map_or(0, |part| part.old);
-            let held = if actor.waits { old.saturating_sub(1) } else { old };
-            cut[actor.client] = left[actor.client] - held;
+            held[actor.client] = old - old.min(usize::from(actor.waits));
         }
-        let mut kept: Vec<Step> = Vec::new();
+        let is_sent = matches!(scene.step, Step::Send { .. });
+        let mut kept: Vec<Step> = (!is_sent).then(|| scene.step.clone()).into_iter().collect();
         let mut waits = Vec::new();
-        let mut count = vec![0; CLIENTS];
-        let last_leave = |client: usize| {
-            let leaves =
-                |step: &Step| matches!(step, Step::Vanish { client: who } if *who == client);
-            self.log.iter().rposition(leaves).map_or(0, |at| at + 1)
-        };
-        let from: Vec<usize> = (0..CLIENTS).map(last_leave).collect();
-        for (at, step) in self.log.iter().enumerate() {
+        for step in self.log.iter().rev() {
             let Step::Send { client, requests } = step else {
                 kept.push(step.clone());
                 continue;
             };
-            let may = if at < from[*client] { usize::MAX } else { cut[*client] - count[*client] };
-            if at >= from[*client] {
-                if may < requests.len() && may + count[*client] == cut[*client] && may != usize::MAX
-                {
-                    let is_first = !waits.iter().any(|(_, who)| who == client);
-                    waits.extend(is_first.then_some((kept.len() + usize::from(may > 0), *client)));
-                }
-                count[*client] += requests.len().min(may);
+            let dropped = held[*client].min(requests.len());
+            held[*client] -= dropped;
+            if dropped > 0 && held[*client] == 0 {
+                waits.push((kept.len(), *client));
             }
-            let requests = requests[..requests.len().min(may)].to_vec();
+            let requests = requests[..requests.len() - dropped].to_vec();
             if !requests.is_empty() {
                 kept.push(Step::Send { client: *client, requests });
             }
         }
-        if !matches!(scene.step, Step::Send { .. }) {
-            kept.push(scene.step.clone());
-        }
+        kept.reverse();
+        let place = |(behind, client): (usize, usize)| (kept.len() - behind, client);
+        let waits = waits.into_iter().map(place).collect();
         (kept, waits)
     }
 
@@ -354,7 +336,8 @@ impl Player {
         for at in &search.order {
             let actor = &search.actors[*at];
             let requests = stage.requests_of(actor, done[*at]);
-            if !(actor.waits && done[*at] == 0) && !requests.is_empty() {
+            let is_sent = actor.waits && done[*at] == 0;
+            if !is_sent && !requests.is_empty() {
                 log.push(Step::Send { client: actor.client, requests });
             }
             done[*at] += 1;
@@ -363,7 +346,7 @@ impl Player {
             log.push(Step::Send { client: actor.client, requests: actor.rest.clone() });
         }
         self.log = log;
-        for client in 0..CLIENTS {
+        for (client, told) in told.iter().enumerate() {
             let Some(link) = stage.links[client].take() else { continue };
             let Some(seat) = &mut self.seats[client] else { continue };
             seat.links.oracle = link.0;
@@ -371,11 +354,11 @@ impl Player {
             seat.queued = std::mem::take(&mut stage.queued[client]);
             seat.links.subject.replies.clear();
             if let Some(part) = &scene.parts[client] {
-                let answered = told[client].replies.len().min(part.requests.len());
+                let answered = told.replies.len().min(part.requests.len());
                 seat.sent = part.requests[answered..].iter().cloned().collect();
                 seat.since = if answered > 0 { self.steps } else { part.since };
             }
-            if told[client].closed {
+            if told.closed {
                 self.seats[client] = None;
             }
         }

@@ -105,6 +105,15 @@ impl Scene {
         .collect()
     }
 
+    /// The keys of all waits that ended in the step, on either side.
+    fn contested(&self, told: &[Told]) -> Vec<&Vec<u8>> {
+        let ended = self.parts.iter().zip(told).filter_map(|(part, told)| {
+            let part = part.as_ref().filter(|part| part.old > 0)?;
+            (told.by_redis || !told.replies.is_empty()).then_some(&part.requests[0])
+        });
+        ended.flatten().filter(|word| is_key(word)).collect()
+    }
+
     fn sender(&self) -> Option<usize> {
         match self.step {
             Step::Send { client, .. } => Some(client),
@@ -116,12 +125,16 @@ impl Scene {
     /// in `natural` is set are under way before the step, others' waits are sent only where they end.
     pub fn actors(&self, told: &[Told], natural: u32, narrows: bool) -> Option<(Vec<Actor>, u32)> {
         let (mut actors, mut waiters) = (Vec::new(), 0);
+        let contested = self.contested(told);
         for (client, (part, told)) in self.parts.iter().zip(told).enumerate() {
             let Some(part) = part else { continue };
             let replies = &told.replies;
             let first = part.requests.first().filter(|_| part.old > 0);
             // What Redis gave it may have gone with what came behind in the pipeline that brought it: then it waits on.
-            let overtaken = replies.is_empty() && first.is_some() && told.by_redis;
+            let is_contested =
+                |request: &Request| request.iter().any(|word| contested.contains(&word));
+            let overtaken = replies.is_empty()
+                && first.is_some_and(|first| told.by_redis || is_contested(first));
             if replies.is_empty() && Some(client) != self.sender() && !overtaken {
                 continue;
             }
@@ -136,7 +149,11 @@ impl Scene {
             if overtaken && is_natural && Some(client) != self.sender() {
                 continue;
             }
-            let rest = part.requests[replies.len().max(usize::from(is_natural))..].to_vec();
+            let mut rest = part.requests[replies.len().max(usize::from(is_natural))..].to_vec();
+            if told.closed {
+                // It was closed before they were looked at.
+                rest.clear();
+            }
             let served = first
                 .filter(|_| !is_natural)
                 .and_then(|request| key_served(request, replies.first()?));
@@ -303,5 +320,54 @@ fn narrowed(request: &Request, reply: &Reply) -> Request {
             [name, request[1].clone(), text("1"), key].into_iter().chain(rest).collect()
         }
         _ => request.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Request {
+        line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+    }
+
+    fn reply(raw: &str) -> Reply {
+        Reply::Raw(raw.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_transaction_is_one_piece_and_a_read_begins_in_one_of_its_own() {
+        let asked = ["BLPOP k 0", "MULTI", "GET k", "EXEC", "XREAD BLOCK 0 STREAMS s $", "PING"];
+        let said = ["*2\r\n$1\r\nk\r\n$1\r\nv\r\n", "+OK\r\n", "+QUEUED\r\n", "*0\r\n", "*0\r\n"];
+        let asked: Vec<Request> = asked.iter().map(|line| words(line)).collect();
+        let said: Vec<Reply> = said.iter().map(|raw| reply(raw)).collect();
+        let pieces = pieces(&asked, &said, true);
+        assert_eq!(pieces.iter().map(Vec::len).collect::<Vec<_>>(), [1, 3, 0, 1]);
+    }
+
+    #[test]
+    fn a_wait_for_several_keys_is_narrowed_to_the_one_that_served_it() {
+        let popped = reply("*2\r\n$1\r\nb\r\n$1\r\nv\r\n");
+        for (request, narrow) in [
+            ("BLPOP a b 0", "BLPOP b 0"),
+            ("BZMPOP 0 3 a b c MIN COUNT 2", "BZMPOP 0 1 b MIN COUNT 2"),
+            ("BLMOVE a b LEFT LEFT 0", "BLMOVE a b LEFT LEFT 0"),
+        ] {
+            assert_eq!(narrowed(&words(request), &popped), words(narrow));
+        }
+        let read = reply("*1\r\n*2\r\n$1\r\nb\r\n*0\r\n");
+        let request = words("XREAD BLOCK 0 STREAMS a b 1-1 2-2");
+        assert_eq!(narrowed(&request, &read), words("XREAD BLOCK 0 STREAMS b 2-2"));
+    }
+
+    #[test]
+    fn scripts_that_name_keys_themselves_are_about_everything() {
+        let piece = |line: &str| vec![(words(line), reply("+OK\r\n"))];
+        let keys = |line: &str| keys_of(&piece(line), &[b"set:1".to_vec()]);
+        assert_eq!(keys("GET string:0"), Some(words("string:0")));
+        assert_eq!(keys("EVAL return(1) 1 list:1"), Some(words("list:1")));
+        assert_eq!(keys("EVAL redis.call('del','list:0') 0"), None);
+        assert_eq!(keys("FLUSHALL"), None);
+        assert_eq!(keys("EXEC"), Some(words("set:1")), "what is watched decides whether it runs");
     }
 }

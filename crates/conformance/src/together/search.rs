@@ -87,3 +87,53 @@ impl Search {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::Reply;
+
+    fn actor(client: usize, keys: &[&str], served: Option<&str>, since: u64) -> Actor {
+        let request = |key: &&str| vec![(vec![key.as_bytes().to_vec()], Reply::Silent)];
+        let bytes = |key: &str| key.as_bytes().to_vec();
+        Actor {
+            client,
+            pieces: keys.iter().map(request).collect(),
+            rest: Vec::new(),
+            waits: false,
+            served: served.map(bytes),
+            since,
+            keys: keys.iter().map(|key| Some(vec![bytes(key)])).collect(),
+        }
+    }
+
+    fn all_orders(actors: Vec<Actor>) -> Vec<Vec<usize>> {
+        let all: usize = actors.iter().map(|actor| actor.pieces.len()).sum();
+        let mut search = Search::new(actors);
+        let mut found = Vec::new();
+        loop {
+            while search.choose().is_some() {}
+            found.extend((search.order.len() == all).then(|| search.order.clone()));
+            if !search.bury() {
+                found.sort();
+                return found;
+            }
+        }
+    }
+
+    #[test]
+    fn every_order_that_makes_a_difference_is_tried_once() {
+        let same = vec![actor(0, &["a", "a"], None, 0), actor(1, &["a"], None, 0)];
+        assert_eq!(all_orders(same), [[0, 0, 1], [0, 1, 0], [1, 0, 0]]);
+        let apart = vec![actor(0, &["a", "b"], None, 0), actor(1, &["b"], None, 0)];
+        assert_eq!(all_orders(apart), [[0, 0, 1], [0, 1, 0]]);
+        let strangers = vec![actor(0, &["a", "a"], None, 0), actor(1, &["b"], None, 0)];
+        assert_eq!(all_orders(strangers), [[0, 0, 1]]);
+    }
+
+    #[test]
+    fn who_has_waited_longer_for_a_key_comes_first() {
+        let (late, early) = (actor(0, &["a"], Some("a"), 7), actor(1, &["a"], Some("a"), 3));
+        assert_eq!(all_orders(vec![late, early]), [[1, 0]]);
+    }
+}

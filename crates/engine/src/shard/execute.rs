@@ -112,7 +112,7 @@ impl Shard {
         let candidates = self.feed.candidates(call.spec, call.db, args);
         let Shard { store, wait, feed, .. } = self;
         let (verdict, written) = run_noting(store, wait, core, call, args, reply, candidates);
-        written.into_iter().for_each(|key| feed.touch(key));
+        feed.touch_all(call.spec, written);
         verdict
     }
 
@@ -152,7 +152,10 @@ impl Shard {
         }
         let candidates = feed::written_keys(call.spec, call.db, args);
         let (verdict, written) = run_noting(guest, wait, core, call, args, reply, candidates);
-        written.into_iter().for_each(|key| guest_touched.note(key));
+        match call.spec.writes {
+            Writes::OnlyWaits => self.guest_stirred.extend(written),
+            _ => written.into_iter().for_each(|key| guest_touched.note(key)),
+        }
         verdict
     }
 

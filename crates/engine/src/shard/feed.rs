@@ -16,6 +16,8 @@ pub struct Feed {
     cared_for: HashMap<DbKey, u32>,
     /// Keys that were written to.
     pub touched: WriteOrder,
+    /// Keys that are as they were, but not to those who wait for them: a group has gone.
+    pub stirred: Vec<DbKey>,
 }
 
 /// Keys in the order in which they were first written to, each once: a script may write to one of them a million times.
@@ -86,6 +88,23 @@ impl Feed {
     pub fn touch(&mut self, key: DbKey) {
         if self.cared_for.contains_key(&key) {
             self.touched.note(key);
+        }
+    }
+
+    /// The same for keys that a command has written to. The end of a group is no change of its stream.
+    pub(super) fn touch_all(&mut self, spec: &Spec, keys: Vec<DbKey>) {
+        for key in keys {
+            match spec.writes {
+                Writes::OnlyWaits => self.stir(key),
+                _ => self.touch(key),
+            }
+        }
+    }
+
+    /// Notes that a key is as it was, but not to those who wait for it, if somebody cares.
+    pub fn stir(&mut self, key: DbKey) {
+        if self.cared_for.contains_key(&key) {
+            self.stirred.push(key);
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Shard {
     pub(super) guest: Option<Box<Store>>,
     /// Keys there that were written to.
     pub guest_touched: feed::WriteOrder,
+    /// Keys of it that are as they were, but not to those who wait for them.
+    pub guest_stirred: Vec<feed::DbKey>,
     /// Which keys somebody cares for, and what has happened to them.
     pub feed: feed::Feed,
     /// What the last command would wait for, if it would.
@@ -56,6 +58,7 @@ impl Shard {
             store,
             guest: None,
             guest_touched: feed::WriteOrder::default(),
+            guest_stirred: Vec::new(),
             feed: feed::Feed::default(),
             wait: None,
             account,

@@ -693,6 +693,29 @@ mod tests {
     }
 
     #[test]
+    fn a_move_whose_source_has_become_something_else_waits_on() {
+        for cores in [1, 2, 3] {
+            for (source, destination) in [("a", "b"), ("b", "c"), ("c", "a"), ("d", "e")] {
+                for first in [0, cores - 1] {
+                    let mut world = World::new(cores);
+                    let (one, two) = (world.open(first), world.open(0));
+                    world.ask(one, &format!("BLMOVE {source} {destination} LEFT LEFT 0"));
+                    let lines = format!("RPUSH {source} v\r\nSET {source} text\r\n");
+                    world.feed(two, lines.as_bytes());
+                    let got = String::from_utf8(world.take(one)).expect("text");
+                    // It may have come before the SET.
+                    assert!(got.is_empty() || got == "$1\r\nv\r\n", "{got}");
+                    world.ask(two, &format!("DEL {source}"));
+                    world.ask(two, &format!("RPUSH {source} v"));
+                    let more = String::from_utf8(world.take(one)).expect("text");
+                    assert_eq!(got + &more, "$1\r\nv\r\n");
+                    assert!((0..cores).all(|core| world.census(core).locks == 0));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn who_comes_back_for_more_is_behind_those_who_wait() {
         for cores in [1, 2, 3] {
             for key in KEYS {

@@ -69,8 +69,10 @@ impl Engine {
                 let key = self.core.hasher.key(&item.key);
                 self.shard.store.db(item.db).put(&key, parcel, now);
             }
-            if item.touched {
-                self.shard.feed.touch((item.db, item.key));
+            match (item.touched, item.stirred) {
+                (true, _) => self.shard.feed.touch((item.db, item.key)),
+                (false, true) => self.shard.feed.stir((item.db, item.key)),
+                (false, false) => {}
             }
         }
         for item in &mut errand.lend {
@@ -155,6 +157,7 @@ impl Engine {
     pub(crate) fn take_lent(&mut self, errands: &mut Errands) -> BTreeMap<CoreId, Vec<Lent>> {
         let touched = self.shard.guest_touched.take();
         let touches = touches(&touched);
+        let stirred = std::mem::take(&mut self.shard.guest_stirred);
         let now = self.core.now;
         let mut home: BTreeMap<CoreId, Vec<Lent>> = BTreeMap::new();
         for (db, key) in std::mem::take(&mut errands.lent) {
@@ -162,7 +165,8 @@ impl Engine {
             let owner = self.core.route.owner(name.slot);
             let parcel = self.shard.guest(&self.core).db(db).take(&name, now);
             let touched = touches.contains_key(&(db, &*key));
-            let item = Lent { parcel, touched, ..Lent::read(db, &key) };
+            let stirred = stirred.iter().any(|(other, name)| (*other, name) == (db, &key));
+            let item = Lent { parcel, touched, stirred, ..Lent::read(db, &key) };
             home.entry(owner).or_default().push(item);
         }
         home.values_mut().for_each(|items| into_order(items, &touches));

@@ -244,8 +244,10 @@ impl Engine {
                 let client = (share.origin, share.session);
                 self.add_waiter(client, share.place, key.clone(), words);
             }
-            if item.touched {
-                self.shard.feed.touch(key);
+            match (item.touched, item.stirred) {
+                (true, _) => self.shard.feed.touch(key),
+                (false, true) => self.shard.feed.stir(key),
+                (false, false) => {}
             }
         }
         self.shard.store.db(0).count_changes(std::mem::take(&mut share.changes));

@@ -337,6 +337,7 @@ impl Engine {
             Scope::Own => &mut self.shard.store,
             _ => {
                 self.shard.guest_touched.truncate(0);
+                self.shard.guest_stirred.clear();
                 self.shard.guest(&self.core)
             }
         };
@@ -636,9 +637,8 @@ impl Stage<'_> {
             self.need(spec, args, keys.as_deref())?;
         }
         self.wrote |= spec.flags.has(Flags::WRITE);
-        let resp3 = protocol == Protocol::Resp3;
-        let flags = JobFlags { resp3, scripted: true, ..self.order.flags };
-        let call = Call { spec, run, db: self.db, flags };
+        let mut call = Call { spec, run, db: self.db, flags: self.order.flags };
+        (call.flags.resp3, call.flags.scripted) = (protocol == Protocol::Resp3, true);
         let start = reply.len();
         let Engine { core, shard, .. } = &mut *self.engine;
         let verdict = match self.scope {

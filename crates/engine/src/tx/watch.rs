@@ -170,15 +170,16 @@ impl Engine {
     /// Looks at what the last commands have written to.
     #[inline]
     pub(crate) fn heed(&mut self) {
-        if !self.shard.feed.touched.is_empty() {
+        if !self.shard.feed.touched.is_empty() || !self.shard.feed.stirred.is_empty() {
             self.heed_touched();
         }
     }
 
     #[cold]
     fn heed_touched(&mut self) {
-        for key in self.shard.feed.touched.take() {
-            self.watches.on_touched(&key);
+        let touched = self.shard.feed.touched.take();
+        touched.iter().for_each(|key| self.watches.on_touched(key));
+        for key in touched.into_iter().chain(std::mem::take(&mut self.shard.feed.stirred)) {
             if self.waiters.of(&key).is_some() {
                 self.waiters.due.push_back(key);
             }
@@ -190,6 +191,45 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use crate::check::World;
+
+    #[test]
+    fn the_end_of_a_group_is_no_change_of_its_stream_and_its_readers_hear_of_it() {
+        for cores in [1, 2, 3] {
+            for (key, way) in
+                ["a", "b", "c"].into_iter().flat_map(|key| [(key, 0), (key, 1), (key, 2)])
+            {
+                let mut world = World::new(cores);
+                let (one, two, three) = (world.open(0), world.open(cores - 1), world.open(0));
+                world.ask(two, &format!("XGROUP CREATE {key} g $ MKSTREAM"));
+                world.ask(one, &format!("WATCH {key}"));
+                world.ask(three, &format!("XREADGROUP GROUP g c BLOCK 0 STREAMS {key} >"));
+                let plain = format!("XGROUP DESTROY {key} g\r\n");
+                let within = format!("MULTI\r\n{plain}SET d 1\r\nSET e 1\r\nSET f 1\r\nEXEC\r\n");
+                let script = format!(
+                    "EVAL return{{redis.call([[XGROUP]],[[DESTROY]],[[{key}]],[[g]]),redis.call([[DBSIZE]])}} 0\r\n"
+                );
+                world.feed(two, [plain, within, script][way].as_bytes());
+                assert!(world.take(three).starts_with(b"-NOGROUP"), "{key} on {cores}");
+                world.ask(one, "MULTI");
+                assert_eq!(world.ask(one, "EXEC"), "[]", "{key}, {way}, {cores} cores");
+            }
+        }
+    }
+
+    #[test]
+    fn trimming_a_list_changes_it_even_where_nothing_is_cut_off() {
+        for cores in [1, 3] {
+            let mut world = World::new(cores);
+            let (one, two) = (world.open(0), world.open(cores - 1));
+            world.ask(two, "RPUSH list 1 2");
+            for (trim, wanted) in [("LTRIM list 0 -1", "nil"), ("LTRIM none 0 -1", "[]")] {
+                world.ask(one, "WATCH list none");
+                world.ask(two, trim);
+                world.ask(one, "MULTI");
+                assert_eq!(world.ask(one, "EXEC"), wanted, "{trim}");
+            }
+        }
+    }
 
     #[test]
     fn a_command_that_takes_from_one_of_its_keys_changes_no_other() {

@@ -13,6 +13,14 @@ use std::sync::Arc;
 /// A socket that takes so much takes all replies of a client that waits for each.
 const WIDE: usize = 1 << 16;
 
+/// Whether nothing holds up what is on its way for long.
+fn is_prompt(chaos: &Chaos) -> bool {
+    chaos.preempted_one_in == 0
+        && chaos.wake_lost_one_in == 0
+        && chaos.network_slow_one_in == 0
+        && chaos.sluggish.is_none()
+}
+
 /// Draws a scenario of this kind. `steps` is how many requests a client sends at the most.
 pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
     let mut prng = Prng::new(seed ^ 0x0074_7261_6e73);
@@ -78,11 +86,10 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
         Player::new(number, seed, manners, Box::new(script))
     });
     let players = players.collect();
-    let prompt = chaos.preempted_one_in == 0
-        && chaos.wake_lost_one_in == 0
-        && chaos.network_slow_one_in == 0
-        && chaos.sluggish.is_none();
-    let checks = if explained { Checks::Order { prompt } } else { Checks::None };
+    let checks = match explained {
+        true => Checks::Order { prompt: is_prompt(&chaos) },
+        false => Checks::None,
+    };
     let audit = if explained { mixed::audit(&common) } else { Vec::new() };
     Scenario { cores, chaos, settings, lossy: false, players, checks, audit }
 }
