@@ -105,6 +105,20 @@ impl Scene {
         .collect()
     }
 
+    /// Whether somebody was killed by a client that the step woke: what it had under way then was done or not, and nobody was told.
+    pub fn kills(&self, told: &[Told]) -> bool {
+        let is = |request: &Request, at: usize, word: &[u8]| {
+            request.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word))
+        };
+        let is_kill = |request: &Request| is(request, 0, b"CLIENT") && is(request, 1, b"KILL");
+        let mut woken = self.parts.iter().zip(told).filter_map(|(part, told)| {
+            let part = part.as_ref().filter(|part| part.old > 0)?;
+            Some(part.requests.iter().take(told.replies.len()))
+        });
+        let closed = self.parts.iter().zip(told).any(|(part, told)| part.is_some() && told.closed);
+        closed && woken.any(|mut done| done.any(is_kill))
+    }
+
     /// The keys of all waits that ended in the step, on either side.
     fn contested(&self, told: &[Told]) -> Vec<&Vec<u8>> {
         let ended = self.parts.iter().zip(told).filter_map(|(part, told)| {
