@@ -233,6 +233,10 @@ impl Player {
             *self.excused.entry("killed-amid-a-step").or_default() += 1;
             self.over = true;
             difference = None;
+        } else if difference.is_some() && self.orders && before.acts_on_clients() {
+            *self.excused.entry("clients-within-transactions").or_default() += 1;
+            self.over = true;
+            difference = None;
         } else {
             self.log.push(done);
         }
