@@ -229,6 +229,14 @@ impl Player {
         if difference.is_some() && may_differ && self.has_another_order(&before, &told)? {
             self.reordered += 1;
             difference = None;
+        } else if difference.is_some() && self.orders && before.kills(&told) {
+            *self.excused.entry("killed-amid-a-step").or_default() += 1;
+            self.over = true;
+            difference = None;
+        } else if difference.is_some() && self.orders && before.acts_on_clients() {
+            *self.excused.entry("clients-within-transactions").or_default() += 1;
+            self.over = true;
+            difference = None;
         } else {
             self.log.push(done);
         }

@@ -105,6 +105,33 @@ impl Scene {
         .collect()
     }
 
+    /// Whether somebody was killed by a client that the step woke: what it had under way then was done or not, and nobody was told.
+    pub fn kills(&self, told: &[Told]) -> bool {
+        let is = |request: &Request, at: usize, word: &[u8]| {
+            request.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word))
+        };
+        let is_kill = |request: &Request| is(request, 0, b"CLIENT") && is(request, 1, b"KILL");
+        let mut woken = self.parts.iter().zip(told).filter_map(|(part, told)| {
+            let part = part.as_ref().filter(|part| part.old > 0)?;
+            Some(part.requests.iter().take(told.replies.len()))
+        });
+        let closed = self.parts.iter().zip(told).any(|(part, told)| part.is_some() && told.closed);
+        closed && woken.any(|mut done| done.any(is_kill))
+    }
+
+    /// Whether a transaction runs in it that kills or unblocks clients: that part of it comes behind its part on data, and those whom
+    /// the data wakes may be served between.
+    pub fn acts_on_clients(&self) -> bool {
+        let acts = |request: &Request| {
+            let word = |at: usize| request.get(at).map(|word| word.to_ascii_uppercase());
+            let what = word(1).unwrap_or_default();
+            word(0).as_deref() == Some(b"CLIENT") && matches!(what.as_slice(), b"KILL" | b"UNBLOCK")
+        };
+        let parts = self.parts.iter().flatten();
+        parts.clone().flat_map(|part| &part.requests).any(is_exec)
+            && parts.flat_map(|part| part.queued.iter().chain(&part.requests)).any(acts)
+    }
+
     /// The keys of all waits that ended in the step, on either side.
     fn contested(&self, told: &[Told]) -> Vec<&Vec<u8>> {
         let ended = self.parts.iter().zip(told).filter_map(|(part, told)| {
