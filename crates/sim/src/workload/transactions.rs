@@ -86,10 +86,8 @@ pub fn draw(seed: u64, table: &Arc<Table>, steps: usize) -> Scenario {
         Player::new(number, seed, manners, Box::new(script))
     });
     let players = players.collect();
-    let checks = match explained {
-        true => Checks::Order { prompt: is_prompt(&chaos) },
-        false => Checks::None,
-    };
+    let order = Checks::Order { prompt: is_prompt(&chaos) };
+    let checks = if explained { order } else { Checks::None };
     let audit = if explained { mixed::audit(&common) } else { Vec::new() };
     Scenario { cores, chaos, settings, lossy: false, players, checks, audit }
 }
